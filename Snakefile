@@ -1,0 +1,42 @@
+# Reference reproduction of learning from single-positive labels.
+# Contents: configuration, then one file of rules a stage in the order of the data, then targets.
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/datasets.yaml"
+configfile: "config/protocols.yaml"
+configfile: "config/methods.yaml"
+configfile: "config/exhibits.yaml"
+configfile: "config/config.yaml"
+
+
+pathvars:
+    logs="results/logs",
+    benchmarks="results/benchmarks",
+
+
+wildcard_constraints:
+    dataset="[a-z][a-z0-9_]*",
+    protocol="[a-z][a-z0-9_]*",
+    method="[a-z][a-z0-9_]*",
+    observation="[a-z][a-z0-9_]*",
+    seed="[0-9]+",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/digits.smk"
+include: "workflow/rules/observe.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/collect.smk"
+include: "workflow/rules/exhibits.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report/index.html",

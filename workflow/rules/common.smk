@@ -1,0 +1,101 @@
+"""Helpers of all rules: the configuration, checked, and the files that a job needs.
+
+The configuration itself is resolved in workflow/spml/configuration.py, which is tested alone.
+"""
+
+from snakemake.exceptions import WorkflowError
+
+from workflow.spml import configuration
+from workflow.spml.sources import imported_files
+
+
+def configuration_files():
+    """The configuration files in the order in which Snakemake merges them."""
+    given = list(workflow.overwrite_configfiles)
+    return [path for path in workflow.configfiles if path not in given] + given
+
+
+try:
+    configuration.check(
+        config,
+        files=configuration_files(),
+        schemas="workflow/schemas",
+        losses="workflow/spml/losses",
+    )
+except configuration.ConfigurationError as error:
+    raise WorkflowError(str(error)) from None
+
+RUN = "results/runs/{dataset}/{protocol}/{method}/seed{seed}"
+
+
+def sources(*modules):
+    """The files of the package that running these modules imports, as plain relative paths."""
+    return list(imported_files("workflow", *modules))
+
+
+def loss_sources(wildcards):
+    """The files that training a method imports: the stage, its loss, and what they share."""
+    method = configuration.resolve_method(config, wildcards.method, wildcards.dataset)
+    return sources("spml.train", f"spml.losses.{method['loss']}")
+
+
+def observed_labels(wildcards):
+    """The observed labels that a run trains on."""
+    observation = configuration.observation_of(config, wildcards.protocol, wildcards.method)
+    return f"results/observed/{wildcards.dataset}/{wildcards.protocol}/{observation}.npz"
+
+
+def backbone_weights(wildcards):
+    """The weights that a run starts from."""
+    return config["datasets"][wildcards.dataset]["backbone"]["weights"]
+
+
+def as_json(value):
+    """One line of JSON: a parameter that Snakemake compares whole, names included."""
+    return configuration.compact_json(value)
+
+
+def run_settings(wildcards):
+    """The settings of one run."""
+    return as_json(
+        configuration.run_settings(
+            config,
+            wildcards.dataset,
+            wildcards.protocol,
+            wildcards.method,
+            int(wildcards.seed),
+        )
+    )
+
+
+def observe_settings(wildcards):
+    """The arguments of the observe stage."""
+    return as_json(
+        configuration.observe_settings(config, wildcards.protocol, wildcards.observation)
+    )
+
+
+def selection_criterion(wildcards):
+    """The labels by which a run's epoch is selected."""
+    return configuration.training_settings(
+        config, wildcards.dataset, wildcards.protocol, wildcards.method
+    )["selection"]
+
+
+def run_files(exhibit, name):
+    """The file ``name`` of each run that an exhibit shows."""
+    return [
+        f"{RUN.format(**run._asdict())}/{name}"
+        for run in configuration.exhibit_runs(config, exhibit)
+    ]
+
+
+def pretrain_settings(dataset):
+    """The settings of learning the backbone of the embedded dataset."""
+    definition = config["datasets"][dataset]
+    return {
+        "architecture": definition["backbone"]["architecture"],
+        "compose": definition["compose"],
+        "images": definition["images"],
+        "pretrain": definition["pretrain"],
+    }

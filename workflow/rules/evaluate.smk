@@ -1,0 +1,41 @@
+"""Metrics of one run, from its scores and the truth alone.
+
+Inputs: scores and history of a run, labels, and the division into training and validation rows.
+Outputs: metrics.json.
+"""
+
+
+rule evaluate:
+    input:
+        code=sources("spml.evaluate"),
+        predictions=f"{RUN}/predictions.npz",
+        history=f"{RUN}/history.jsonl",
+        labels="results/labels/{dataset}.npz",
+        observed=observed_labels,
+    output:
+        metrics=f"{RUN}/metrics.json",
+    log:
+        "<logs>/evaluate/{dataset}/{protocol}/{method}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{dataset}/{protocol}/{method}/seed{seed}.jsonl"
+    conda:
+        "../../envs/prepare.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        selection=selection_criterion,
+    message:
+        "Evaluate {wildcards.method} on {wildcards.dataset}, protocol {wildcards.protocol}, seed {wildcards.seed}"
+    shell:
+        """
+        PYTHONPATH=workflow python -m spml.evaluate \
+            --predictions {input.predictions:q} \
+            --history {input.history:q} \
+            --labels {input.labels:q} \
+            --observed {input.observed:q} \
+            --selection {params.selection:q} \
+            --output {output.metrics:q} \
+            >{log:q} 2>&1
+        """

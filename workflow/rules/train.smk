@@ -1,0 +1,51 @@
+"""One run: one dataset, protocol, method and seed.
+
+Inputs: packed images, labels, observed labels, backbone weights, and the sources of the stage and
+    of the run's own loss, so that changing one loss plans its runs and no others.
+Outputs: selected weights, records of each epoch and step, scores, and where they come from.
+"""
+
+
+rule train:
+    input:
+        code=loss_sources,
+        labels="results/labels/{dataset}.npz",
+        observed=observed_labels,
+        manifest="data/packed/{dataset}/manifest.json",
+        # The manifest tells whether the images changed; these must merely be there.
+        images=ancient(multiext("data/packed/{dataset}/", "train.npy", "test.npy")),
+        backbone=backbone_weights,
+    output:
+        weights=f"{RUN}/weights.pt",
+        history=f"{RUN}/history.jsonl",
+        predictions=f"{RUN}/predictions.npz",
+        trace=f"{RUN}/trace.npz",
+        record=f"{RUN}/run.json",
+    log:
+        "<logs>/train/{dataset}/{protocol}/{method}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train/{dataset}/{protocol}/{method}/seed{seed}.jsonl"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=1500,
+        runtime=30,
+    params:
+        settings=run_settings,
+        directory=subpath(output.record, parent=True),
+    message:
+        "Train {wildcards.method} on {wildcards.dataset}, protocol {wildcards.protocol}, seed {wildcards.seed}"
+    shell:
+        """
+        PYTHONPATH=workflow python -m spml.train \
+            --settings {params.settings:q} \
+            --labels {input.labels:q} \
+            --observed {input.observed:q} \
+            --images {input.manifest:q} \
+            --backbone {input.backbone:q} \
+            --threads {threads} \
+            --output {params.directory:q} \
+            >{log:q} 2>&1
+        """

@@ -1,0 +1,1 @@
+"""Learning from single-positive labels: one module per stage of the workflow."""

@@ -1,0 +1,79 @@
+"""The labels of a dataset: class names, image paths, truth and boxes of each official split."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from spml.files import atomic_path
+
+SPLITS = ("train", "test")
+
+
+def _no_boxes() -> np.ndarray:
+    return np.zeros((0, 6), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One official split with N images and C classes.
+
+    images: (N,) str, paths relative to the dataset's image root, in row order.
+    truth: (N, C) bool, True where the class is present.
+    boxes: (M, 6) float32, columns row, class, left, top, right, bottom in pixels of the packed
+        image; empty where the dataset has no boxes.
+    """
+
+    images: np.ndarray
+    truth: np.ndarray
+    boxes: np.ndarray = field(default_factory=_no_boxes)
+
+    def __post_init__(self) -> None:
+        if self.truth.ndim != 2 or self.truth.dtype != np.bool_:
+            raise ValueError(f"truth must be a two-dimensional bool array, not {self.truth.dtype}")
+        if len(self.images) != len(self.truth):
+            raise ValueError(f"{len(self.images)} images but {len(self.truth)} rows of truth")
+        if self.boxes.ndim != 2 or self.boxes.shape[1] != 6:
+            raise ValueError(f"boxes must have shape (M, 6), not {self.boxes.shape}")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes of a dataset and its two official splits; ``test`` is the papers' test set."""
+
+    classes: tuple[str, ...]
+    train: Split
+    test: Split
+
+    def __post_init__(self) -> None:
+        for name in SPLITS:
+            width = getattr(self, name).truth.shape[1]
+            if width != len(self.classes):
+                raise ValueError(f"{name} truth has {width} columns, {len(self.classes)} classes")
+
+
+def save_labels(path: str | Path, labels: Labels) -> None:
+    """Write ``labels`` as one compressed ``.npz`` without pickled objects."""
+    arrays = {"classes": np.array(labels.classes, dtype=np.str_)}
+    for name in SPLITS:
+        split: Split = getattr(labels, name)
+        arrays[f"{name}_images"] = split.images
+        arrays[f"{name}_truth"] = split.truth
+        arrays[f"{name}_boxes"] = split.boxes
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+
+
+def load_labels(path: str | Path) -> Labels:
+    """Read what :func:`save_labels` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
+        splits = {
+            name: Split(
+                images=arrays[f"{name}_images"],
+                truth=arrays[f"{name}_truth"],
+                boxes=arrays[f"{name}_boxes"],
+            )
+            for name in SPLITS
+        }
+        classes = tuple(str(name) for name in arrays["classes"])
+    return Labels(classes=classes, **splits)

@@ -1,0 +1,91 @@
+"""Every loss of both papers: one file a loss, built by its name.
+
+A file of this folder is a loss, unless it is called ``base`` or ``framework`` or begins with an
+underscore. It defines one subclass of `Loss`, whose constructor spells out its hyperparameters.
+"""
+
+import difflib
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+from .base import Loss
+
+__all__ = ["Loss", "build", "loss_class", "mapping_table", "names"]
+
+_SHARED = {"base", "framework"}
+_COMMON_ARGUMENTS = {"self", "num_classes", "num_examples", "total_epochs"}
+
+
+def names() -> list[str]:
+    """The names of all losses in alphabetical order, read from the files of this folder."""
+    stems = (path.stem for path in Path(__file__).parent.glob("*.py"))
+    return sorted(stem for stem in stems if stem not in _SHARED and not stem.startswith("_"))
+
+
+def loss_class(name: str) -> type[Loss]:
+    """The class of the loss `name`; imports its module and no other loss's.
+
+    Raises ValueError for an unknown name, listing the known ones with the nearest first.
+    """
+    known = names()
+    if name not in known:
+        nearest_first = difflib.get_close_matches(str(name), known, n=len(known), cutoff=0.0)
+        raise ValueError(f"name: unknown loss {name!r}; known: {', '.join(nearest_first)}")
+    module = importlib.import_module(f"{__name__}.{name}")
+    defined_here = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Loss)
+        and value.__module__ == module.__name__
+    ]
+    if len(defined_here) != 1:
+        raise TypeError(f"{module.__name__} must define exactly one loss, not {defined_here}")
+    return defined_here[0]
+
+
+def build(
+    name: str, *, num_classes: int, num_examples: int, total_epochs: int, **hyperparameters: Any
+) -> Loss:
+    """Build the loss `name`.
+
+    `num_classes` is C; `num_examples` is the number of rows of the training split, for losses
+    that keep state per example; `total_epochs` is T, the length of the schedules. All are at
+    least 1. Raises ValueError, naming the argument, for an unknown name, an unknown or missing
+    hyperparameter, and a value out of range.
+    """
+    cls = loss_class(name)
+    allowed = {
+        parameter.name: parameter.default is inspect.Parameter.empty
+        for parameter in inspect.signature(cls.__init__).parameters.values()
+        if parameter.name not in _COMMON_ARGUMENTS
+    }
+    listing = ", ".join(allowed) if allowed else "none"
+    for given in hyperparameters:
+        if given not in allowed:
+            raise ValueError(f"{given}: unknown hyperparameter of {name}; allowed: {listing}")
+    for wanted, required in allowed.items():
+        if required and wanted not in hyperparameters:
+            raise ValueError(f"{wanted}: missing hyperparameter of {name}; allowed: {listing}")
+    return cls(
+        num_classes=num_classes,
+        num_examples=num_examples,
+        total_epochs=total_epochs,
+        **hyperparameters,
+    )
+
+
+def mapping_table() -> list[dict[str, str]]:
+    """How each loss reads in the generalized loss: one row a loss, in the order of `names`.
+
+    Columns: method, k, v, L1, L2, L3. A cell is a formula between dollar signs, or empty in
+    the row of a loss that the generalized loss cannot express. See `spml.losses.framework`.
+    """
+    table = []
+    for name in names():
+        mapping = getattr(loss_class(name), "mapping", None)
+        cells = mapping if mapping is not None else [""] * 5
+        table.append(dict(zip(["method", "k", "v", "L1", "L2", "L3"], [name, *cells], strict=True)))
+    return table

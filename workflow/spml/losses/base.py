@@ -1,0 +1,205 @@
+"""What every loss shares: the interface, the checks of its arguments, stable entry losses.
+
+Notation of all modules of this folder: z logit, p = sigmoid(z), s the observed label (1 positive,
+-1 negative, 0 unobserved), B the batch, C the classes, t the epoch counted from 1, T the last one.
+"""
+
+import math
+import numbers
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Gives (logits (B, C), index (B,)) of the training split, batch by batch, in evaluation mode.
+Predict = Callable[[], Iterable[tuple[Tensor, Tensor]]]
+
+
+def check_real(
+    name: str,
+    value: Any,
+    *,
+    at_least: float = -math.inf,
+    above: float = -math.inf,
+    at_most: float = math.inf,
+    below: float = math.inf,
+    infinite: bool = False,
+) -> float:
+    """Return `value` as a float, or raise ValueError naming the argument `name`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ValueError(f"{name}: must be a number, not {value!r}")
+    number = float(value)
+    in_range = (
+        at_least <= number <= at_most
+        and (number > above or above == -math.inf)
+        and (number < below or below == math.inf)
+    )
+    if not in_range or not (math.isfinite(number) or (infinite and number > 0)):
+        limits = [f"at least {at_least}"] if at_least > -math.inf else []
+        limits += [f"above {above}"] if above > -math.inf else []
+        limits += [f"at most {at_most}"] if at_most < math.inf else []
+        limits += [f"below {below}"] if below < math.inf else []
+        limits += [] if infinite else ["finite"]
+        raise ValueError(f"{name}: must be {' and '.join(limits)}, not {value!r}")
+    return number
+
+
+def check_integer(name: str, value: Any, *, at_least: int, at_most: int | None = None) -> int:
+    """Return `value` as an int, or raise ValueError naming the argument `name`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ValueError(f"{name}: must be a whole number, not {value!r}")
+    number = int(value)
+    if number < at_least or (at_most is not None and number > at_most):
+        upper = "" if at_most is None else f" and at most {at_most}"
+        raise ValueError(f"{name}: must be at least {at_least}{upper}, not {value!r}")
+    return number
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return `value` if it is True or False, or raise ValueError naming the argument `name`."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: must be true or false, not {value!r}")
+    return value
+
+
+def positive_cost(logits: Tensor) -> Tensor:
+    """-log p from logits: exact in both tails, with a finite gradient everywhere."""
+    return negative_cost(-logits)
+
+
+def negative_cost(logits: Tensor) -> Tensor:
+    """-log(1 - p) = log(1 + exp(z)) from logits, exact in both tails.
+
+    Above the threshold the function returns z itself, which there differs from the true value
+    by less than exp(-40): nothing, in double precision too. The default threshold of 20 would
+    leave a difference that double precision sees.
+    """
+    return functional.softplus(logits, threshold=40.0)
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """H(p) = -p log p - (1 - p) log(1 - p) from logits.
+
+    H is even in z and -log p = -log(1 - p) - z, so that it equals -log(1 - p) - p z at -|z|, where
+    both terms are positive and nothing cancels.
+    """
+    negative = -logits.abs()
+    return negative_cost(negative) - torch.sigmoid(negative) * negative
+
+
+def power_loss(cost: Tensor, q: float) -> Tensor:
+    """(1 - x^q) / q for a probability x given as cost = -log x; its limit -log x for q = 0.
+
+    The generalized cross entropy of Zhang and Sabuncu (NeurIPS 2018): q = 0 is the log loss and
+    q = 1 the mean absolute error 1 - x. Written with expm1 of the logarithm, because the
+    derivative of x^q is unbounded at x = 0, where a power would give inf * 0 = NaN.
+    """
+    if q == 0.0:
+        return cost
+    return torch.expm1(cost * -q) * (-1.0 / q)
+
+
+class Loss(torch.nn.Module):
+    """A loss of the logits and of the observed labels of a batch.
+
+    Subclasses spell out their own keyword-only constructor (a configuration checker reads the
+    hyperparameters from its signature) and implement `compute`.
+
+    num_classes  C, at least 1
+    num_examples rows of the training split, at least 1
+    total_epochs T, at least 1
+
+    State lives in buffers and parameters, so that it moves with `.to()` and is in `state_dict()`.
+    It changes only in training mode, the state of a new module.
+    """
+
+    modified: Tensor | None = None
+    """After a forward of a loss that rejects or corrects labels: the (B, C) bool mask of the
+    unobserved entries that this step rejected or corrected. None for every other loss."""
+
+    def __init__(self, *, num_classes: int, num_examples: int, total_epochs: int) -> None:
+        super().__init__()
+        self.num_classes = check_integer("num_classes", num_classes, at_least=1)
+        self.num_examples = check_integer("num_examples", num_examples, at_least=1)
+        self.total_epochs = check_integer("total_epochs", total_epochs, at_least=1)
+
+    def forward(self, logits: Tensor, observed: Tensor, *, index: Tensor, epoch: int) -> Tensor:
+        """The loss of a batch, a scalar in float32, or in float64 for float64 logits.
+
+        logits   (B, C) floating point, before the sigmoid; half precision is computed in float32
+        observed (B, C) integer or floating point, values -1, 0, 1
+        index    (B,) int32 or int64, rows of the training split, each at most once
+        epoch    1 to total_epochs
+
+        Raises ValueError naming the argument that is wrong. Values of `observed` and `index` are
+        looked at only on a CPU: on a GPU that would make the host wait for the device.
+        """
+        self._check_batch(logits, observed, index)
+        self._check_epoch(epoch)
+        if logits.dtype in (torch.float16, torch.bfloat16):
+            logits = logits.float()
+        return self.compute(logits, observed, index, epoch)
+
+    def compute(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Tensor:
+        """The loss of checked arguments; logits are float32 or float64."""
+        raise NotImplementedError
+
+    def after_epoch(self, epoch: int, predict: Predict) -> None:
+        """Called when an epoch has ended; a loss that needs a pass over the data overrides it.
+
+        `predict()` yields (logits (B, C), index (B,)) over the whole training split, in
+        evaluation mode and without gradients. The pass costs only those who call it.
+        """
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """Groups of the loss's own parameters for the optimiser, [] when it has none."""
+        own = list(self.parameters())
+        return [{"params": own, "lr": learning_rate}] if own else []
+
+    def schedule(self, epoch: int) -> dict[str, float]:
+        """Values in this epoch of what the loss changes from epoch to epoch, for the records."""
+        return {}
+
+    @property
+    def frozen_epochs(self) -> int:
+        """Number of first epochs in which the feature extractor is not trained."""
+        return 0
+
+    def _check_batch(self, logits: Tensor, observed: Tensor, index: Tensor) -> None:
+        if logits.dim() != 2 or logits.shape[1] != self.num_classes or logits.shape[0] == 0:
+            raise ValueError(
+                f"logits: must have shape (B, {self.num_classes}) with B at least 1, "
+                f"not {tuple(logits.shape)}"
+            )
+        if not logits.is_floating_point():
+            raise ValueError(f"logits: must be floating point, not {logits.dtype}")
+        if observed.shape != logits.shape:
+            raise ValueError(
+                f"observed: must have the shape of logits {tuple(logits.shape)}, "
+                f"not {tuple(observed.shape)}"
+            )
+        if observed.dtype == torch.bool or observed.is_complex():
+            raise ValueError(f"observed: must be -1, 0, 1, not {observed.dtype}")
+        if index.shape != logits.shape[:1]:
+            raise ValueError(
+                f"index: must have shape ({logits.shape[0]},), not {tuple(index.shape)}"
+            )
+        if index.dtype not in (torch.int64, torch.int32):
+            raise ValueError(f"index: must be int64 or int32, not {index.dtype}")
+        if not observed.is_cuda:
+            lowest, highest = observed.aminmax()
+            whole = not observed.is_floating_point() or not observed.frac().any()
+            if not (lowest >= -1 and highest <= 1 and whole):
+                raise ValueError("observed: values must be -1, 0 or 1")
+        if not index.is_cuda:
+            lowest, highest = index.aminmax()
+            if lowest < 0 or highest >= self.num_examples:
+                raise ValueError(
+                    f"index: values must be 0 to {self.num_examples - 1}, "
+                    f"not {int(lowest)} to {int(highest)}"
+                )
+
+    def _check_epoch(self, epoch: int) -> None:
+        check_integer("epoch", epoch, at_least=1, at_most=self.total_epochs)

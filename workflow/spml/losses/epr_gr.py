@@ -1,0 +1,28 @@
+"""The `EPR` of the GR code: observed positives alone, without EPR's regulariser.
+
+    s = 1      : -log p
+    s = 0 or -1: 0
+
+Source: the released code of Chen et al., Boosting Single Positive Multi-label Classification with
+Generalized Robust Loss, IJCAI 2024. It is not the EPR of Cole et al., which is `epr` here. The
+released code adds 1e-7 inside the logarithm; here it is exact.
+"""
+
+from torch import Tensor
+
+from .base import positive_cost
+from .framework import GeneralizedLoss, Mapping, Terms
+
+
+class ObservedPositivesOnly(GeneralizedLoss):
+    """Observed positives alone; no hyperparameters."""
+
+    mapping = Mapping(k="$0$", v="$1$", l1=r"$-\log p$", l2="", l3="$0$")
+
+    def __init__(self, *, num_classes: int, num_examples: int, total_epochs: int) -> None:
+        super().__init__(
+            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
+        )
+
+    def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
+        return Terms(k=0.0, v=1.0, l1=positive_cost(logits), l2=0.0, l3=0.0)

@@ -1,0 +1,105 @@
+"""GR with k learned: a logistic regression on p for every class.
+
+    k = sigmoid(slope_c * p + offset_c)
+
+Slope and offset are trained on the GR loss itself, through k, by a gradient descent of their own
+(rate 0.1, momentum 0.9, weight decay 0.001) next to the optimiser of the classifier: the
+loss has no other target for k. All else as in `gr`. They start at beta's first values, slope = w0
+and offset = b0; its last values are not used.
+
+The descent is done here, in the forward of a training step, because its optimiser is not the
+classifier's: the gradient of the loss L with respect to k is known in closed form,
+
+    dL/dk = v * (L2 - L3) / (B C) on entries that are not observed positives, 0 on those that are,
+
+and the step's own loss still has the k from before. So slope and offset are buffers.
+
+Source: an option of the released code of Chen et al., IJCAI 2024, that fails before its first
+step; it starts at slope 0 and offset -2.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .base import check_real
+from .framework import Terms
+from .gr import GeneralizedRobustLoss
+
+
+class LearnedKRobustLoss(GeneralizedRobustLoss):
+    """GR with a learned k; hyperparameters as `gr`, and those of its gradient descent
+
+    estimator_lr            at least 0
+    estimator_momentum      0 to 1, 1 excluded
+    estimator_weight_decay  at least 0
+
+    Buffers `slope_and_offset` and `velocity`, both (2, C).
+    """
+
+    mapping = GeneralizedRobustLoss.mapping._replace(k=r"$\sigma(w_cp+b_c)$, learned")
+
+    slope_and_offset: Tensor
+    velocity: Tensor
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        num_examples: int,
+        total_epochs: int,
+        beta: Sequence[float],
+        alpha: Sequence[float],
+        q2: float,
+        q3: float,
+        linear_init: int = 0,
+        estimator_lr: float = 0.1,
+        estimator_momentum: float = 0.9,
+        estimator_weight_decay: float = 0.001,
+    ) -> None:
+        super().__init__(
+            num_classes=num_classes,
+            num_examples=num_examples,
+            total_epochs=total_epochs,
+            beta=beta,
+            alpha=alpha,
+            q2=q2,
+            q3=q3,
+            linear_init=linear_init,
+        )
+        self.estimator_lr = check_real("estimator_lr", estimator_lr, at_least=0.0)
+        self.estimator_momentum = check_real(
+            "estimator_momentum", estimator_momentum, at_least=0.0, below=1.0
+        )
+        self.estimator_weight_decay = check_real(
+            "estimator_weight_decay", estimator_weight_decay, at_least=0.0
+        )
+        start = torch.tensor([[self.w_ends[0]], [self.b_ends[0]]]).repeat(1, num_classes)
+        self.register_buffer("slope_and_offset", start)
+        self.register_buffer("velocity", torch.zeros_like(start))
+
+    def schedule(self, epoch: int) -> dict[str, float]:
+        mu, sigma = self.alpha(epoch)
+        return {"mu": mu, "sigma": sigma}
+
+    def estimate(self, p: Tensor, epoch: int) -> Tensor:
+        slope, offset = self.slope_and_offset.to(p.dtype)
+        return torch.sigmoid(slope * p + offset)
+
+    def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
+        terms = super().terms(logits, observed, index, epoch)
+        if self.training:
+            self._descend(terms, torch.sigmoid(logits.detach()), observed)
+        return terms
+
+    @torch.no_grad()
+    def _descend(self, terms: Terms, p: Tensor, observed: Tensor) -> None:
+        """One step of gradient descent with momentum and weight decay, as torch.optim.SGD's."""
+        k, v, _, l2, l3 = terms
+        inner = v * (l2 - l3) * k * (1.0 - k) * (observed != 1) / p.numel()
+        gradient = torch.stack([(inner * p).sum(dim=0), inner.sum(dim=0)])
+        gradient = gradient.to(self.velocity.dtype)
+        gradient.add_(self.slope_and_offset, alpha=self.estimator_weight_decay)
+        self.velocity.mul_(self.estimator_momentum).add_(gradient)
+        self.slope_and_offset.sub_(self.velocity, alpha=self.estimator_lr)

@@ -1,0 +1,63 @@
+"""Hill: a loss that bends back down where an unobserved entry is probably a missing positive.
+
+    s = 1      : (1 - p_m)^gamma * -log p_m     with p_m = sigmoid(z - margin)
+    s = 0 or -1: (lam - p) * p^2
+
+The gradient flows through both weights.
+
+Source: Zhang et al., Simple and Robust Loss Design for Multi-Label Learning with Missing Labels,
+arXiv 2112.07368. The released code takes the sum over the batch; here it is the mean, and -log p_m
+stays finite where p_m underflows.
+"""
+
+import torch
+from torch import Tensor
+
+from .base import check_real, negative_cost, positive_cost
+from .framework import GeneralizedLoss, Mapping, Terms
+
+
+class Hill(GeneralizedLoss):
+    """Hill.
+
+    lam     at least 0 (1.5: the loss of an unobserved entry turns down at p = 1)
+    margin  at least 0: subtracted from the logit of an observed positive
+    gamma   at least 0: the focal exponent of an observed positive
+    """
+
+    mapping = Mapping(
+        k="$0$",
+        v=r"$\lambda-p$",
+        l1=r"$-(1-p_m)^\gamma\log p_m,\ p_m=\sigma(z-m)$",
+        l2="",
+        l3="$p^2$",
+    )
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        num_examples: int,
+        total_epochs: int,
+        lam: float = 1.5,
+        margin: float = 1.0,
+        gamma: float = 2.0,
+    ) -> None:
+        super().__init__(
+            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
+        )
+        self.lam = check_real("lam", lam, at_least=0.0)
+        self.margin = check_real("margin", margin, at_least=0.0)
+        self.gamma = check_real("gamma", gamma, at_least=0.0)
+
+    def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
+        shifted = logits - self.margin
+        focal_weight = torch.exp(-self.gamma * negative_cost(shifted))
+        p = torch.sigmoid(logits)
+        return Terms(
+            k=0.0,
+            v=self.lam - p,
+            l1=focal_weight * positive_cost(shifted),
+            l2=0.0,
+            l3=p.square(),
+        )

@@ -1,0 +1,72 @@
+"""LL-Cp, large loss correction, permanent: unobserved entries of large loss become positives.
+
+    s = 1, or corrected before: -log p
+    s = 0 or -1               : -log(1 - p), or -log p where the entry is unobserved and large
+
+From the second epoch on, an entry that is large in its step counts as an observed positive in this
+step and in every later one. The count of entries per step is constant. Which entries are large:
+see `spml.losses._large_loss`; entries that were corrected before are no longer candidates.
+
+Source: Kim et al., Large Loss Matters in Weakly Supervised Multi-Label Classification, CVPR 2022.
+The released code compares the method's name with `is`, so that LL-Cp runs as LL-Ct from the command
+line; and it changes the labels of entries above the threshold for good, but not of those at it
+(with a count of one: of none). Here every entry that is corrected in a step stays corrected, as the
+authors' later code for BoostLU does.
+"""
+
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from ._large_loss import LargeLoss
+from .base import negative_cost, positive_cost
+from .framework import Mapping, Terms
+
+
+class LargeLossPermanentCorrection(LargeLoss):
+    """Large loss correction, permanent.
+
+    delta_rel  at least 0: how many percent of the entries of a batch are corrected in every step
+
+    Buffer `corrected` (num_examples, C) bool: what was corrected so far, by row of the training
+    split.
+    """
+
+    mapping = Mapping(
+        k=r"$\mathbf{1}[L_3\geq R]$",
+        v="$1$",
+        l1=r"$-\log p$",
+        l2=r"$-\log p$",
+        l3=r"$-\log(1-p)$",
+    )
+
+    corrected: Tensor
+
+    def __init__(
+        self, *, num_classes: int, num_examples: int, total_epochs: int, delta_rel: float
+    ) -> None:
+        super().__init__(
+            num_classes=num_classes,
+            num_examples=num_examples,
+            total_epochs=total_epochs,
+            delta_rel=delta_rel,
+        )
+        corrected = torch.zeros(num_examples, num_classes, dtype=torch.bool)
+        self.register_buffer("corrected", corrected)
+
+    def fraction(self, epoch: int) -> Fraction:
+        """The part of a batch that is large in this epoch: none in the first, then constant."""
+        return super().fraction(min(epoch, 2))
+
+    def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
+        if_positive, if_negative = positive_cost(logits), negative_cost(logits)
+        self.modified = self.large(if_negative, observed, epoch)
+        return Terms(k=self.modified, v=1.0, l1=if_positive, l2=if_positive, l3=if_negative)
+
+    def compute(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Tensor:
+        before = self.corrected[index]
+        loss = super().compute(logits, observed.masked_fill(before, 1), index, epoch)
+        if self.training:
+            self.corrected[index] = before | self.modified
+        return loss

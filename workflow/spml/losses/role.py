@@ -1,0 +1,92 @@
+"""ROLE, regularised online label estimation: the labels are estimated along with the classifier.
+
+With q = sigmoid(G[index]) the label estimator's probabilities of the batch's rows, and sg the
+stop-gradient, the loss is the mean of the same loss of p and of q:
+
+    L    = ( F(p; q) + F(q; p) ) / 2
+    F(a; t) = mean over B x C of [ 1[s = 1] * -log a + X(a; sg t) ]
+              + ( (1/B) sum over the batch of a - expected_positives )^2 / C^2
+    X(a; t) = -t log a - (1 - t) log(1 - a)          on all entries, observed ones too
+
+G starts with uniform random logits in [-u, u], u = logit(0.6), that is with q in [0.4, 0.6];
+logit(0.995) where a positive was observed, and logit(0.005) where a negative was. The observed
+entries of a row are set when the row is first seen in training, since labels come with batches.
+
+G is trained by the optimiser of the classifier, dense, at `estimator_lr_multiplier` times the rate.
+
+Source: Cole et al., Multi-Label Learning from Single Positive Labels, CVPR 2021. The released code
+adds 1e-5 inside the logarithm; here it is exact.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .base import Loss, check_real, positive_cost
+
+UNOBSERVED_LIMIT = math.log(0.6 / 0.4)
+OBSERVED_LOGIT = math.log(0.995 / 0.005)
+
+
+class RegularisedOnlineLabelEstimation(Loss):
+    """Regularised online label estimation.
+
+    expected_positives       above 0: the mean number of true positives of an image
+    estimator_lr_multiplier  above 0
+
+    Parameter `estimator` (num_examples, C): G, by row of the training split.
+    Buffer `seen` (num_examples,) bool: the rows whose observed entries are set.
+    """
+
+    seen: Tensor
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        num_examples: int,
+        total_epochs: int,
+        expected_positives: float,
+        estimator_lr_multiplier: float = 10,
+    ) -> None:
+        super().__init__(
+            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
+        )
+        self.expected_positives = check_real("expected_positives", expected_positives, above=0.0)
+        self.estimator_lr_multiplier = check_real(
+            "estimator_lr_multiplier", estimator_lr_multiplier, above=0.0
+        )
+        uniform = torch.rand(num_examples, num_classes) * 2.0 - 1.0
+        self.estimator = torch.nn.Parameter(uniform * UNOBSERVED_LIMIT)
+        self.register_buffer("seen", torch.zeros(num_examples, dtype=torch.bool))
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        rate = learning_rate * self.estimator_lr_multiplier
+        return [{"params": [self.estimator], "lr": rate}]
+
+    def compute(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Tensor:
+        if self.training:
+            self._set_observed_entries(observed, index)
+        estimated = self.estimator[index].to(logits.dtype)
+        positive = observed == 1
+        classifier = self._one_sided(logits, torch.sigmoid(estimated.detach()), positive)
+        estimator = self._one_sided(estimated, torch.sigmoid(logits.detach()), positive)
+        return 0.5 * (classifier + estimator)
+
+    def _one_sided(self, logits: Tensor, target: Tensor, positive: Tensor) -> Tensor:
+        """F(a; t) of the module's description, a given as logits."""
+        cross_entropy = functional.binary_cross_entropy_with_logits(logits, target)
+        on_positives = (positive_cost(logits) * positive).mean()
+        # Both are divided by C before the square: that is the division by C^2.
+        excess = torch.sigmoid(logits).mean() - self.expected_positives / self.num_classes
+        return cross_entropy + on_positives + excess.square()
+
+    @torch.no_grad()
+    def _set_observed_entries(self, observed: Tensor, index: Tensor) -> None:
+        known = (observed != 0) & ~self.seen[index].unsqueeze(1)
+        start = observed.to(self.estimator.dtype) * OBSERVED_LOGIT
+        self.estimator[index] = torch.where(known, start, self.estimator[index])
+        self.seen[index] = True

@@ -1,0 +1,64 @@
+"""Which files of this package a stage imports: what its rule declares as inputs.
+
+A rule that declares them is planned again when one of them really changes, and only then. Reading
+the imports from the files keeps that list right when a module starts to import another one.
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "spml"
+
+
+def _find(root: Path, module: str) -> Path | None:
+    """The file of a module below ``root``; None for what is not a module of the package."""
+    path = root.joinpath(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _imported_names(path: Path, module: str) -> set[str]:
+    """Dotted names of this package that ``path`` imports, at its top or inside its functions."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parents, *filter(None, [base])])
+            names.add(base)
+            # "from spml import losses" imports a module, "from spml.losses import build" a name.
+            names.update(f"{base}.{alias.name}" for alias in node.names)
+    return {name for name in names if name.split(".")[0] == PACKAGE}
+
+
+@cache
+def imported_files(root: str, *modules: str) -> tuple[str, ...]:
+    """Paths of ``modules`` and of all that they import from this package, sorted.
+
+    root: the folder that holds the package, ``workflow``. modules: dotted names, such as
+    ``spml.train``; a module that is imported by a computed name (a loss) is given beside it.
+    Raises FileNotFoundError for a module that does not exist.
+    """
+    found: dict[str, Path] = {}
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module in found:
+            continue
+        path = _find(Path(root), module)
+        if path is None:
+            if module in modules:
+                raise FileNotFoundError(f"no module {module} below {root}")
+            continue
+        found[module] = path
+        waiting.extend(_imported_names(path, module))
+        if "." in module:
+            waiting.append(module.rpartition(".")[0])  # importing a module imports its package
+    return tuple(sorted(str(path) for path in found.values()))
