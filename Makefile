@@ -58,7 +58,7 @@ bench: $(STAMP) ## Measure speed: losses, training engine
 .PHONY: lock
 lock: $(STAMP) ## Resolve envs/requirements.in into the lock anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --output-file envs/requirements.lock envs/requirements.in
+		--no-emit-index-url --no-header --no-annotate --output-file envs/requirements.lock envs/requirements.in
 
 .PHONY: clean
 clean: ## Delete results and packed images, but not downloads or .venv

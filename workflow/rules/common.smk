@@ -3,9 +3,12 @@
 The configuration itself is resolved in workflow/spml/configuration.py, which is tested alone.
 """
 
+from pathlib import Path
+
 from snakemake.exceptions import WorkflowError
 
 from workflow.spml import configuration
+from workflow.spml.addresses import LABELS, OBSERVED, RUN
 from workflow.spml.sources import imported_files
 
 
@@ -24,8 +27,6 @@ try:
     )
 except configuration.ConfigurationError as error:
     raise WorkflowError(str(error)) from None
-
-RUN = "results/runs/{dataset}/{protocol}/{method}/seed{seed}"
 
 
 def sources(*modules):
@@ -126,3 +127,57 @@ def linear_init_features(wildcards):
 def optional_flag(flag, name):
     """A params function: ``flag`` with the input called ``name``, or nothing without one."""
     return lambda wildcards, input: f"{flag} {input[name]}" if input[name] else ""
+
+
+def exhibit_settings(exhibit):
+    """What an exhibit shows."""
+    return as_json(configuration.exhibit_settings(config, exhibit))
+
+
+def exhibit_labels(exhibit):
+    """The labels of each dataset that an exhibit shows."""
+    settings = configuration.exhibit_settings(config, exhibit)
+    return sorted({LABELS.format(**block) for block in settings["blocks"]})
+
+
+def exhibit_observations(exhibit):
+    """The observed labels that the runs of an exhibit saw."""
+    return [
+        OBSERVED.format(dataset=dataset, protocol=protocol, observation=observation)
+        for dataset, protocol, observation in configuration.exhibit_observations(config, exhibit)
+    ]
+
+
+def collected_settings(wildcards):
+    """The exhibit that a tidy table is for."""
+    return exhibit_settings(f"{wildcards.paper}_{wildcards.name}")
+
+
+def collected_labels(wildcards):
+    """The labels that name the classes of a tidy table."""
+    return exhibit_labels(f"{wildcards.paper}_{wildcards.name}")
+
+
+def collected_metrics(wildcards):
+    """The metrics of each run of a tidy table."""
+    return run_files(f"{wildcards.paper}_{wildcards.name}", "metrics.json")
+
+
+def report_settings():
+    """What the report shows, and the configuration that it prints."""
+    return as_json(configuration.report_settings(config))
+
+
+def reported_exhibits(wildcards):
+    """All files of the exhibits that are selected."""
+    return [path for name in config["select"]["exhibits"] for path in getattr(rules, name).output]
+
+
+def reported_files(pattern):
+    """One file of each run that a selected exhibit shows."""
+    return [pattern.format(**run._asdict()) for run in configuration.reported_runs(config)]
+
+
+def benchmark_folder(wildcards, input):
+    """The folder of the benchmarks of training, wherever the pathvar puts it."""
+    return str(Path(input.benchmarks[0]).parents[3]) if input.benchmarks else "."
