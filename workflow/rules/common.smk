@@ -181,3 +181,9 @@ def reported_files(pattern):
 def benchmark_folder(wildcards, input):
     """The folder of the benchmarks of training, wherever the pathvar puts it."""
     return str(Path(input.benchmarks[0]).parents[3]) if input.benchmarks else "."
+
+
+def all_loss_sources():
+    """The files of all losses, and of the stage that describes them."""
+    losses = configuration.loss_hyperparameters("workflow/spml/losses")
+    return sources("spml.describe", *(f"spml.losses.{name}" for name in losses))

@@ -238,3 +238,79 @@ rule extra_learning_curves:
             --output-directory {params.directory:q} \
             >{log:q} 2>&1
         """
+
+
+rule gr_loss_mapping:
+    input:
+        code=sources("spml.exhibits.gr_loss_mapping"),
+        mapping="results/losses/mapping.csv",
+    output:
+        csv=report(
+            "results/exhibits/gr/loss_mapping.csv",
+            caption="../report/exhibit.rst",
+            category="GR Loss",
+            labels={"exhibit": "losses in the framework", "form": "table"},
+        ),
+        md="results/exhibits/gr/loss_mapping.md",
+        tex="results/exhibits/gr/loss_mapping.tex",
+        caption="results/exhibits/gr/loss_mapping.caption.txt",
+    log:
+        "<logs>/exhibits/gr_loss_mapping.log",
+    benchmark:
+        "<benchmarks>/exhibits/gr_loss_mapping.jsonl"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        settings=exhibit_settings("gr_loss_mapping"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of losses in the generalized loss"
+    shell:
+        """
+        PYTHONPATH=workflow python -m spml.exhibits.gr_loss_mapping \
+            --settings {params.settings:q} \
+            --output-directory {params.directory:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule gr_gradients:
+    input:
+        code=sources("spml.exhibits.gr_gradients"),
+        gradients="results/losses/gradients.csv",
+    output:
+        csv="results/exhibits/gr/gradients.csv",
+        pdf="results/exhibits/gr/gradients.pdf",
+        png=report(
+            "results/exhibits/gr/gradients.png",
+            caption="../report/exhibit.rst",
+            category="GR Loss",
+            labels={"exhibit": "gradient analysis", "form": "figure"},
+        ),
+        caption="results/exhibits/gr/gradients.caption.txt",
+    log:
+        "<logs>/exhibits/gr_gradients.log",
+    benchmark:
+        "<benchmarks>/exhibits/gr_gradients.jsonl"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        settings=exhibit_settings("gr_gradients"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Draw the gradients of the losses"
+    shell:
+        """
+        PYTHONPATH=workflow python -m spml.exhibits.gr_gradients \
+            --settings {params.settings:q} \
+            --output-directory {params.directory:q} \
+            >{log:q} 2>&1
+        """

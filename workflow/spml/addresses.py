@@ -10,6 +10,8 @@ LABELS = "results/labels/{dataset}.npz"
 OBSERVED = "results/observed/{dataset}/{protocol}/{observation}.npz"
 TABLE = "results/tables/{paper}/{name}.csv"
 EXHIBITS = "results/exhibits/{paper}"
+MAPPING_TABLE = "results/losses/mapping.csv"
+GRADIENT_TABLE = "results/losses/gradients.csv"
 REPORT = "results/report/index.html"
 
 

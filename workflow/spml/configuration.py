@@ -226,6 +226,8 @@ def check(
         if exhibit["methods"] != "selected":
             for position, method in enumerate(exhibit["methods"]):
                 known(["exhibits", name, "methods", position], method, config["methods"])
+        for position, method in enumerate(exhibit.get("losses", [])):
+            known(["exhibits", name, "losses", position], method, config["methods"])
         if "reference" in exhibit:
             known(["exhibits", name, "reference"], exhibit["reference"], config["methods"])
     _check_methods(config, fail, known, loss_hyperparameters(losses))
@@ -367,6 +369,28 @@ def compact_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
+def describe_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The curves of the gradient figure, as ``python -m spml.describe --settings`` takes them.
+
+    Hyperparameters and number of epochs are those of the first selected dataset and protocol.
+    """
+    dataset, protocol = config["select"]["datasets"][0], config["select"]["protocols"][0]
+    curves = []
+    for method in config["exhibits"]["gr_gradients"]["losses"]:
+        resolved = resolve_method(config, method, dataset)
+        training = training_settings(config, dataset, protocol, method)
+        curves.append(
+            {
+                "name": method,
+                "title": resolved["title"],
+                "loss": resolved["loss"],
+                "hyperparameters": resolved["hyperparameters"],
+                "total_epochs": training["epochs"],
+            }
+        )
+    return {"curves": curves}
+
+
 def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
     """What an exhibit shows, as ``python -m spml.exhibits.<exhibit> --settings`` takes it.
 
@@ -402,7 +426,11 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
                 }
             )
     return {
-        **{key: value for key, value in definition.items() if key != "methods"},
+        **{key: value for key, value in definition.items() if key not in ("methods", "losses")},
+        "losses": [
+            {"name": method, "title": resolve_method(config, method, None)["title"]}
+            for method in definition.get("losses", [])
+        ],
         "paper": paper,
         "name": name,
         "blocks": blocks,

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import re
+import struct
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,9 +22,9 @@ import yaml
 from spml.addresses import exhibit_path, run_path
 from spml.errors import run_command
 from spml.files import read_json, read_json_lines, write_text
-from spml.markdown import Table, parse_tables
+from spml.markdown import BEST, Table, parse_tables
 
-TEMPLATES = Path("workflow/report")
+TEMPLATES = Path(__file__).parents[1] / "report"
 PAPERS = {
     "gr": "Generalized Robust Loss",
     "ll": "Large Loss Matters",
@@ -49,18 +50,43 @@ def sort_key(text: str) -> str:
     return number[1].replace("\N{MINUS SIGN}", "-").replace(",", "").replace("+", "")
 
 
+def picture(path: Path) -> dict[str, Any]:
+    """A PNG inlined as base64, with the size in pixels at which it is shown.
+
+    The size stands in the first bytes of every PNG. Pictures are drawn at 200 dots an inch; shown
+    at 125 an inch, their text is as large as that of the page's captions.
+    """
+    content = path.read_bytes()
+    width, height = (round(size * 125 / 200) for size in struct.unpack(">II", content[16:24]))
+    return {"data": base64.b64encode(content).decode(), "width": width, "height": height}
+
+
+def headlines(exhibits: list[dict[str, Any]]) -> list[str]:
+    """One sentence for each table that marks a best row."""
+    sentences = []
+    for exhibit in exhibits:
+        for table in exhibit["tables"]:
+            place = f"{exhibit['title']}{f' on {table.title}' if table.title else ''}"
+            sentences += [
+                f"{place}: best {table.header[column]} is {table.rows[row][column]}, "
+                f"by {table.rows[row][0]}."
+                for (row, column), mark in table.marks.items()
+                if mark == BEST
+            ]
+    return sentences
+
+
 def read_exhibit(key: str, title: str, page: Path) -> dict[str, Any]:
     """Caption, tables or picture, and download links relative to ``page``."""
     files = {
         suffix: path for suffix in DOWNLOADS if (path := exhibit_path(key, f".{suffix}")).is_file()
     }
-    picture = files.get("png")
     return {
         "key": key,
         "title": title,
         "caption": exhibit_path(key, ".caption.txt").read_text(encoding="utf-8").strip(),
         "tables": parse_tables(files["md"].read_text(encoding="utf-8")) if "md" in files else [],
-        "picture": base64.b64encode(picture.read_bytes()).decode() if picture else None,
+        "picture": picture(files["png"]) if "png" in files else None,
         "downloads": {suffix: os.path.relpath(path, page.parent) for suffix, path in files.items()},
     }
 
@@ -228,6 +254,7 @@ def render(settings: dict[str, Any], benchmarks: Path, page: Path) -> str:
     configuration = settings["configuration"]
     return environment.get_template("index.html.j2").render(
         papers=[paper for paper in papers if paper["exhibits"]],
+        headlines=headlines(exhibits),
         runs=len(runs),
         methods=[method["title"] for method in settings["runs"]["methods"]],
         datasets=[item["title"] for item in configuration["datasets"].values()],

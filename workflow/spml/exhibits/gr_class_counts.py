@@ -74,14 +74,14 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
             if here["class_name"].str.len().max() > 3:
                 axes.tick_params(axis="x", rotation=45)
             for place, total in zip(places, here["total"], strict=True):
-                axes.text(
-                    place,
-                    total,
+                axes.annotate(
                     f"{total:,}",
+                    (place, total),
+                    xytext=(0, 2),
+                    textcoords="offset points",
                     ha="center",
-                    va="bottom",
                     fontsize=7,
-                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
                 )
             axes.set_xlabel("Class")
         else:

@@ -110,13 +110,14 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
                 linestyle=dash,
                 label=entries.replace("_", " "),
             )
-        axes.set_xlim(0, here["iteration"].max())
+        steps = int(here["steps_per_epoch"].iloc[0])
+        axes.set_xlim(0, -(-here["iteration"].max() // steps) * steps)  # whole epochs
         axes.set_ylim(bottom=0)
         axes.margins(y=0.15)
         axes.set_xlabel("Iteration")
         axes.set_ylabel("Mean cost (nats)")
         add_grid(axes)
-        _mark_epochs(axes, int(here["steps_per_epoch"].iloc[0]))
+        _mark_epochs(axes, steps)
         if len(panels) > 1:
             axes.set_title(f"{block.title}: {titles[method]}")
         axes.legend(loc="best")

@@ -1,5 +1,6 @@
 """Tables for people: numbers as text, marks for best and second, Markdown and LaTeX."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,7 +58,12 @@ def rank_marks(values: Sequence[float | None], decimals: int = 1) -> dict[int, s
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    """Text for LaTeX; formulas between dollar signs stay as they are."""
+    parts = re.split(r"(\$[^$]+\$)", text)
+    return "".join(
+        part if position % 2 else "".join(_LATEX.get(character, character) for character in part)
+        for position, part in enumerate(parts)
+    )
 
 
 def format_latex(tables: Sequence[Table], caption: str, label: str) -> str:
