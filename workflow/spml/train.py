@@ -43,7 +43,7 @@ def _check_inputs(labels: Labels, observation: Observation, images: PackedImages
             f"{labels.train.truth.shape}: they are of another dataset"
         )
     for split in ("train", "test"):
-        packed, rows = len(getattr(images, split)), len(getattr(labels, split).truth)
+        packed, rows = len(getattr(images, split)), len(getattr(labels, split).images)
         if packed != rows:
             raise UserError(f"{packed} packed {split} images but {rows} rows of labels")
 
@@ -133,6 +133,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
             val_rows=observation.val,
             truth=labels.train.truth,
             observed=observation.observed,
+            annotated=labels.train.annotated,
         ),
         Settings(**options, **settings["images"], seed=settings["seed"], name=name),
         device,
