@@ -99,3 +99,30 @@ def pretrain_settings(dataset):
         "images": definition["images"],
         "pretrain": definition["pretrain"],
     }
+
+
+def feature_settings(wildcards):
+    """The settings of extracting features."""
+    definition = config["datasets"][wildcards.dataset]
+    return as_json(
+        {
+            "architecture": definition["backbone"]["architecture"],
+            "images": definition["images"],
+            "device": config["device"],
+        }
+    )
+
+
+def linear_init_features(wildcards):
+    """The features that a run's head is first trained on; nothing where there is no such phase."""
+    training = configuration.training_settings(
+        config, wildcards.dataset, wildcards.protocol, wildcards.method
+    )
+    if training["linear_init"] is None:
+        return []
+    return f"data/features/{wildcards.dataset}.npy"
+
+
+def optional_flag(flag, name):
+    """A params function: ``flag`` with the input called ``name``, or nothing without one."""
+    return lambda wildcards, input: f"{flag} {input[name]}" if input[name] else ""

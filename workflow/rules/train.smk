@@ -15,6 +15,7 @@ rule train:
         # The manifest tells whether the images changed; these must merely be there.
         images=ancient(multiext("data/packed/{dataset}/", "train.npy", "test.npy")),
         backbone=backbone_weights,
+        features=linear_init_features,
     output:
         weights=f"{RUN}/weights.pt",
         history=f"{RUN}/history.jsonl",
@@ -34,6 +35,7 @@ rule train:
         runtime=30,
     params:
         settings=run_settings,
+        features=optional_flag("--features", "features"),
         directory=subpath(output.record, parent=True),
     message:
         "Train {wildcards.method} on {wildcards.dataset}, protocol {wildcards.protocol}, seed {wildcards.seed}"
@@ -45,6 +47,7 @@ rule train:
             --observed {input.observed:q} \
             --images {input.manifest:q} \
             --backbone {input.backbone:q} \
+            {params.features} \
             --threads {threads} \
             --output {params.directory:q} \
             >{log:q} 2>&1

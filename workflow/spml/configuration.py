@@ -96,15 +96,16 @@ def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
     rule: Any = error.validator
     value: Any = error.validator_value
     schema: Any = error.schema
+    instance: Any = error.instance
     if rule == "additionalProperties":
         allowed = schema.get("properties", {})
-        unknown = sorted(set(error.instance) - set(allowed), key=str)[0]
+        unknown = sorted(set(instance) - set(allowed), key=str)[0]
         return [
             *path,
             unknown,
         ], f"is not a key that exists here; allowed: {_nearest(unknown, allowed)}"
     if rule == "required":
-        missing = next(key for key in value if key not in error.instance)
+        missing = next(key for key in value if key not in instance)
         return [*path, missing], "is missing"
     if rule == "type":
         wanted = [value] if isinstance(value, str) else value
@@ -253,7 +254,12 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
             )
             allowed = losses[resolved["loss"]]
             for key in resolved["hyperparameters"]:
-                known([*path, "hyperparameters", key], key, allowed)
+                if key not in allowed:
+                    fail(
+                        [*path, "hyperparameters", key],
+                        f"is not a hyperparameter of {resolved['loss']}; "
+                        f"allowed: {_nearest(key, allowed)}",
+                    )
             for key, needed in allowed.items():
                 if needed and dataset is not None and key not in resolved["hyperparameters"]:
                     fail([*path, "hyperparameters", key], f"is missing for dataset {dataset}")
@@ -286,7 +292,7 @@ def resolve_method(config: Mapping[str, Any], name: str, dataset: str | None) ->
     resolved = (
         resolve_method(config, parent, dataset)
         if parent is not None
-        else {"hyperparameters": {}, "training": {}}
+        else {"head": "linear", "hyperparameters": {}, "training": {}}
     )
     own = {key: value for key, value in method.items() if key not in ("extends", "datasets")}
     resolved = _merge(resolved, own)
@@ -333,6 +339,7 @@ def run_settings(
         "hyperparameters": resolved["hyperparameters"],
         "observation": observation_of(config, protocol, method),
         "architecture": config["datasets"][dataset]["backbone"]["architecture"],
+        "head": resolved["head"],
         "images": config["datasets"][dataset]["images"],
         "training": training_settings(config, dataset, protocol, method),
     }

@@ -22,6 +22,7 @@ from spml.losses import Loss
 from spml.matrices import Matrix, dense
 from spml.metrics import mean_average_precision
 from spml.models import Classifier
+from spml.randomness import FLIPS, ORDER, generator
 from spml.selection import select_epoch, should_stop
 
 TRACE_COLUMNS = (
@@ -95,12 +96,6 @@ class _Best:
     val: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
 
 
-def _generator(seed: int, epoch: int, purpose: int) -> torch.Generator:
-    """An independent stream for each seed, epoch and purpose."""
-    state = np.random.SeedSequence([seed, epoch, purpose]).generate_state(1, dtype=np.uint64)
-    return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
-
-
 def _make_optimizer(
     classifier: Classifier, loss: Loss, settings: Settings
 ) -> torch.optim.Optimizer:
@@ -154,8 +149,8 @@ class Trainer:
     def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Augmented training images with their rows in the training split, in shuffled order."""
         count = len(self.data.train_rows)
-        order = torch.randperm(count, generator=_generator(self.settings.seed, epoch, 0))
-        flips = torch.rand(count, generator=_generator(self.settings.seed, epoch, 1)) < 0.5
+        order = torch.randperm(count, generator=generator(self.settings.seed, epoch, ORDER))
+        flips = torch.rand(count, generator=generator(self.settings.seed, epoch, FLIPS)) < 0.5
         for index in order.split(self.settings.batch_size):
             inputs = self._inputs(self.data.train_images, self.data.train_rows[index.numpy()])
             if self.settings.flip:
@@ -290,12 +285,3 @@ class Trainer:
             trace=self.trace[: len(history) * self.steps_per_epoch].cpu().numpy(),
             steps_per_epoch=self.steps_per_epoch,
         )
-
-
-def choose_device(name: str) -> torch.device:
-    """``auto`` is the GPU where there is one; a device that is not there is a UserError."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("training.device is 'cuda' but torch sees no GPU; use 'auto' or 'cpu'")
-    return torch.device(name)

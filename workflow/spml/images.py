@@ -1,8 +1,10 @@
-"""What happens to a batch of packed images on the training device."""
+"""The training device, and what happens to a batch of packed images on it."""
 
 from collections.abc import Sequence
 
 import torch
+
+from spml.errors import UserError
 
 
 def normalise(
@@ -18,3 +20,12 @@ def normalise(
 def flip_some(images: torch.Tensor, flips: torch.Tensor) -> torch.Tensor:
     """Mirror left to right the images (B, channels, H, W) where ``flips`` (B,) bool is set."""
     return torch.where(flips[:, None, None, None], images.flip(-1), images)
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is the GPU where there is one; a device that is not there is a UserError."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device is 'cuda' but torch sees no GPU; use 'auto' or 'cpu'")
+    return torch.device(name)

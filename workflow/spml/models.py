@@ -30,28 +30,55 @@ class DigitNetwork(nn.Sequential):
 ARCHITECTURES = {"digit_network": DigitNetwork}
 
 
-class Classifier(nn.Module):
-    """``backbone``, global average pooling and one linear layer, as in both papers.
+class LinearHead(nn.Linear):
+    """Global average pooling and one linear layer, as in both papers: (B, F, h, w) -> (B, C)."""
 
-    Input (B, channels, height, width) float, output logits (B, C).
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return super().forward(features.mean(dim=(2, 3)) if features.dim() == 4 else features)
+
+
+class BoostedHead(nn.Conv2d):
+    """BoostLU: a 1 x 1 convolution, positive activations times 5, then the spatial mean.
+
+    (B, F, h, w) -> (B, C); the same in training and at test time. Source: Kim et al., Bridging the
+    Gap between Model Explanations in Partially Annotated Multi-label Classification, CVPR 2023.
     """
 
-    def __init__(self, backbone: nn.Module, num_features: int, num_classes: int) -> None:
+    scale = 5.0
+
+    def __init__(self, num_features: int, num_classes: int) -> None:
+        super().__init__(num_features, num_classes, kernel_size=1)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        activation = super().forward(features)
+        return torch.where(activation > 0, self.scale * activation, activation).mean(dim=(2, 3))
+
+
+HEADS = {"linear": LinearHead, "boostlu": BoostedHead}
+
+
+class Classifier(nn.Module):
+    """A backbone and a head: images (B, channels, height, width) float to logits (B, C)."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.backbone = backbone
-        self.head = nn.Linear(num_features, num_classes)
+        self.head = head
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.head(self.backbone(images).mean(dim=(2, 3)))
+        return self.head(self.backbone(images))
 
 
-def build_classifier(architecture: str, num_classes: int) -> Classifier:
-    """A classifier with random weights drawn from torch's global generator."""
+def build_classifier(architecture: str, num_classes: int, head: str = "linear") -> Classifier:
+    """A classifier with random weights drawn from torch's global generator.
+
+    Both heads draw the same weights, so that runs which differ in the head alone are paired.
+    """
     if architecture not in ARCHITECTURES:
         known = ", ".join(sorted(ARCHITECTURES))
         raise UserError(f"backbone.architecture {architecture!r} is unknown; known: {known}")
     backbone = ARCHITECTURES[architecture]()
-    return Classifier(backbone, backbone.num_features, num_classes)
+    return Classifier(backbone, HEADS[head](backbone.num_features, num_classes))
 
 
 def load_backbone(classifier: Classifier, weights: str | Path) -> None:

@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 
 from spml.errors import run_command
 from spml.files import atomic_path
-from spml.labels import Split, load_labels
+from spml.labels import load_labels
 from spml.matrices import Matrix, matrix_arrays, read_matrix
 
 ALL = "all"
@@ -111,7 +111,7 @@ def draw_annotated(
 
 
 def observe(
-    split: Split,
+    truth: Matrix,
     *,
     positives: int | str,
     negatives: int | str,
@@ -119,21 +119,25 @@ def observe(
     validation_fraction: float,
     split_seed: int,
     fraction: float = 1.0,
+    annotated: csr_array | None = None,
+    validation: int = 0,
 ) -> Observation:
     """Draw the observed labels of the official training split, then divide it.
 
-    The draw covers all rows before the division, as in the released code. A dataset with a
-    validation split of its own is not divided again. ``fraction`` of the training rows are kept.
+    truth, annotated: (N, C) bool as in :class:`spml.labels.Split`. The draw covers all rows before
+    the division, as in the released code. The last ``validation`` rows, where there are some, are
+    the dataset's own validation split, and there is nothing to divide. ``fraction`` of the training
+    rows are kept.
     """
     draw = {"positives": positives, "negatives": negatives, "seed": seed}
     observed: Matrix
-    if split.annotated is None:
-        observed = draw_observed(split.truth, **draw)  # type: ignore[arg-type]
+    if annotated is None:
+        observed = draw_observed(truth, **draw)  # type: ignore[arg-type]
     else:
-        observed = draw_annotated(split.truth, split.annotated, **draw)  # type: ignore[arg-type]
-    count = split.truth.shape[0]
-    if split.validation:
-        train, val = np.split(np.arange(count), [count - split.validation])
+        observed = draw_annotated(truth, annotated, **draw)  # type: ignore[arg-type]
+    count = truth.shape[0]
+    if validation:
+        train, val = np.split(np.arange(count), [count - validation])
     else:
         train, val = split_rows(count, validation_fraction=validation_fraction, seed=split_seed)
     return Observation(train=thin_out(train, fraction=fraction), val=val, observed=observed)
@@ -166,7 +170,13 @@ def main() -> None:
     parser.add_argument("--settings", required=True, type=json.loads, help="observe's arguments")
     parser.add_argument("--output", required=True, help="the .npz to write")
     arguments = parser.parse_args()
-    observation = observe(load_labels(arguments.labels).train, **arguments.settings)
+    split = load_labels(arguments.labels).train
+    observation = observe(
+        split.truth,
+        annotated=split.annotated,
+        validation=split.validation,
+        **arguments.settings,
+    )
     save_observation(arguments.output, observation)
     seen = observation.observed[observation.train]
     print(

@@ -25,11 +25,13 @@ import numpy as np
 import torch
 
 from spml import losses
-from spml.engine import TRACE_COLUMNS, Data, Result, Settings, Trainer, choose_device
+from spml.engine import TRACE_COLUMNS, Data, Result, Settings, Trainer
 from spml.errors import UserError, run_command
 from spml.files import atomic_path, write_json, write_json_lines
+from spml.images import choose_device
 from spml.labels import Labels, load_labels
-from spml.models import build_classifier, load_backbone
+from spml.linear_init import HeadFit, fit_head
+from spml.models import Classifier, build_classifier, load_backbone
 from spml.observe import Observation, load_observation
 from spml.packed import PackedImages, load_packed
 from spml.selection import select_epoch
@@ -48,13 +50,13 @@ def _check_inputs(labels: Labels, observation: Observation, images: PackedImages
             raise UserError(f"{packed} packed {split} images but {rows} rows of labels")
 
 
-def _build_loss(settings: dict[str, Any], num_classes: int, num_examples: int) -> losses.Loss:
+def _build_loss(settings: dict[str, Any], total_epochs: int, data: Data) -> losses.Loss:
     try:
         return losses.build(
             settings["loss"],
-            num_classes=num_classes,
-            num_examples=num_examples,
-            total_epochs=settings["training"]["epochs"],
+            num_classes=data.truth.shape[1],
+            num_examples=len(data.train_rows),
+            total_epochs=total_epochs,
             **settings["hyperparameters"],
         )
     except ValueError as error:
@@ -104,52 +106,81 @@ def _save(result: Result, directory: Path) -> None:
     write_json_lines(directory / "history.jsonl", result.history)
 
 
-def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
-    """Train as ``settings`` say and write the run's folder."""
-    started = time.perf_counter()
+def _read_data(arguments: argparse.Namespace) -> Data:
+    """What the run reads, refused before the first step where it does not belong together."""
     labels = load_labels(arguments.labels)
     observation = load_observation(arguments.observed)
     images = load_packed(arguments.images)
     _check_inputs(labels, observation, images)
-    device = choose_device(settings["training"]["device"])
-    options = {key: value for key, value in settings["training"].items() if key != "device"}
-    name = (
-        "/".join(str(settings[part]) for part in ("dataset", "protocol", "method"))
-        + f"/seed{settings['seed']}"
+    return Data(
+        train_images=images.train,
+        test_images=images.test,
+        train_rows=observation.train,
+        val_rows=observation.val,
+        truth=labels.train.truth,
+        observed=observation.observed,
+        annotated=labels.train.annotated,
     )
+
+
+def _linear_init(
+    classifier: Classifier,
+    settings: dict[str, Any],
+    data: Data,
+    features: Path,
+    device: torch.device,
+) -> tuple[HeadFit, dict[str, torch.Tensor]]:
+    """Fit the head on cached features; return its record and what the loss has learnt by then."""
+    options = settings["training"]["linear_init"]
+    if settings["head"] != "linear":
+        raise UserError(f"method {settings['method']}: linear_init needs the linear head")
+    loss = _build_loss(settings, options["epochs"], data)
+    fit = fit_head(
+        classifier.head,
+        loss,
+        np.load(features, mmap_mode="r", allow_pickle=False),
+        train_rows=data.train_rows,
+        val_rows=data.val_rows,
+        truth=data.truth,
+        observed=data.observed,
+        batch_size=options["batch_size"],
+        learning_rate=options["learning_rate"],
+        seed=settings["seed"],
+        device=device,
+    )
+    return fit, loss.state_dict()
+
+
+def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Train as ``settings`` say and write the run's folder."""
+    started = time.perf_counter()
+    data = _read_data(arguments)
+    device = choose_device(settings["training"]["device"])
+    not_of_the_loop = ("device", "linear_init")
+    options = {k: v for k, v in settings["training"].items() if k not in not_of_the_loop}
+    name = "{dataset}/{protocol}/{method}/seed{seed}".format(**settings)
 
     # The classifier is drawn before the loss, so that every method starts from the same weights.
     torch.manual_seed(settings["seed"])
-    classifier = build_classifier(settings["architecture"], len(labels.classes))
+    classifier = build_classifier(settings["architecture"], data.truth.shape[1], settings["head"])
     load_backbone(classifier, arguments.backbone)
-    loss = _build_loss(settings, len(labels.classes), len(observation.train))
-    trainer = Trainer(
-        classifier,
-        loss,
-        Data(
-            train_images=images.train,
-            test_images=images.test,
-            train_rows=observation.train,
-            val_rows=observation.val,
-            truth=labels.train.truth,
-            observed=observation.observed,
-            annotated=labels.train.annotated,
-        ),
-        Settings(**options, **settings["images"], seed=settings["seed"], name=name),
-        device,
-    )
-    result = trainer.run()
+    loss = _build_loss(settings, options["epochs"], data)
+    head_fit = None
+    if settings["training"]["linear_init"] is not None:
+        head_fit, state = _linear_init(classifier, settings, data, arguments.features, device)
+        loss.load_state_dict(state)
+    training = Settings(**options, **settings["images"], seed=settings["seed"], name=name)
+    result = Trainer(classifier, loss, data, training, device).run()
     _save(result, arguments.output)
+
     seconds = time.perf_counter() - started
-    seen = len(result.history) * len(observation.train)
-    write_json(
-        arguments.output / "run.json",
-        {
-            "settings": settings,
-            "selected_epoch": select_epoch(result.history, options["selection"]),
-            **_provenance(device, seconds, seen),
-        },
-    )
+    record = {
+        "settings": settings,
+        "selected_epoch": select_epoch(result.history, options["selection"]),
+        "linear_init": vars(head_fit) if head_fit else None,
+        **_provenance(device, seconds, len(result.history) * len(data.train_rows)),
+    }
+    write_json(arguments.output / "run.json", record)
     print(f"{name}: {len(result.history)} epochs in {seconds:.1f} s", file=sys.stderr)
 
 
@@ -164,6 +195,7 @@ def main() -> None:
     parser.add_argument("--observed", required=True, help="splits and observed labels (.npz)")
     parser.add_argument("--images", required=True, help="manifest of the packed images (.json)")
     parser.add_argument("--backbone", required=True, help="state dict of the backbone (.pt)")
+    parser.add_argument("--features", type=Path, help="cached features (.npy), for linear_init")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (1)")
     parser.add_argument("--output", required=True, type=Path, help="folder of the run")
     arguments = parser.parse_args()

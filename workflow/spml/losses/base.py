@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 # Gives (logits (B, C), index (B,)) of the training split, batch by batch, in evaluation mode.
@@ -89,16 +90,59 @@ def entropy(logits: Tensor) -> Tensor:
     return negative_cost(negative) - torch.sigmoid(negative) * negative
 
 
+class _PowerLoss(torch.autograd.Function):
+    """(1 - exp(-q cost)) / q with its derivative exp(-q cost), both without cancellation.
+
+    Autograd's own derivative of expm1 adds 1 to a value near -1.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, cost: Tensor, q: float) -> Tensor:
+        ctx.save_for_backward(cost)
+        ctx.q = q
+        return torch.expm1(cost * -q).mul_(-1.0 / q)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (cost,) = ctx.saved_tensors
+        return gradients[0] * torch.exp(cost * -ctx.q), None
+
+
 def power_loss(cost: Tensor, q: float) -> Tensor:
     """(1 - x^q) / q for a probability x given as cost = -log x; its limit -log x for q = 0.
 
     The generalized cross entropy of Zhang and Sabuncu (NeurIPS 2018): q = 0 is the log loss and
-    q = 1 the mean absolute error 1 - x. Written with expm1 of the logarithm, because the
-    derivative of x^q is unbounded at x = 0, where a power would give inf * 0 = NaN.
+    q = 1 the mean absolute error 1 - x. The derivative of x^q itself is unbounded at x = 0, where
+    the chain rule would give inf * 0 = NaN; in terms of the cost it is not.
     """
-    if q == 0.0:
-        return cost
-    return torch.expm1(cost * -q) * (-1.0 / q)
+    return cost if q == 0.0 else _PowerLoss.apply(cost, q)
+
+
+class _FocalCost(torch.autograd.Function):
+    """(1 - p)^gamma * -log p; keeps its logits alone, where autograd would keep four tensors.
+
+    The derivative with respect to z is -(1 - p)^gamma * (1 - p + gamma * p * -log p).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, gamma: float) -> Tensor:
+        ctx.save_for_backward(logits)
+        ctx.gamma = gamma
+        return negative_cost(logits).mul_(-gamma).exp_().mul_(positive_cost(logits))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (logits,) = ctx.saved_tensors
+        slope = torch.sigmoid(logits).mul_(positive_cost(logits)).mul_(ctx.gamma)
+        slope.add_(torch.sigmoid(-logits))
+        weight = negative_cost(logits).mul_(-ctx.gamma).exp_()
+        return slope.mul_(weight).mul_(gradients[0]).neg_(), None
+
+
+def focal_cost(logits: Tensor, gamma: float) -> Tensor:
+    """(1 - p)^gamma * -log p from logits, with the gradient through the weight."""
+    return _FocalCost.apply(logits, gamma)
 
 
 class Loss(torch.nn.Module):
@@ -188,12 +232,12 @@ class Loss(torch.nn.Module):
             )
         if index.dtype not in (torch.int64, torch.int32):
             raise ValueError(f"index: must be int64 or int32, not {index.dtype}")
-        if not observed.is_cuda:
+        if observed.device.type == "cpu":
             lowest, highest = observed.aminmax()
             whole = not observed.is_floating_point() or not observed.frac().any()
             if not (lowest >= -1 and highest <= 1 and whole):
                 raise ValueError("observed: values must be -1, 0 or 1")
-        if not index.is_cuda:
+        if index.device.type == "cpu":
             lowest, highest = index.aminmax()
             if lowest < 0 or highest >= self.num_examples:
                 raise ValueError(

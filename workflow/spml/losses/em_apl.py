@@ -26,14 +26,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from .base import (
-    Predict,
-    check_integer,
-    check_real,
-    entropy,
-    negative_cost,
-    positive_cost,
-)
+from .base import Predict, check_integer, check_real, entropy, negative_cost, positive_cost
 from .framework import GeneralizedLoss, Mapping, Terms
 
 
@@ -90,12 +83,13 @@ class AsymmetricPseudoLabelling(GeneralizedLoss):
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
         if self.training:
             self.candidate[index] = observed != 1
+        # k L2 + (1 - k) L3 is the entropy, computed in one piece because that is more exact.
+        unsure = -self.alpha * entropy(logits)
         soft_label = self.pseudo_negative[index].to(logits.dtype)
-        if_positive = positive_cost(logits)
-        pseudo_labelled = torch.lerp(negative_cost(logits), if_positive, soft_label)
-        # k L2 + (1 - k) L3 is the entropy elsewhere, in one piece because that is more exact.
-        l3 = torch.where(soft_label > 0, self.beta * pseudo_labelled, -self.alpha * entropy(logits))
-        return Terms(k=0.0, v=1.0, l1=if_positive, l2=0.0, l3=l3)
+        # -r log p - (1 - r) log(1 - p) = -log(1 - p) - r z
+        pseudo_labelled = torch.addcmul(negative_cost(logits), soft_label, logits, value=-1.0)
+        l3 = torch.where(soft_label > 0, self.beta * pseudo_labelled, unsure)
+        return Terms(k=0.0, v=1.0, l1=positive_cost(logits), l2=0.0, l3=l3)
 
     @torch.no_grad()
     def after_epoch(self, epoch: int, predict: Predict) -> None:

@@ -79,4 +79,5 @@ class GeneralizedLoss(Loss):
         del k, l2, l3
         if isinstance(v, Tensor) or v != 1.0:
             otherwise = v * otherwise
-        return torch.where(observed == 1, l1, otherwise).mean()
+        # The gradient of a sum is an expanded scalar, that of a mean a further (B, C) tensor.
+        return torch.where(observed == 1, l1, otherwise).sum() / logits.numel()

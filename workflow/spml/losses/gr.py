@@ -120,22 +120,20 @@ class GeneralizedRobustLoss(GeneralizedLoss):
     def estimate(self, p: Tensor, epoch: int) -> Tensor:
         """k (B, C): the probability that an entry is positive, from p without gradient."""
         w, b = self.beta(epoch)
-        return torch.sigmoid(w * p + b)
+        return (w * p).add_(b).sigmoid_()
 
     def weight(self, p: Tensor, epoch: int) -> Tensor | float:
         """v (B, C): the weight of an entry, from p without gradient."""
         mu, sigma = self.alpha(epoch)
         if math.isinf(sigma):
             return 1.0
-        return torch.exp((p - mu).square() * (-0.5 / sigma**2))
+        return (p - mu).square_().mul_(-0.5 / sigma**2).exp_()
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
-        p = torch.sigmoid(logits.detach())
         if_positive = positive_cost(logits)
+        l2 = power_loss(if_positive, self.q2)
+        l3 = power_loss(negative_cost(logits), self.q3)
+        p = torch.sigmoid(logits.detach())
         return Terms(
-            k=self.estimate(p, epoch),
-            v=self.weight(p, epoch),
-            l1=if_positive,
-            l2=power_loss(if_positive, self.q2),
-            l3=power_loss(negative_cost(logits), self.q3),
+            k=self.estimate(p, epoch), v=self.weight(p, epoch), l1=if_positive, l2=l2, l3=l3
         )

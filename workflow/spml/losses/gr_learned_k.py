@@ -85,21 +85,27 @@ class LearnedKRobustLoss(GeneralizedRobustLoss):
 
     def estimate(self, p: Tensor, epoch: int) -> Tensor:
         slope, offset = self.slope_and_offset.to(p.dtype)
-        return torch.sigmoid(slope * p + offset)
+        return (slope * p).add_(offset).sigmoid_()
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
         terms = super().terms(logits, observed, index, epoch)
         if self.training:
-            self._descend(terms, torch.sigmoid(logits.detach()), observed)
+            self._descend(terms, logits, observed)
         return terms
 
     @torch.no_grad()
-    def _descend(self, terms: Terms, p: Tensor, observed: Tensor) -> None:
+    def _descend(self, terms: Terms, logits: Tensor, observed: Tensor) -> None:
         """One step of gradient descent with momentum and weight decay, as torch.optim.SGD's."""
         k, v, _, l2, l3 = terms
-        inner = v * (l2 - l3) * k * (1.0 - k) * (observed != 1) / p.numel()
-        gradient = torch.stack([(inner * p).sum(dim=0), inner.sum(dim=0)])
-        gradient = gradient.to(self.velocity.dtype)
+        assert isinstance(k, Tensor)
+        assert isinstance(l2, Tensor)
+        # dL/dk * k (1 - k), the gradient with respect to the argument of the sigmoid.
+        inner = (l2 - l3).mul_(v).mul_(k)
+        inner.addcmul_(inner, k, value=-1.0)
+        inner.masked_fill_(observed == 1, 0.0).div_(inner.numel())
+        offset_gradient = inner.sum(dim=0)
+        slope_gradient = inner.mul_(torch.sigmoid(logits)).sum(dim=0)
+        gradient = torch.stack([slope_gradient, offset_gradient]).to(self.velocity.dtype)
         gradient.add_(self.slope_and_offset, alpha=self.estimator_weight_decay)
         self.velocity.mul_(self.estimator_momentum).add_(gradient)
         self.slope_and_offset.sub_(self.velocity, alpha=self.estimator_lr)

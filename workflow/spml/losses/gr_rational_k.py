@@ -50,4 +50,4 @@ class RationalKRobustLoss(GeneralizedRobustLoss):
 
     def estimate(self, p: Tensor, epoch: int) -> Tensor:
         w, b = self.beta(epoch)
-        return ((1.0 - w) * p / (1.0 - w * p) + b).clamp(0.0, 1.0)
+        return ((1.0 - w) * p).div_(1.0 - w * p).add_(b).clamp_(0.0, 1.0)

@@ -74,4 +74,4 @@ class RunningVRobustLoss(GeneralizedRobustLoss):
             variance, mean = torch.var_mean(p, correction=min(1, p.numel() - 1))
             self.mu.lerp_(mean.to(self.mu.dtype), self.rate)
             self.sigma.lerp_(variance.sqrt().to(self.sigma.dtype), self.rate)
-        return torch.exp(((p - self.mu) / self.sigma).square() * -0.5)
+        return (p - self.mu).div_(self.sigma).square_().mul_(-0.5).exp_()

@@ -13,7 +13,7 @@ stays finite where p_m underflows.
 import torch
 from torch import Tensor
 
-from .base import check_real, negative_cost, positive_cost
+from .base import check_real, focal_cost
 from .framework import GeneralizedLoss, Mapping, Terms
 
 
@@ -51,13 +51,11 @@ class Hill(GeneralizedLoss):
         self.gamma = check_real("gamma", gamma, at_least=0.0)
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
-        shifted = logits - self.margin
-        focal_weight = torch.exp(-self.gamma * negative_cost(shifted))
         p = torch.sigmoid(logits)
         return Terms(
             k=0.0,
             v=self.lam - p,
-            l1=focal_weight * positive_cost(shifted),
+            l1=focal_cost(logits - self.margin, self.gamma),
             l2=0.0,
             l3=p.square(),
         )

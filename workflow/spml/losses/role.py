@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .base import Loss, check_real, positive_cost
+from .base import Loss, check_real
 
 UNOBSERVED_LIMIT = math.log(0.6 / 0.4)
 OBSERVED_LOGIT = math.log(0.995 / 0.005)
@@ -70,19 +70,24 @@ class RegularisedOnlineLabelEstimation(Loss):
     def compute(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Tensor:
         if self.training:
             self._set_observed_entries(observed, index)
-        estimated = self.estimator[index].to(logits.dtype)
-        positive = observed == 1
-        classifier = self._one_sided(logits, torch.sigmoid(estimated.detach()), positive)
-        estimator = self._one_sided(estimated, torch.sigmoid(logits.detach()), positive)
+        estimated = functional.embedding(index, self.estimator).to(logits.dtype)
+        p, q = torch.sigmoid(logits), torch.sigmoid(estimated)
+        positive = (observed == 1).to(logits.dtype)
+        weight = positive + 1.0
+        classifier = self._one_sided(logits, p, (q.detach() + positive).div_(weight), weight)
+        estimator = self._one_sided(estimated, q, (p.detach() + positive).div_(weight), weight)
         return 0.5 * (classifier + estimator)
 
-    def _one_sided(self, logits: Tensor, target: Tensor, positive: Tensor) -> Tensor:
-        """F(a; t) of the module's description, a given as logits."""
-        cross_entropy = functional.binary_cross_entropy_with_logits(logits, target)
-        on_positives = (positive_cost(logits) * positive).mean()
+    def _one_sided(self, logits: Tensor, a: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """F(a; t) of the module's description, with a = sigmoid(logits).
+
+        With s = 1[s = 1], s * -log a + X(a; t) = (1 + s) X(a; (t + s) / (1 + s)): a weighted
+        cross entropy, of which `target` and `weight` are given.
+        """
+        cross_entropy = functional.binary_cross_entropy_with_logits(logits, target, weight=weight)
         # Both are divided by C before the square: that is the division by C^2.
-        excess = torch.sigmoid(logits).mean() - self.expected_positives / self.num_classes
-        return cross_entropy + on_positives + excess.square()
+        excess = a.mean() - self.expected_positives / self.num_classes
+        return cross_entropy + excess.square()
 
     @torch.no_grad()
     def _set_observed_entries(self, observed: Tensor, index: Tensor) -> None:

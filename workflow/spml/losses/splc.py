@@ -17,7 +17,7 @@ the sum over the batch; here it is the mean.
 import torch
 from torch import Tensor
 
-from .base import Loss, check_integer, check_real, negative_cost, positive_cost
+from .base import Loss, check_integer, check_real, focal_cost
 from .framework import Mapping
 
 
@@ -68,5 +68,4 @@ class SelfPacedLossCorrection(Loss):
         # that one evaluation does for L1, L2 and L3.
         with_margin = torch.where(positive, logits - self.margin, logits)
         signed = torch.where(positive | corrected, with_margin, -with_margin)
-        focal_weight = torch.exp(-self.gamma * negative_cost(signed))
-        return (focal_weight * positive_cost(signed)).mean()
+        return focal_cost(signed, self.gamma).mean()

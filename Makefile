@@ -1,0 +1,66 @@
+# One word a job; `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+PYTHON ?= python3
+CORES ?= all
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/default
+STAMP := $(VENV)/.locked
+
+export PATH := $(abspath $(BIN)):$(PATH)
+# One thread a process: jobs run side by side, and more threads would fight over the cores.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
+
+.PHONY: setup
+setup: $(STAMP) ## Create .venv from the hash-pinned lock
+
+$(STAMP): envs/requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
+	@echo "Setting up $(VENV) (about 5 GB: torch brings its CUDA libraries)"
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r envs/requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+.PHONY: demo
+demo: $(STAMP) ## Run the whole pipeline on the embedded dataset
+	@started=$$SECONDS; $(SNAKEMAKE); \
+	python -m spml.show; \
+	echo "make demo took $$((SECONDS - started)) s"
+
+.PHONY: check
+check: $(STAMP) ## Format, lint and type checks, all of which must be clean
+	ruff check .
+	ruff format --check .
+	snakefmt --check -l 100 Snakefile workflow/rules
+	snakemake --lint
+	mypy
+
+.PHONY: test
+test: $(STAMP) ## Run all tests
+	python -m pytest -n 2 --dist worksteal tests
+
+.PHONY: bench
+bench: $(STAMP) ## Measure speed: losses, training engine
+	python tests/benchmarks/losses.py
+	python tests/benchmarks/engine.py
+
+.PHONY: lock
+lock: $(STAMP) ## Resolve envs/requirements.in into the lock anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --output-file envs/requirements.lock envs/requirements.in
+
+.PHONY: clean
+clean: ## Delete results and packed images, but not downloads or .venv
+	rm -rf data/packed .snakemake
+	find results -mindepth 1 -not -name README.md -delete

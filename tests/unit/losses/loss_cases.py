@@ -1,0 +1,89 @@
+"""Hyperparameters and batches that the tests of all losses share."""
+
+import numpy as np
+import torch
+from spml.losses import build
+
+TOTAL_EPOCHS = 8
+
+GR = {"beta": [0, 2, -2, -2], "alpha": [0.5, 2, 0.8, 0.5], "q2": 0.01, "q3": 1}
+
+# Every loss with one set of hyperparameters or more, the published ones first.
+HYPERPARAMETERS = {
+    "bce": [{}],
+    "bce_ls": [{}, {"smoothing": 0.3}],
+    "iun": [{}],
+    "iu": [{}],
+    "an": [{}],
+    "an_ls": [{}, {"smoothing": 0.3}],
+    "n_ls": [{}, {"smoothing": 0.3}],
+    "wan": [{}],
+    "dw": [{"weight": 0.1}, {"weight": 0}],
+    "epr": [{"expected_positives": 1.5}],
+    "entmin": [{"alpha": 0.2}],
+    "focal": [{}, {"gamma": 1.5, "detach_weight": False}],
+    "asl": [
+        {},
+        {"gamma_neg": 2, "gamma_pos": 1, "margin": 0.1, "detach_weight": False},
+        {"gamma_neg": 0.5, "gamma_pos": 0.5, "margin": 0.2, "detach_weight": False},
+        {"gamma_neg": 3, "gamma_pos": 2, "margin": 0, "detach_weight": False},
+        {"gamma_neg": 0, "margin": 0.3},
+    ],
+    "hill": [{}, {"lam": 1, "margin": 0.5, "gamma": 0.5}],
+    "hill_gr": [{}],
+    "epr_gr": [{}],
+    "splc": [{}, {"tau": 0.3, "margin": 0.5, "gamma": 1.5, "change_epoch": 4}],
+    "role": [{"expected_positives": 1.5}],
+    "em": [{"alpha": 0.2}, {"alpha": 0}],
+    "em_apl": [{"alpha": 0.2, "beta": 0.02, "warmup_epochs": 4}],
+    "ll_r": [{"delta_rel": 0.2}, {"delta_rel": 0}, {"delta_rel": 5}, {"delta_rel": 70}],
+    "ll_ct": [{"delta_rel": 0.2}, {"delta_rel": 0}, {"delta_rel": 5}, {"delta_rel": 70}],
+    "ll_cp": [{"delta_rel": 0.2}, {"delta_rel": 0}, {"delta_rel": 5}, {"delta_rel": 100}],
+    "gr": [
+        GR,
+        {"beta": [0, 10, -2, -8], "alpha": [0.5, 2, 0.8, 0.5], "q2": 0.01, "q3": 1.5},
+        {**GR, "q2": 0, "q3": 0, "linear_init": 3},
+        {**GR, "q2": 1, "q3": 0.5, "alpha": [0.5, float("inf"), 0.5, float("inf")]},
+    ],
+    "gr_rational_k": [{**GR, "beta": [0, 0.5, 0, 0]}, {**GR, "beta": [-1, 0.9, 0.2, -0.1]}],
+    "gr_learned_k": [GR],
+    "gr_running_v": [GR, {**GR, "rate": 0.5}],
+}
+
+ALL = [(name, chosen) for name, sets in HYPERPARAMETERS.items() for chosen in sets]
+FIRST = [(name, sets[0]) for name, sets in HYPERPARAMETERS.items()]
+
+
+def make(name, hyperparameters, num_classes, num_examples, total_epochs=TOTAL_EPOCHS):
+    return build(
+        name,
+        num_classes=num_classes,
+        num_examples=num_examples,
+        total_epochs=total_epochs,
+        **hyperparameters,
+    )
+
+
+def random_batch(seed, rows, classes, labels, num_examples):
+    """Logits and observed labels as arrays, and rows of the training split in random order.
+
+    labels: `single` is one positive a row, `none` no positive, `mixed` all three values.
+    """
+    random = np.random.default_rng(seed)
+    logits = np.clip(random.normal(0, 3, (rows, classes)), -12, 12)
+    observed = np.zeros((rows, classes), dtype=int)
+    if labels == "single":
+        observed[np.arange(rows), random.integers(classes, size=rows)] = 1
+        observed[::4] = 0
+    if labels == "mixed":
+        observed = random.integers(-1, 2, (rows, classes))
+    index = random.permutation(num_examples)[:rows]
+    return logits, observed, index
+
+
+def evaluate(loss, logits, observed, index, epoch, dtype=torch.float64):
+    """The value of the loss and its gradient with respect to the logits."""
+    z = torch.tensor(logits, dtype=dtype, requires_grad=True)
+    value = loss(z, torch.as_tensor(observed), index=torch.as_tensor(index), epoch=epoch)
+    value.backward()
+    return value.detach(), z.grad

@@ -1,0 +1,257 @@
+"""Every loss written down once more, in NumPy, straight from its definition.
+
+Each function takes z (B, C), s (B, C) and its hyperparameters, and returns the scalar loss. z may
+be complex: a derivative is then the imaginary part of the loss for an imaginary step, which is
+exact to rounding and knows nothing of automatic differentiation. What must carry no gradient
+(`stop`) and what is compared is read from the real part.
+"""
+
+from fractions import Fraction
+
+import numpy as np
+
+
+def stop(x):
+    return np.real(x)
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def nl(x):
+    return -np.log(x)
+
+
+def costs(z):
+    """-log p and -log(1 - p), for logits of moderate size."""
+    return np.log(1 + np.exp(-z)), np.log(1 + np.exp(z))
+
+
+def mean_of(s, observed_positive, other):
+    return np.where(s == 1, observed_positive, other).sum() / s.size
+
+
+def an(z, s, **_):
+    a, b = costs(z)
+    return mean_of(s, a, b)
+
+
+bce = an
+
+
+def an_ls(z, s, smoothing=0.1, **_):
+    a, b = costs(z)
+    e = smoothing
+    return mean_of(s, (1 - e) * a + e * b, (1 - e) * b + e * a)
+
+
+bce_ls = an_ls
+
+
+def n_ls(z, s, smoothing=0.1, **_):
+    a, b = costs(z)
+    return mean_of(s, a, (1 - smoothing) * b + smoothing * a)
+
+
+def wan(z, s, **_):
+    a, b = costs(z)
+    return mean_of(s, a, b / (s.shape[1] - 1))
+
+
+def dw(z, s, weight, **_):
+    a, b = costs(z)
+    return mean_of(s, a, weight * b)
+
+
+def iu(z, s, **_):
+    a, b = costs(z)
+    return mean_of(s, a, np.where(s == -1, b, 0))
+
+
+iun = iu
+
+
+def regulariser(p, expected):
+    return (p.sum() / p.shape[0] - expected) ** 2 / p.shape[1] ** 2
+
+
+def epr(z, s, expected_positives, **_):
+    a, _b = costs(z)
+    return mean_of(s, a, 0) + regulariser(sigmoid(z), expected_positives)
+
+
+def epr_gr(z, s, **_):
+    a, _b = costs(z)
+    return mean_of(s, a, 0)
+
+
+def entropy(z):
+    a, b = costs(z)
+    return sigmoid(z) * a + sigmoid(-z) * b
+
+
+def em(z, s, alpha, **_):
+    return mean_of(s, costs(z)[0], -alpha * entropy(z))
+
+
+def entmin(z, s, alpha, **_):
+    return mean_of(s, costs(z)[0], alpha * entropy(z))
+
+
+def em_apl(z, s, alpha, beta, pseudo_negative, index, **_):
+    r = pseudo_negative[index]
+    a, b = costs(z)
+    return mean_of(s, a, np.where(r > 0, beta * (r * a + (1 - r) * b), -alpha * entropy(z)))
+
+
+def focal(z, s, gamma=2, detach_weight=True, **_):
+    a, b = costs(z)
+    w = stop(z) if detach_weight else z
+    return mean_of(s, sigmoid(-w) ** gamma * a, sigmoid(w) ** gamma * b)
+
+
+def asl(z, s, gamma_neg=4, gamma_pos=0, margin=0.05, detach_weight=True, **_):
+    def shifted(p):
+        return np.where(np.real(p) > margin, p - margin, 0)
+
+    w = stop(z) if detach_weight else z
+    below = np.real(sigmoid(z)) <= margin
+    # 0 to the power 0 is 1; the base is replaced where it is 0, and the entry with it.
+    base = np.where(below, 1, shifted(sigmoid(w)))
+    other = np.where(below, 0, base**gamma_neg * nl(1 - shifted(sigmoid(z))))
+    return mean_of(s, sigmoid(-w) ** gamma_pos * costs(z)[0], other)
+
+
+def hill(z, s, lam=1.5, margin=1.0, gamma=2.0, **_):
+    pm, p = sigmoid(z - margin), sigmoid(z)
+    return mean_of(s, (1 - pm) ** gamma * nl(pm), (lam - p) * p**2)
+
+
+def hill_gr(z, s, **_):
+    p = sigmoid(z)
+    return mean_of(s, nl(p), (1.5 - p) * p**2)
+
+
+def splc(z, s, epoch, tau=0.6, margin=1.0, gamma=2.0, change_epoch=2, **_):
+    p, pm = sigmoid(z), sigmoid(z - margin)
+    corrected = (s == 0) & (np.real(p) > tau) & (epoch >= change_epoch)
+    other = np.where(corrected, (1 - p) ** gamma * nl(p), p**gamma * nl(1 - p))
+    return mean_of(s, (1 - pm) ** gamma * nl(pm), other)
+
+
+def role(z, s, expected_positives, estimator, index, **_):
+    g = estimator[index]
+    p, q = sigmoid(z), sigmoid(g)
+
+    def cross(x, t):
+        a, b = costs(x)
+        return t * a + (1 - t) * b
+
+    return (
+        0.5 * np.where(s == 1, costs(z)[0] + costs(g)[0], 0).sum() / s.size
+        + 0.5 * (cross(z, stop(q)) + cross(g, stop(p))).sum() / s.size
+        + 0.5 * (regulariser(p, expected_positives) + regulariser(q, expected_positives))
+    )
+
+
+def large_mask(z, s, count):
+    """The entries whose loss is at least the count-th largest, by sorting."""
+    u = np.where(s == 0, costs(np.real(z))[1], 0)
+    if count == 0:
+        return np.zeros(s.shape, dtype=bool)
+    threshold = np.sort(u.ravel())[::-1][count - 1]
+    return (s == 0) & (u >= threshold)
+
+
+def large_count(entries, steps, delta_rel):
+    """ceil(entries * steps * delta_rel / 100), delta_rel read as a decimal, at most all entries."""
+    exact = Fraction(str(delta_rel)) * entries * steps / 100
+    return min(entries, -(-exact.numerator // exact.denominator))
+
+
+def ll_r(z, s, epoch, delta_rel, **_):
+    a, b = costs(z)
+    large = large_mask(z, s, large_count(s.size, epoch - 1, delta_rel))
+    return mean_of(s, a, np.where(large, 0, b))
+
+
+def ll_ct(z, s, epoch, delta_rel, **_):
+    a, b = costs(z)
+    large = large_mask(z, s, large_count(s.size, epoch - 1, delta_rel))
+    return mean_of(s, a, np.where(large, a, b))
+
+
+def ll_cp(z, s, epoch, delta_rel, corrected, index, **_):
+    a, b = costs(z)
+    s = np.where(corrected[index], 1, s)
+    large = large_mask(z, s, large_count(s.size, min(epoch - 1, 1), delta_rel))
+    return mean_of(s, a, np.where(large, a, b))
+
+
+def gr_beta(epoch, total_epochs, beta, n):
+    w0, w_end, b0, b_end = beta
+    part = max(epoch - n - 1, 0) / (total_epochs - n)
+    return w0 + (w_end - w0) * part, b0 + (b_end - b0) * part
+
+
+def gr_alpha(epoch, total_epochs, alpha, n):
+    mu0, sigma0, mu_end, sigma_end = alpha
+    part = max(epoch - n, 0) / (total_epochs - n)
+    sigma = sigma0 if sigma0 == sigma_end else sigma0 + (sigma_end - sigma0) * part
+    return mu0 + (mu_end - mu0) * part, sigma
+
+
+def gr_mean(z, s, k, v, q2, q3):
+    p, other = sigmoid(z), sigmoid(-z)
+    l2 = nl(p) if q2 == 0 else (1 - p**q2) / q2
+    l3 = nl(other) if q3 == 0 else (1 - other**q3) / q3
+    return mean_of(s, nl(p), v * (k * l2 + (1 - k) * l3))
+
+
+def gr(z, s, epoch, total_epochs, beta, alpha, q2, q3, linear_init=0, **_):
+    w, b = gr_beta(epoch, total_epochs, beta, linear_init)
+    mu, sigma = gr_alpha(epoch, total_epochs, alpha, linear_init)
+    p = stop(sigmoid(z))
+    k = 1 / (1 + np.exp(-(w * p + b)))
+    v = np.exp(-((p - mu) ** 2) / (2 * sigma**2))
+    return gr_mean(z, s, k, v, q2, q3)
+
+
+def gr_rational_k(z, s, epoch, total_epochs, beta, alpha, q2, q3, linear_init=0, **_):
+    w, b = gr_beta(epoch, total_epochs, beta, linear_init)
+    mu, sigma = gr_alpha(epoch, total_epochs, alpha, linear_init)
+    p = stop(sigmoid(z))
+    k = np.clip((1 - w) * p / (1 - w * p) + b, 0, 1)
+    v = np.exp(-((p - mu) ** 2) / (2 * sigma**2))
+    return gr_mean(z, s, k, v, q2, q3)
+
+
+def gr_learned_k(z, s, epoch, total_epochs, alpha, q2, q3, slope_and_offset, linear_init=0, **_):
+    mu, sigma = gr_alpha(epoch, total_epochs, alpha, linear_init)
+    p = stop(sigmoid(z))
+    k = sigmoid(slope_and_offset[0] * p + slope_and_offset[1])
+    v = np.exp(-((p - mu) ** 2) / (2 * sigma**2))
+    return gr_mean(z, s, k, v, q2, q3)
+
+
+def gr_running_v(z, s, epoch, total_epochs, beta, q2, q3, mu, sigma, linear_init=0, rate=0.1, **_):
+    w, b = gr_beta(epoch, total_epochs, beta, linear_init)
+    p = stop(sigmoid(z))
+    deviation = p.std(ddof=1) if p.size > 1 else 0.0
+    mu = (1 - rate) * mu + rate * p.mean()
+    sigma = (1 - rate) * sigma + rate * deviation
+    k = 1 / (1 + np.exp(-(w * p + b)))
+    v = np.exp(-((p - mu) ** 2) / (2 * sigma**2))
+    return gr_mean(z, s, k, v, q2, q3)
+
+
+def gradient(function, z):
+    """The derivative of the loss with respect to every entry of z, by imaginary steps."""
+    step = 1e-30
+    result = np.empty(z.shape)
+    for place in np.ndindex(z.shape):
+        moved = z.astype(complex)
+        moved[place] += 1j * step
+        result[place] = np.imag(function(moved)) / step
+    return result

@@ -1,0 +1,215 @@
+"""The training loop through its public door, on a task small enough to finish at once."""
+
+import numpy as np
+import pytest
+import torch
+from spml import losses
+from spml.engine import TRACE_COLUMNS, Data, Settings, Trainer
+from spml.errors import UserError
+from spml.images import flip_some, normalise
+from spml.metrics import mean_average_precision
+from spml.models import build_classifier, load_backbone
+from spml.selection import select_epoch, should_stop
+
+CLASSES = 4
+
+
+def make_data(seed: int = 0) -> Data:
+    """Pictures in which class c is a bright quarter; one positive an image is observed."""
+    random = np.random.default_rng(seed)
+    truth = random.random((60, CLASSES)) < 0.4
+    truth[~truth.any(axis=1), 0] = True
+    images = random.integers(0, 60, (60, 16, 16, 1)).astype(np.uint8)
+    for row, column in np.argwhere(truth):
+        top, left = 8 * (column // 2), 8 * (column % 2)
+        images[row, top : top + 8, left : left + 8] += 150
+    observed = np.zeros((60, CLASSES), dtype=np.int8)
+    observed[np.arange(60), truth.argmax(axis=1)] = 1
+    rows = np.arange(60)
+    return Data(images, images[:10], rows[:45], rows[45:], truth, observed)
+
+
+def make_settings(**changes) -> Settings:
+    values = {
+        "epochs": 3,
+        "batch_size": 8,
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+        "head_learning_rate_multiplier": 1.0,
+        "momentum": 0.9,
+        "weight_decay": 0.0,
+        "early_stop_gap": None,
+        "selection": "clean",
+        "flip": False,
+        "mean": [0.2],
+        "deviation": [0.3],
+        "seed": 0,
+        "name": "test/run",
+    }
+    return Settings(**{**values, **changes})
+
+
+def make_trainer(loss: str = "an", data: Data | None = None, hyperparameters=None, **changes):
+    settings = make_settings(**changes)
+    torch.manual_seed(settings.seed)
+    classifier = build_classifier("digit_network", CLASSES)
+    built = losses.build(
+        loss,
+        num_classes=CLASSES,
+        num_examples=45,
+        total_epochs=settings.epochs,
+        **(hyperparameters or {}),
+    )
+    data = data or make_data()
+    return Trainer(classifier, built, data, settings, torch.device("cpu"))
+
+
+def test_learns_and_records_every_epoch_and_step():
+    data = make_data()
+    result = make_trainer(data=data, epochs=6).run()
+    assert [record["epoch"] for record in result.history] == [1, 2, 3, 4, 5, 6]
+    assert result.history[-1]["loss"] < result.history[0]["loss"]
+    assert result.trace.shape == (6 * 6, len(TRACE_COLUMNS))
+    assert np.isfinite(result.trace).all()
+    best = select_epoch(result.history, "clean")
+    score = mean_average_precision(result.val, data.truth[data.val_rows])
+    assert score == pytest.approx(result.history[best - 1]["val_map"], abs=1e-9)
+    assert score > 60
+
+
+def test_last_and_first_scores_belong_to_their_epochs():
+    data = make_data()
+    result = make_trainer(data=data).run()
+    for scores, record in (
+        (result.val_first, result.history[0]),
+        (result.val_last, result.history[-1]),
+    ):
+        assert mean_average_precision(scores, data.truth[data.val_rows]) == record["val_map"]
+
+
+def test_returned_weights_give_the_returned_scores():
+    data = make_data()
+    trainer = make_trainer(data=data)
+    result = trainer.run()
+    fresh = build_classifier("digit_network", CLASSES)
+    fresh.load_state_dict(result.weights)
+    fresh.eval()
+    inputs = normalise(torch.from_numpy(data.test_images).permute(0, 3, 1, 2), [0.2], [0.3])
+    with torch.no_grad():
+        expected = torch.sigmoid(fresh(inputs)).numpy()
+    np.testing.assert_allclose(result.test, expected, atol=1e-5)
+
+
+def test_trace_separates_true_from_false_negatives():
+    """One step on all rows: the recorded means equal a direct computation from the logits."""
+    data = make_data()
+    trainer = make_trainer(data=data, epochs=1, batch_size=45)
+    trainer.classifier.train()
+    reference = build_classifier("digit_network", CLASSES)
+    reference.load_state_dict(trainer.classifier.state_dict())
+    inputs = normalise(torch.from_numpy(data.train_images[:45]).permute(0, 3, 1, 2), [0.2], [0.3])
+    with torch.no_grad():
+        p = torch.sigmoid(reference(inputs).double()).numpy()
+    cost = -np.log(1 - p)
+    truth, observed = data.truth[:45], data.observed[:45]
+    trace = dict(zip(TRACE_COLUMNS, trainer.run().trace[0], strict=True))
+    assert trace["true_negative_loss"] == pytest.approx(cost[~truth].mean(), rel=1e-4)
+    assert trace["false_negative_loss"] == pytest.approx(
+        cost[truth & (observed != 1)].mean(), rel=1e-4
+    )
+    assert trace["loss"] == pytest.approx(
+        np.where(observed == 1, -np.log(p), cost).mean(), rel=1e-4
+    )
+
+
+def test_large_logits_that_overflow_stop_with_place_and_range():
+    with pytest.raises(
+        UserError, match=r"test/run: not finite in epoch 1, step \d+: loss .* logits from"
+    ):
+        make_trainer(learning_rate=1e30).run()
+
+
+def test_stops_when_validation_falls_too_far():
+    history = [{"val_map": value, "epoch": n} for n, value in enumerate((50, 60, 58.5, 57.9), 1)]
+    assert [should_stop(history[:n], "clean", 2.0) for n in (1, 2, 3, 4)] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+    assert not should_stop(history, "clean", None)
+
+
+def test_selects_the_first_of_equal_epochs_and_by_the_chosen_labels():
+    history = [
+        {"epoch": 1, "val_map": 1.0, "val_map_observed": 9.0},
+        {"epoch": 2, "val_map": 5.0, "val_map_observed": 2.0},
+        {"epoch": 3, "val_map": 5.0, "val_map_observed": 1.0},
+    ]
+    assert select_epoch(history, "clean") == 2
+    assert select_epoch(history, "observed") == 1
+
+
+def test_frozen_epochs_change_the_head_alone():
+    gr = {
+        "beta": [0, 2, -2, -2],
+        "alpha": [0.5, 2, 0.8, 0.5],
+        "q2": 0.01,
+        "q3": 1,
+        "linear_init": 1,
+    }
+    trainer = make_trainer("gr", hyperparameters=gr, epochs=2)
+    weights = {k: v.clone() for k, v in trainer.classifier.named_parameters()}
+    trainer._train_epoch(1, _silent())
+    changed = {
+        k for k, v in trainer.classifier.named_parameters() if not torch.equal(v, weights[k])
+    }
+    assert changed == {"head.weight", "head.bias"}
+    trainer._train_epoch(2, _silent())
+    changed = {
+        k for k, v in trainer.classifier.named_parameters() if not torch.equal(v, weights[k])
+    }
+    assert any(name.startswith("backbone") for name in changed)
+
+
+def _silent():
+    from tqdm import tqdm
+
+    return tqdm(disable=True)
+
+
+def test_head_and_loss_parameters_have_their_own_rates():
+    role = {"expected_positives": 1.5, "estimator_lr_multiplier": 10}
+    trainer = make_trainer("role", hyperparameters=role, head_learning_rate_multiplier=5.0)
+    rates = [group["lr"] for group in trainer.optimizer.param_groups]
+    assert rates == pytest.approx([0.01, 0.05, 0.1])
+
+
+def test_normalise_is_the_formula():
+    images = torch.randint(0, 256, (2, 3, 4, 5), dtype=torch.uint8)
+    mean, deviation = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    expected = (images.double() / 255 - torch.tensor(mean).double()[:, None, None]) / torch.tensor(
+        deviation
+    ).double()[:, None, None]
+    torch.testing.assert_close(
+        normalise(images, mean, deviation).double(), expected, atol=1e-5, rtol=0
+    )
+
+
+def test_flips_exactly_the_chosen_images():
+    images = torch.arange(12).reshape(2, 1, 2, 3)
+    flipped = flip_some(images, torch.tensor([True, False]))
+    assert flipped[0, 0].tolist() == [[2, 1, 0], [5, 4, 3]]
+    assert torch.equal(flipped[1], images[1])
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    classifier = build_classifier("digit_network", CLASSES)
+    torch.save({"other": torch.zeros(1)}, tmp_path / "w.pt")
+    with pytest.raises(UserError, match="does not hold weights of a DigitNetwork"):
+        load_backbone(classifier, tmp_path / "w.pt")
+    with pytest.raises(UserError, match="do not exist"):
+        load_backbone(classifier, tmp_path / "none.pt")
+    torch.save({"code": print}, tmp_path / "evil.pt")
+    with pytest.raises(UserError, match="does not hold weights"):
+        load_backbone(classifier, tmp_path / "evil.pt")

@@ -1,0 +1,95 @@
+"""What a stage really imports must be what its rule declares as inputs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from spml.configuration import loss_hyperparameters
+from spml.sources import imported_files
+
+REPORT_IMPORTS = """
+import sys, importlib
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+for name, module in sorted(sys.modules.items()):
+    if name.split(".")[0] == "spml" and getattr(module, "__file__", None):
+        print(module.__file__)
+"""
+
+MODULES = sorted(
+    ".".join(path.relative_to("workflow").with_suffix("").parts)
+    for path in [*Path("workflow/spml").glob("*.py"), *Path("workflow/spml/exhibits").glob("*.py")]
+    if path.stem != "__init__"
+)
+
+
+def really_imported(*modules: str) -> set[Path]:
+    command = [sys.executable, "-c", REPORT_IMPORTS, *modules]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd="workflow")
+    return {Path(line).resolve() for line in done.stdout.splitlines()}
+
+
+def declared(*modules: str) -> set[Path]:
+    return {Path(path).resolve() for path in imported_files("workflow", *modules)}
+
+
+@pytest.mark.parametrize("loss", ["gr", "ll_cp", "role"])
+def test_training_imports_only_what_its_rule_declares(loss):
+    modules = ("spml.train", f"spml.losses.{loss}")
+    assert really_imported(*modules) <= declared(*modules)
+
+
+def test_every_stage_imports_only_what_its_rule_declares():
+    for module in MODULES:
+        if module not in ("spml.train", "spml.pretrain", "spml.engine", "spml.models"):
+            assert really_imported(module) <= declared(module), module
+
+
+def test_building_a_loss_imports_no_other_loss():
+    code = (
+        "import sys; from spml.losses import build;"
+        "build('an', num_classes=2, num_examples=2, total_epochs=2);"
+        "print(*(name for name in sys.modules if name.startswith('spml.losses.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = {name.rpartition(".")[2] for name in done.stdout.split()}
+    assert imported & set(loss_hyperparameters("workflow/spml/losses")) == {"an"}
+
+
+def write(root: Path, files: dict[str, str]) -> str:
+    for name, text in files.items():
+        path = root / "spml" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return str(root)
+
+
+def test_follows_every_form_of_import(tmp_path):
+    root = write(
+        tmp_path,
+        {
+            "__init__.py": "",
+            "stage.py": "import spml.a\ndef late():\n    from spml import b\n",
+            "a.py": "from .parts import c\n",
+            "b.py": "import numpy\n",
+            "parts/__init__.py": "from . import d\n",
+            "parts/c.py": "from ..e import value\n",
+            "parts/d.py": "",
+            "e.py": "value = 1\n",
+            "unused.py": "",
+        },
+    )
+    found = {
+        str(Path(path).relative_to(tmp_path / "spml"))
+        for path in imported_files(root, "spml.stage")
+    }
+    assert found == {
+        "__init__.py", "stage.py", "a.py", "b.py", "e.py",
+        "parts/__init__.py", "parts/c.py", "parts/d.py",
+    }  # fmt: skip
+
+
+def test_unknown_module_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"spml\.nowhere"):
+        imported_files(write(tmp_path, {"__init__.py": ""}), "spml.nowhere")

@@ -1,0 +1,189 @@
+"""The workflow as a user meets it: real Snakemake in a copy of the checkout."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+RUN = "results/runs/digits/demo"
+
+
+def runs(stage: str, methods: list[str], seeds: list[int]) -> set[str]:
+    return {f"{stage}/digits/demo/{method}/seed{seed}" for method in methods for seed in seeds}
+
+
+def jobs_of(planned: set[str], *stages: str) -> set[str]:
+    return {job for job in planned if job.split("/")[0] in stages}
+
+
+def collectors(planned: set[str]) -> set[str]:
+    """Planned jobs that gather runs: tables, exhibits and the report."""
+    return planned - jobs_of(planned, "compose", "pretrain", "observe", "train", "evaluate")
+
+
+def test_everything_is_made_and_then_nothing_is_to_be_done(finished):
+    for method in ("bce", "an", "gr"):
+        for seed in (0, 1):
+            metrics = json.loads(
+                (finished.path / RUN / method / f"seed{seed}/metrics.json").read_text()
+            )
+            assert 0 <= metrics["test"]["map"] <= 100
+            assert len(metrics["val"]["ap"]) == 10
+            assert metrics["selected_epoch"] in (1, 2)
+    assert (finished.path / "results/report/index.html").stat().st_size > 10_000
+    assert "Nothing to be done" in finished.snakemake("-n")
+
+
+def test_editing_a_loss_plans_its_runs_and_what_shows_them(checkout):
+    checkout.edit("workflow/spml/losses/gr.py", "import", "import  # a change\nimport")
+    planned = checkout.planned()
+    assert jobs_of(planned, "train") == runs("train", ["gr"], [0, 1])
+    assert jobs_of(planned, "evaluate") == runs("evaluate", ["gr"], [0, 1])
+    assert not jobs_of(planned, "compose", "pretrain", "observe")
+    assert {job.rpartition("/")[2] for job in collectors(planned)} >= {
+        "gr_main_table",
+        "gr_separation",
+        "gr_false_negative_rate",
+        "extra_learning_curves",
+    }
+    assert not {job for job in planned if "memorisation" in job or "class_counts" in job}
+
+
+def test_touching_every_source_plans_nothing(checkout):
+    for path in [*checkout.path.glob("workflow/**/*.*"), *checkout.path.glob("config/*")]:
+        path.touch()
+    (checkout.path / "Snakefile").touch()
+    assert "Nothing to be done" in checkout.snakemake("-n")
+
+
+def test_adding_a_seed_plans_its_runs_only(checkout):
+    checkout.edit("tests/workflow/small.yaml", "seeds: [0, 1]", "seeds: [0, 1, 2]")
+    planned = checkout.planned()
+    methods = ["bce", "an", "gr"]
+    assert jobs_of(planned, "train") == runs("train", methods, [2])
+    assert jobs_of(planned, "evaluate") == runs("evaluate", methods, [2])
+    assert not jobs_of(planned, "compose", "pretrain", "observe")
+
+
+def test_adding_a_method_plans_its_runs_only(checkout):
+    checkout.edit(
+        "tests/workflow/small.yaml", "methods: [bce, an, gr]", "methods: [bce, an, gr, em]"
+    )
+    planned = checkout.planned()
+    assert jobs_of(planned, "train") == runs("train", ["em"], [0, 1])
+    assert jobs_of(planned, "evaluate") == runs("evaluate", ["em"], [0, 1])
+    assert not {job for job in planned if "memorisation" in job or "separation" in job}
+
+
+def test_changing_a_hyperparameter_plans_the_methods_that_have_it(checkout):
+    checkout.edit("config/methods.yaml", "q2: 0.01", "q2: 0.02")
+    assert jobs_of(checkout.planned(), "train") == runs("train", ["gr"], [0, 1])
+
+
+def test_one_run_is_asked_for_by_its_path(finished):
+    target = f"{RUN}/ll_r/seed5/metrics.json"
+    planned = finished.planned(target)
+    assert planned == runs("train", ["ll_r"], [5]) | runs("evaluate", ["ll_r"], [5])
+
+
+def test_same_seed_gives_the_same_bytes(checkout):
+    """Weights and scores too; the run is made anew from its inputs."""
+    folder = checkout.path / RUN / "gr/seed0"
+    names = ("metrics.json", "history.jsonl", "predictions.npz", "weights.pt")
+    before = {name: (folder / name).read_bytes() for name in names}
+    for path in folder.iterdir():
+        path.unlink()
+    checkout.snakemake(f"{RUN}/gr/seed0/metrics.json")
+    for name, content in before.items():
+        assert (folder / name).read_bytes() == content, name
+
+
+def test_methods_share_initial_weights_and_order(checkout):
+    """Two methods whose losses agree in the first epoch agree byte for byte after it."""
+    first = {}
+    for method in ("an", "ll_r"):
+        checkout.snakemake(f"{RUN}/{method}/seed0/metrics.json")
+        lines = (checkout.path / RUN / method / "seed0/history.jsonl").read_text().splitlines()
+        first[method] = json.loads(lines[0])
+    for key in ("loss", "val_map", "val_map_observed"):
+        assert first["an"][key] == first["ll_r"][key]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("methods: [bce, an, gr]", "methods: [bce, ann, gr]", "small.yaml: select.methods[1] is 'ann'; allowed: an, "),
+        ("seeds: [0, 1]", "seeds: [0, one]", "small.yaml: select.seeds[1] must be a whole number, not 'one'"),
+        ("select:", "selekt: {}\nselect:", "small.yaml: selekt is not a key that exists here"),
+    ],
+)  # fmt: skip
+def test_mistake_in_the_configuration_stops_before_any_job(pristine, tmp_path, old, new, sentence):
+    checkout = pristine.copy(tmp_path / "checkout")
+    checkout.edit("tests/workflow/small.yaml", old, new)
+    printed = checkout.snakemake(fails=True)
+    assert sentence in printed
+    assert "Traceback" not in printed
+    assert not list((checkout.path / "results").glob("*/"))
+
+
+def test_loss_that_is_not_finite_stops_the_run_with_its_place(checkout):
+    checkout.edit("config/protocols.yaml", "learning_rate: 0.001", "learning_rate: 1.0e+30")
+    checkout.snakemake(f"{RUN}/an/seed0/metrics.json", fails=True)
+    log = (checkout.path / "results/logs/train/digits/demo/an/seed0.log").read_text()
+    last = log.strip().splitlines()[-1]
+    assert last.startswith("error: digits/demo/an/seed0: not finite in epoch 1, step ")
+    assert "logits from" in last
+    assert not (checkout.path / RUN / "an/seed0/metrics.json").exists()
+
+
+def test_killed_workflow_goes_on_to_the_same_bytes(pristine, finished, tmp_path):
+    """SIGKILL Snakemake and its jobs while runs train; the next call finishes as if undisturbed."""
+    checkout = pristine.copy(tmp_path / "checkout")
+    process = subprocess.Popen(
+        checkout.command("--configfile", "tests/workflow/small.yaml"),
+        cwd=checkout.path,
+        env=checkout.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    logs = checkout.path / "results/logs/train"
+    while not list(logs.glob("**/*.log")):
+        assert process.poll() is None, "the workflow ended before a run began to train"
+        os.sched_yield()
+        time.sleep(0.05)  # polls for the event; nothing depends on how long it takes
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    profile = ("--workflow-profile", "workflow/profiles/default")
+    checkout.snakemake("--unlock")
+    checkout.snakemake(*profile)
+    for path in sorted((finished.path / RUN).glob("*/*/metrics.json")):
+        relative = path.relative_to(finished.path)
+        assert (checkout.path / relative).read_bytes() == path.read_bytes(), relative
+    assert not [path for path in checkout.path.glob("results/**/.*") if path.is_file()]
+
+
+def test_slurm_profile_plans_without_a_cluster(pristine):
+    printed = pristine.snakemake("-n", "--workflow-profile", "workflow/profiles/slurm")
+    assert "train" in printed
+
+
+def resources(rule: str) -> str:
+    [text] = [
+        path.read_text()
+        for path in Path("workflow/rules").glob("*.smk")
+        if f"rule {rule}:" in path.read_text()
+    ]
+    return text.split(f"rule {rule}:")[1].split("params:")[0]
+
+
+def test_training_asks_for_a_gpu_and_nothing_else_does():
+    assert "gpu=1" in resources("train")
+    others = [path for path in Path("workflow/rules").glob("*.smk") if path.stem != "train"]
+    assert not [path for path in others if "gpu=" in path.read_text()]

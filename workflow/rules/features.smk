@@ -1,0 +1,40 @@
+"""Features of the untrained backbone, shared by all runs that begin with their head alone.
+
+Inputs: packed images and backbone weights of a dataset.
+Outputs: one feature vector an image of the official training split.
+"""
+
+
+rule extract_features:
+    input:
+        code=sources("spml.features"),
+        manifest="data/packed/{dataset}/manifest.json",
+        images=ancient("data/packed/{dataset}/train.npy"),
+        backbone=backbone_weights,
+    output:
+        features="data/features/{dataset}.npy",
+    log:
+        "<logs>/features/{dataset}.log",
+    benchmark:
+        "<benchmarks>/features/{dataset}.jsonl"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=feature_settings,
+    message:
+        "Extract features of {wildcards.dataset} with the untrained backbone"
+    shell:
+        """
+        PYTHONPATH=workflow python -m spml.features \
+            --settings {params.settings:q} \
+            --images {input.manifest:q} \
+            --backbone {input.backbone:q} \
+            --threads {threads} \
+            --output {output.features:q} \
+            >{log:q} 2>&1
+        """

@@ -1,0 +1,69 @@
+"""Stage *features*: what the untrained backbone makes of each image, for linear-init runs.
+
+Computed once per dataset and backbone and shared by every run that begins with its head alone.
+"""
+
+import argparse
+import json
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from spml.errors import run_command
+from spml.files import atomic_path
+from spml.images import choose_device, normalise
+from spml.models import build_classifier, load_backbone
+from spml.packed import load_packed
+
+BATCH_SIZE = 64
+
+
+def extract_features(
+    backbone: torch.nn.Module,
+    images: np.ndarray,
+    *,
+    mean: list[float],
+    deviation: list[float],
+    device: torch.device,
+) -> np.ndarray:
+    """Spatial means of the backbone's feature map in evaluation mode, without augmentation.
+
+    images: (N, H, W, channels) uint8. Returns (N, features) float32.
+    """
+    backbone = backbone.to(device).eval()
+    parts = []
+    with torch.no_grad():
+        for start in tqdm(range(0, len(images), BATCH_SIZE), unit="batch", mininterval=1):
+            batch = torch.from_numpy(images[start : start + BATCH_SIZE]).to(device)
+            inputs = normalise(batch.permute(0, 3, 1, 2), mean, deviation)
+            parts.append(backbone(inputs).mean(dim=(2, 3)).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m spml.features", description=__doc__)
+    parser.add_argument("--settings", required=True, type=json.loads, help="see the rule")
+    parser.add_argument("--images", required=True, help="manifest of the packed images (.json)")
+    parser.add_argument("--backbone", required=True, help="state dict of the backbone (.pt)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (1)")
+    parser.add_argument("--output", required=True, help="the .npy to write, training rows only")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    settings = arguments.settings
+    classifier = build_classifier(settings["architecture"], 1)
+    load_backbone(classifier, arguments.backbone)
+    features = extract_features(
+        classifier.backbone,
+        load_packed(arguments.images).train,
+        mean=settings["images"]["mean"],
+        deviation=settings["images"]["deviation"],
+        device=choose_device(settings["device"]),
+    )
+    with atomic_path(arguments.output) as temporary:
+        np.save(temporary, features)
+    print(f"{features.shape[0]} rows of {features.shape[1]} features")
+
+
+if __name__ == "__main__":
+    run_command(main)
