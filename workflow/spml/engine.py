@@ -22,6 +22,7 @@ from spml.losses import Loss
 from spml.matrices import Matrix, dense
 from spml.metrics import mean_average_precision
 from spml.models import Classifier
+from spml.packed import Images
 from spml.randomness import FLIPS, ORDER, generator
 from spml.selection import select_epoch, should_stop
 
@@ -65,8 +66,8 @@ class Data:
     annotated: (N, C) bool where only some entries of the truth are known.
     """
 
-    train_images: np.ndarray
-    test_images: np.ndarray
+    train_images: Images
+    test_images: Images
     train_rows: np.ndarray
     val_rows: np.ndarray
     truth: Matrix
@@ -141,7 +142,7 @@ class Trainer:
             (settings.epochs * self.steps_per_epoch, len(TRACE_COLUMNS)), device=device
         )
 
-    def _inputs(self, images: np.ndarray, rows: np.ndarray) -> torch.Tensor:
+    def _inputs(self, images: Images, rows: np.ndarray) -> torch.Tensor:
         """Normalised images of ``rows`` on the device, (B, channels, H, W), channels last."""
         batch = torch.from_numpy(images[rows]).to(self.device, non_blocking=True)
         return normalise(batch.permute(0, 3, 1, 2), self.settings.mean, self.settings.deviation)
@@ -165,7 +166,7 @@ class Trainer:
                 yield self.classifier(inputs), index
         self.classifier.train()
 
-    def scores(self, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def scores(self, images: Images, rows: np.ndarray) -> np.ndarray:
         """Probabilities (len(rows), C) float32 in evaluation mode."""
         self.classifier.eval()
         batches = np.array_split(rows, max(1, -(-len(rows) // (4 * self.settings.batch_size))))

@@ -7,7 +7,6 @@ wrong or incomplete tree is found here and not in a table.
 import argparse
 import csv
 import dataclasses
-import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from spml.datasets import dataset_module
 from spml.errors import UserError, run_command
 from spml.labels import SPLITS, Labels, Split, save_labels
-
-
-def dataset_module(name: str) -> ModuleType:
-    """The module of a real dataset; see :mod:`spml.datasets` for what it offers."""
-    return importlib.import_module(f"spml.datasets.{name}")
 
 
 def read_labels(module: ModuleType, root: Path, size: int) -> Labels:

@@ -9,3 +9,11 @@ read_split(root, split)  class names and the :class:`spml.labels.Split` of ``tra
 ``root`` is the official tree, or the parts of it that the split needs. A file that is missing or
 has another layout is a :class:`spml.errors.UserError`.
 """
+
+import importlib
+from types import ModuleType
+
+
+def dataset_module(name: str) -> ModuleType:
+    """The module of a real dataset, by its name."""
+    return importlib.import_module(f"spml.datasets.{name}")

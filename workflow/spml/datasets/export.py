@@ -9,11 +9,11 @@ split are drawn with a fresh RandomState(1200).
 """
 
 import argparse
-import importlib
 from pathlib import Path
 
 import numpy as np
 
+from spml.datasets import dataset_module
 from spml.errors import run_command
 from spml.files import atomic_path
 from spml.observe import draw_observed
@@ -31,7 +31,7 @@ def _save(path: Path, array: np.ndarray) -> None:
 
 def export(dataset: str, raw: Path, out: Path, split: str) -> None:
     """Write the three arrays of one split, ``train`` or ``val``, into ``out``."""
-    module = importlib.import_module(f"spml.datasets.{MODULES[dataset]}")
+    module = dataset_module(MODULES[dataset])
     _, labels = module.read_split(raw, {"train": "train", "val": "test"}[split])
     observed = draw_observed(labels.truth, positives=1, negatives=0, seed=SEED)
     _save(out / f"formatted_{split}_images.npy", labels.images)
