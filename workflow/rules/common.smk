@@ -5,7 +5,7 @@ The configuration itself is resolved in workflow/spml/configuration.py, which is
 
 from snakemake.exceptions import WorkflowError
 
-from workflow.spml import configuration
+from workflow.spml import configuration, registry
 from workflow.spml.sources import imported_files
 
 
@@ -22,7 +22,8 @@ try:
         schemas="workflow/schemas",
         losses="workflow/spml/losses",
     )
-except configuration.ConfigurationError as error:
+    registry.check(config)
+except (configuration.ConfigurationError, registry.RegistryError) as error:
     raise WorkflowError(str(error)) from None
 
 RUN = "results/runs/{dataset}/{protocol}/{method}/seed{seed}"
@@ -126,3 +127,69 @@ def linear_init_features(wildcards):
 def optional_flag(flag, name):
     """A params function: ``flag`` with the input called ``name``, or nothing without one."""
     return lambda wildcards, input: f"{flag} {input[name]}" if input[name] else ""
+
+
+def one_of(names):
+    """A wildcard constraint: one of ``names``, or nothing where there are none."""
+    return "|".join(names) or "(?!)"
+
+
+def reference_datasets():
+    """Datasets of which the original code base has arrays."""
+    return [
+        name
+        for name in registry.real_datasets(config)
+        if config["datasets"][name]["source"]["module"] in registry.REFERENCE_MODULES
+    ]
+
+
+def exported_datasets():
+    """Those of them that are selected, or all that anybody can download where none is."""
+    selected = [name for name in config["select"]["datasets"] if name in reference_datasets()]
+    manual = {row.dataset for row in registry.configured_rows(config) if row.access == "manual"}
+    return selected or [name for name in reference_datasets() if name not in manual]
+
+
+def download_settings(wildcards):
+    """The row of the registry of a file of a dataset."""
+    return as_json(registry.download_settings(config, wildcards.dataset, wildcards.file))
+
+
+def weights_settings(wildcards):
+    """The row of the registry of a backbone's weights."""
+    return as_json(registry.download_settings(config, "weights", wildcards.file))
+
+
+def source_setting(key, default=None):
+    """A params function: one key of how a downloaded dataset is read."""
+    return lambda wildcards: config["datasets"][wildcards.dataset]["source"].get(key, default)
+
+
+def format_settings(wildcards):
+    """What is known of a dataset, which formatting compares with what it finds."""
+    return as_json(source_setting("expected", {})(wildcards))
+
+
+def class_counts(wildcards):
+    """The table of known images a class; nothing where a dataset has none."""
+    return source_setting("class_counts", [])(wildcards)
+
+
+def dataset_sources(stage):
+    """An input function: the files that a stage imports for a dataset, its module among them."""
+    return lambda wildcards: sources(stage, f"spml.datasets.{source_setting('module')(wildcards)}")
+
+
+def dataset_tree(wildcards):
+    """The folder of a dataset's official tree."""
+    return registry.tree(config, wildcards.dataset)
+
+
+def tree_manifests(holds):
+    """An input function: manifests of the extracted files that hold ``labels`` or ``images``."""
+    return lambda wildcards: registry.manifests(config, wildcards.dataset, holds)
+
+
+def image_address(wildcards):
+    """Folder of the web that a dataset's images are fetched from one by one."""
+    return source_setting("image_address")(wildcards)

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -90,20 +89,14 @@ def main() -> None:
     parser.add_argument(
         "--expected", type=json.loads, default={}, help="known counts a split, as JSON"
     )
-    parser.add_argument(
-        "--class-counts",
-        type=json.loads,
-        default=None,
-        help='known images a class, as JSON: {"table": a .tsv file, "dataset": its rows}',
-    )
+    parser.add_argument("--name", help="name of the dataset in the table of class counts")
+    parser.add_argument("--class-counts", help="table of known images a class (.tsv)")
     parser.add_argument("--output", required=True, type=Path, help="the labels .npz to write")
     arguments = parser.parse_args()
     labels = read_labels(dataset_module(arguments.dataset), arguments.raw, arguments.size)
-    known: dict[str, Any] = {}
+    known = {}
     if arguments.class_counts is not None:
-        known = read_class_counts(
-            arguments.class_counts["table"], arguments.class_counts["dataset"]
-        )
+        known = read_class_counts(arguments.class_counts, arguments.name or arguments.dataset)
     check_counts(labels, arguments.expected, known)
     save_labels(arguments.output, labels)
     for name in SPLITS:

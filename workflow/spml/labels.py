@@ -46,6 +46,10 @@ class Split:
         if self.annotated is not None and self.annotated.shape != self.truth.shape:
             raise ValueError(f"annotated {self.annotated.shape} but truth {self.truth.shape}")
 
+    def paths(self) -> list[str]:
+        """Image paths as text."""
+        return [p.decode() if isinstance(p, bytes) else str(p) for p in self.images.tolist()]
+
 
 @dataclass(frozen=True)
 class Labels:

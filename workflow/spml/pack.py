@@ -251,10 +251,6 @@ def list_only(
     return manifest
 
 
-def _text(paths: np.ndarray) -> list[str]:
-    return [path.decode() if isinstance(path, bytes) else str(path) for path in paths.tolist()]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m spml.pack",
@@ -273,7 +269,7 @@ def main() -> None:
     parser.add_argument("--manifest", required=True, type=Path, help="manifest (.json) to write")
     arguments = parser.parse_args()
     labels = load_labels(arguments.labels)
-    images = {name: _text(getattr(labels, name).images) for name in SPLITS}
+    images = {name: getattr(labels, name).paths() for name in SPLITS}
     options = {
         "root": dataset_module(arguments.dataset).image_folder(arguments.raw),
         "size": arguments.size,

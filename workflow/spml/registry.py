@@ -14,6 +14,7 @@ COLUMNS = [
     *("dataset", "file", "holds", "address", "mirrors"),
     *("bytes", "checksum", "licence", "access"),
 ]
+REFERENCE_MODULES = ("voc2012", "coco2014", "nuswide", "cub")
 HOLDS = ("labels", "images", "all")
 ACCESS = ("open", "manual")
 
@@ -124,7 +125,7 @@ def tree(config: Mapping[str, Any], dataset: str) -> str:
 def manifests(config: Mapping[str, Any], dataset: str, holds: str) -> list[str]:
     """Manifests of the extracted files that hold ``labels`` or ``images`` of a dataset.
 
-    None where the user already has the dataset.
+    Empty where the user already has the dataset.
     """
     if own_path(config, dataset) is not None:
         return []
@@ -133,9 +134,11 @@ def manifests(config: Mapping[str, Any], dataset: str, holds: str) -> list[str]:
         for row in configured_rows(config)
         if row.dataset == dataset and row.holds in (holds, "all")
     ]
-    if not found and holds == "labels":
+    if holds == "images" and "image_address" in config["datasets"][dataset]["source"]:
+        found.append(f"data/raw/{dataset}/images.json")
+    if not found:
         raise RegistryError(
-            f"{config.get('download', {}).get('registry')} has no labels of {dataset}; add its "
+            f"{config.get('download', {}).get('registry')} has no {holds} of {dataset}; add its "
             f"files, or set data.{dataset}.path to a folder that holds them"
         )
     return found
@@ -144,3 +147,15 @@ def manifests(config: Mapping[str, Any], dataset: str, holds: str) -> list[str]:
 def real_datasets(config: Mapping[str, Any]) -> list[str]:
     """Names of the datasets that come from files, not from this package."""
     return [name for name, dataset in config["datasets"].items() if "source" in dataset]
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Raise RegistryError for a mistake in the registry, or where it lacks a selected dataset."""
+    configured_rows(config)
+    for dataset in config.get("data", {}):
+        if dataset not in config["datasets"]:
+            known = ", ".join(real_datasets(config))
+            raise RegistryError(f"data.{dataset} is not a dataset; allowed: {known}")
+    for dataset in set(config["select"]["datasets"]) & set(real_datasets(config)):
+        for holds in ("labels", "images"):
+            manifests(config, dataset, holds)

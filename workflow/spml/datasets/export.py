@@ -20,7 +20,7 @@ from spml.observe import draw_observed
 
 MODULES = {"voc": "voc2012", "coco": "coco2014", "nus": "nuswide", "cub": "cub"}
 # The scripts of Cole et al. fill zeros of NumPy's default type, but for CUB lists of integers.
-TYPES = {"voc": np.float64, "coco": np.float64, "nus": np.float64, "cub": np.int64}
+TYPES = {"voc2012": np.float64, "coco2014": np.float64, "nuswide": np.float64, "cub": np.int64}
 SEED = 1200
 
 
@@ -29,14 +29,13 @@ def _save(path: Path, array: np.ndarray) -> None:
         np.save(temporary, array)
 
 
-def export(dataset: str, raw: Path, out: Path, split: str) -> None:
+def export(name: str, raw: Path, out: Path, split: str) -> None:
     """Write the three arrays of one split, ``train`` or ``val``, into ``out``."""
-    module = dataset_module(MODULES[dataset])
-    _, labels = module.read_split(raw, {"train": "train", "val": "test"}[split])
+    _, labels = dataset_module(name).read_split(raw, {"train": "train", "val": "test"}[split])
     observed = draw_observed(labels.truth, positives=1, negatives=0, seed=SEED)
     _save(out / f"formatted_{split}_images.npy", labels.images)
-    _save(out / f"formatted_{split}_labels.npy", labels.truth.astype(TYPES[dataset]))
-    _save(out / f"formatted_{split}_labels_obs.npy", observed.astype(TYPES[dataset]))
+    _save(out / f"formatted_{split}_labels.npy", labels.truth.astype(TYPES[name]))
+    _save(out / f"formatted_{split}_labels_obs.npy", observed.astype(TYPES[name]))
     print(f"{out}: {len(labels.images)} images, {int(labels.truth.sum())} labels in {split}")
 
 
@@ -46,15 +45,21 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--dataset", required=True, choices=sorted(MODULES))
+    parser.add_argument(
+        "--dataset",
+        required=True,
+        choices=sorted({*MODULES, *TYPES}),
+        help="a dataset or its module",
+    )
     parser.add_argument("--raw", required=True, type=Path, help="folder of the official tree")
     parser.add_argument("--out", required=True, type=Path, help="folder of the arrays")
     parser.add_argument(
         "--split", choices=("train", "val"), action="append", help="only this split (both)"
     )
     arguments = parser.parse_args()
+    name = MODULES.get(arguments.dataset, arguments.dataset)
     for split in arguments.split or ("train", "val"):
-        export(arguments.dataset, arguments.raw, arguments.out, split)
+        export(name, arguments.raw, arguments.out, split)
 
 
 if __name__ == "__main__":
