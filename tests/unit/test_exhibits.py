@@ -160,7 +160,7 @@ def test_caption_states_the_facts_of_the_runs(config, monkeypatch):
         "Dataset: Alpha; protocol: Demo (1 positive and no negative observed per training image)",
         "Test images: 50",
         "1000 resamples",
-        "not ranked: Full labels, which trains on more labels",
+        "not ranked: Full labels, which trains on other labels",
     ):
         assert fact in caption
     assert caption.count("\n") == 1
