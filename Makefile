@@ -38,6 +38,16 @@ demo: $(STAMP) ## Run the whole pipeline on the embedded dataset
 	python -m spml.show; \
 	echo "make demo took $$((SECONDS - started)) s"
 
+.PHONY: demo-all
+demo-all: $(STAMP) ## The same with every method, the ablations of GR included
+	$(SNAKEMAKE) --configfile config/all_methods.yaml
+	python -m spml.show
+
+.PHONY: search
+search: $(STAMP) ## Repeat the search for the hyperparameters of the embedded dataset
+	$(SNAKEMAKE) --configfile config/search_digits.yaml -- extra_validation_table
+	python -m spml.show extra_validation_table
+
 .PHONY: check
 check: $(STAMP) ## Format, lint and type checks, all of which must be clean
 	ruff check .

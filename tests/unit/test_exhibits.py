@@ -160,7 +160,7 @@ def test_caption_states_the_facts_of_the_runs(config, monkeypatch):
         "Dataset: Alpha; protocol: Demo (1 positive and no negative observed per training image)",
         "Test images: 50",
         "1000 resamples",
-        "not ranked: Full labels, which trains on more labels",
+        "not ranked: Full labels, which trains on other labels",
     ):
         assert fact in caption
     assert caption.count("\n") == 1
@@ -176,7 +176,7 @@ def test_figure_of_several_blocks_and_one_seed(key, wide_config, monkeypatch):
     assert len(blocks) == 4
     assert exhibit_path(key, ".png").read_bytes().startswith(b"\x89PNG")
     caption = read_caption(key)
-    assert "Datasets: Alpha and Beta; protocols: Demo (1 positive" in caption
+    assert "Datasets: Alpha and Beta; protocols: Demo and Long (1 positive" in caption
     assert "deviation" not in caption
     assert "band" not in caption
 
@@ -404,14 +404,14 @@ def test_ranks_go_by_what_is_printed():
 def test_latex_escapes_and_marks():
     table = Table(
         ["A & B", "50 %"],
-        [["x_1", "−2.0 ± 0.1"], ["$y#", "–"]],
+        [["x_1 <y>", "−2.0 ± 0.1"], ["$y#", "–"]],
         marks={(0, 1): BEST, (1, 1): SECOND},
     )
     text = format_latex([table], "100 % {of} it", "gr_t")
     for line in (
         r"\toprule", r"\midrule", r"\bottomrule",
         r"A \& B & 50 \% \\",
-        r"x\_1 & \textbf{$-$2.0 $\pm$ 0.1} \\",
+        r"x\_1 $<$y$>$ & \textbf{$-$2.0 $\pm$ 0.1} \\",
         r"\$y\# & \underline{--} \\",
         r"\caption{100 \% \{of\} it}",
         r"\label{tab:gr_t}",

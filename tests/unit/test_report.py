@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from finished_runs import configuration, write_results
 from spml import report
-from spml.addresses import exhibit_path
+from spml.addresses import exhibit_path, run_path
 from spml.configuration import compact_json, report_settings
 from spml.markdown import BEST, Table, format_tables
 
@@ -145,8 +145,19 @@ def test_texts_are_escaped(html):
 def test_cost_is_that_of_the_benchmarks(html):
     text = " ".join(Page(html).text.split())
     # Two seeds a method: 10 and 11 s, 600 and 601 MB.
-    assert "Full labels 2 10.5 21.0 601 0" in text
+    assert "Full labels 2 10.5 21.0 601 AN 2" in text
+    assert "GPU" not in text
     assert "6 runs, 1 min 03 s together" in text
+
+
+def test_cost_shows_memory_of_a_gpu_where_there_was_one(config, monkeypatch):
+    path = run_path("alpha", "demo", "gr", 1) / "run.json"
+    path.write_text(
+        path.read_text().replace('"peak_device_memory_mb": 0', '"peak_device_memory_mb": 77')
+    )
+    text = " ".join(Page(render(config, monkeypatch)).text.split())
+    assert "Peak GPU memory (MB)" in text
+    assert "GR_1 <x> 2 10.5 21.0 601 77" in text
 
 
 def test_provenance_counts_the_runs(html):
@@ -165,7 +176,8 @@ def test_configuration_holds_the_settings_of_each_method(html):
 
 
 def test_summary_names_the_best_row(html):
-    assert "Main comparison: best mAP (%) is 88.1, by <b>AN." in Page(html).text
+    sentence = "Main comparison: among the ranked methods, <b>AN has the best mAP (%), 88.1."
+    assert sentence in Page(html).text
 
 
 @pytest.mark.parametrize(

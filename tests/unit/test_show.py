@@ -47,8 +47,15 @@ def test_prints_the_main_table_aligned_and_where_the_report_is(results):
     assert lines[2] == "AN      88.1 ± 0.4"
     assert lines[3] == "a|b      9.0 ± 1.0"
     assert "What it is." in lines
-    assert lines[-1] == "Report: results/report/index.html"
+    assert lines[-1] == "Report: results/report/index.html (not there yet; make it with: make demo)"
     assert "\x1b" not in done.stdout
+
+
+def test_names_the_report_that_is_there(results):
+    page = results / "results/report/index.html"
+    page.parent.mkdir()
+    page.write_text("")
+    assert run_show(results).stdout.splitlines()[-1] == "Report: results/report/index.html"
 
 
 def test_prints_the_data_of_a_figure(results):

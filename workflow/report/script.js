@@ -1,5 +1,5 @@
 "use strict";
-// Tables that sort by a click on a heading: descending first, then ascending.
+// Tables that sort by a click on a heading: names from a to z first, numbers from high to low.
 for (const table of document.querySelectorAll("table")) {
   const body = table.tBodies[0];
   const headings = [...table.tHead.rows[0].cells];
@@ -13,7 +13,8 @@ for (const table of document.querySelectorAll("table")) {
     button.textContent = heading.textContent;
     heading.replaceChildren(button);
     button.addEventListener("click", () => {
-      const descending = heading.getAttribute("aria-sort") !== "descending";
+      const current = heading.getAttribute("aria-sort");
+      const descending = current === null ? column > 0 : current === "ascending";
       headings.forEach((other) => other.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
       const rows = [...body.rows].map((row) => ({ row, key: row.cells[column].dataset.key }));

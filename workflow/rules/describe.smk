@@ -31,5 +31,5 @@ rule describe_losses:
         PYTHONPATH=workflow python -m spml.describe \
             --settings {params.settings:q} \
             --output-directory {params.directory:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

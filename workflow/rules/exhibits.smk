@@ -314,3 +314,41 @@ rule gr_gradients:
             --output-directory {params.directory:q} \
             >{log:q} 2>&1
         """
+
+
+rule extra_validation_table:
+    input:
+        code=sources("spml.exhibits.extra_validation_table"),
+        table="results/tables/extra/validation_table.csv",
+    output:
+        csv=report(
+            "results/exhibits/extra/validation_table.csv",
+            caption="../report/exhibit.rst",
+            category="Beyond the papers",
+            labels={"exhibit": "validation mAP", "form": "table"},
+        ),
+        md="results/exhibits/extra/validation_table.md",
+        tex="results/exhibits/extra/validation_table.tex",
+        caption="results/exhibits/extra/validation_table.caption.txt",
+    log:
+        "<logs>/exhibits/extra_validation_table.log",
+    benchmark:
+        "<benchmarks>/exhibits/extra_validation_table.jsonl"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        settings=exhibit_settings("extra_validation_table"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of validation mAP"
+    shell:
+        """
+        PYTHONPATH=workflow python -m spml.exhibits.extra_validation_table \
+            --settings {params.settings:q} \
+            --output-directory {params.directory:q} \
+            >{log:q} 2>&1
+        """

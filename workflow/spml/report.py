@@ -68,8 +68,8 @@ def headlines(exhibits: list[dict[str, Any]]) -> list[str]:
         for table in exhibit["tables"]:
             place = f"{exhibit['title']}{f' on {table.title}' if table.title else ''}"
             sentences += [
-                f"{place}: best {table.header[column]} is {table.rows[row][column]}, "
-                f"by {table.rows[row][0]}."
+                f"{place}: among the ranked methods, {table.rows[row][0]} has the best "
+                f"{table.header[column]}, {table.rows[row][column]}."
                 for (row, column), mark in table.marks.items()
                 if mark == BEST
             ]
@@ -127,35 +127,24 @@ def format_duration(seconds: float) -> str:
 
 
 def cost_table(runs: list[Run]) -> Table:
-    """Time and memory of each method's runs, and of all."""
+    """Time and memory of each method's runs; columns that would say nothing are left out."""
     groups: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run["dataset"], run["protocol"], run["title"]), []).append(run)
     several = len({key[:2] for key in groups}) > 1
+    on_gpu = any(run["record"]["peak_device_memory_mb"] for run in runs)
     rows = []
     for (dataset, protocol, title), group in groups.items():
         seconds = [run["seconds"] for run in group]
-        rows.append(
-            [
-                title,
-                *([dataset, protocol] if several else []),
-                str(len(group)),
-                f"{sum(seconds) / len(seconds):.1f}",
-                f"{sum(seconds):.1f}",
-                f"{max(run['memory'] for run in group):.0f}",
-                f"{max(run['record']['peak_device_memory_mb'] for run in group):.0f}",
-            ]
-        )
-    header = [
-        "Method",
-        *(["Dataset", "Protocol"] if several else []),
-        "Runs",
-        "Mean time (s)",
-        "Total time (s)",
-        "Peak memory (MB)",
-        "Peak GPU memory (MB)",
-    ]
-    return Table(header, rows)
+        row = [title, *([dataset, protocol] if several else []), str(len(group))]
+        row += [f"{sum(seconds) / len(seconds):.1f}", f"{sum(seconds):.1f}"]
+        row.append(f"{max(run['memory'] for run in group):.0f}")
+        if on_gpu:
+            row.append(f"{max(run['record']['peak_device_memory_mb'] for run in group)}")
+        rows.append(row)
+    header = ["Method", *(["Dataset", "Protocol"] if several else []), "Runs"]
+    header += ["Mean time (s)", "Total time (s)", "Peak memory (MB)"]
+    return Table([*header, "Peak GPU memory (MB)"] if on_gpu else header, rows)
 
 
 def method_settings(runs: list[Run]) -> list[dict[str, Any]]:

@@ -6,7 +6,9 @@ Imports no more than it needs, so that it answers at once.
 import argparse
 import csv
 import sys
+import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
 from spml.addresses import REPORT, exhibit_path
 from spml.errors import UserError, run_command
@@ -15,6 +17,8 @@ from spml.markdown import BEST, SECOND, Table, parse_tables
 # What a terminal does to text: bold, underlined, and back to normal.
 _ESCAPES = {BEST: "\x1b[1m", SECOND: "\x1b[4m"}
 _NORMAL = "\x1b[0m"
+
+WIDTH = 88  # letters a line of a caption
 
 
 def read_tables(exhibit: str) -> list[Table]:
@@ -64,8 +68,9 @@ def main() -> None:
     print("\n".join(align(table, colour=sys.stdout.isatty()) for table in tables))
     caption = exhibit_path(exhibit, ".caption.txt")
     if caption.is_file():
-        print(caption.read_text(encoding="utf-8"))
-    print(f"Report: {REPORT}")
+        print(textwrap.fill(caption.read_text(encoding="utf-8"), WIDTH) + "\n")
+    there = Path(REPORT).is_file()
+    print(f"Report: {REPORT}{'' if there else ' (not there yet; make it with: make demo)'}")
 
 
 if __name__ == "__main__":

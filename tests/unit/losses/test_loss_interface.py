@@ -11,7 +11,7 @@ import spml.losses
 import torch
 from loss_cases import ALL, FIRST, GR, HYPERPARAMETERS, TOTAL_EPOCHS, make, random_batch
 from spml.losses import Loss, build, loss_class, mapping_table, names
-from spml.losses.framework import GeneralizedLoss
+from spml.losses.framework import GeneralizedLoss, expected_loss
 from torch.utils._python_dispatch import TorchDispatchMode
 
 FOLDER = Path(spml.losses.__file__).parent
@@ -248,8 +248,8 @@ WRONG_CALLS = [
     ("index", (z, s, i.float(), 1)),
     ("index", (z, s, i > 0, 1)),
     ("index", (z, s, i.to(torch.uint8), 1)),
-    ("index", (z, s, i + EXAMPLES, 1)),
-    ("index", (z, s, i - EXAMPLES, 1)),
+    ("index", (z, s, i - i.max() + EXAMPLES, 1)),
+    ("index", (z, s, i - i.min() - 1, 1)),
     ("epoch", (z, s, i, 0)),
     ("epoch", (z, s, i, TOTAL_EPOCHS + 1)),
     ("epoch", (z, s, i, 1.0)),
@@ -441,8 +441,15 @@ def test_what_is_written_through_the_framework():
     assert set(names()) - through == {"role", "splc"}
 
 
+def test_unused_branch_of_the_framework_may_be_any_number():
+    cost = torch.ones(2, 2)
+    assert expected_loss(1.0, cost, NAN) is cost
+    assert expected_loss(0.0, NAN, cost) is cost
+    with pytest.raises(TypeError, match="tensors"):
+        expected_loss(cost, 0.0, cost)
+
+
 def test_lists_of_numbers_from_a_file_are_accepted():
-    chosen = {"beta": (0, 2, -2, -2), "alpha": [1, 2, 1, INF], "q2": 1, "q3": 2}
-    chosen["alpha"] = [1, INF, 1, INF]
+    chosen = {"beta": (0, 2, -2, -2), "alpha": [1, INF, 1, INF], "q2": 1, "q3": 2}
     assert make("gr", chosen, 2, 2).schedule(1)["sigma"] == INF
     assert make("gr", {**GR, "q2": 0}, 2, 2).q2 == 0.0

@@ -43,9 +43,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     shown, titles = blocks(settings), method_titles(settings)
     columns = min(COLUMNS, len(titles))
     rows = -(-len(titles) // columns)
-    figure, grid = new_figure(
-        rows * len(shown), columns, width=TEXT_WIDTH, height=1.55, sharex=True
-    )
+    figure, grid = new_figure(rows * len(shown), columns, width=TEXT_WIDTH, height=1.6)
     for position, block in enumerate(shown):
         here = select_rows(frame, block)
         panels = grid[position * rows : (position + 1) * rows]
@@ -70,7 +68,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
             axes.set_title(f"{block.title}: {title}" if len(shown) > 1 else title)
             axes.set_ylim(here["low"].min() - 1, here["high"].max() + 1)
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-            axes.label_outer()
+            axes.tick_params(labelleft=axes in panels[:, 0])
             add_grid(axes)
     figure.supxlabel("Epoch", fontsize=SETTINGS["axes.labelsize"])
     figure.supylabel("Validation mAP (%)", fontsize=SETTINGS["axes.labelsize"])

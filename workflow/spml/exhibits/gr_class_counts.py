@@ -16,6 +16,7 @@ from spml.labels import load_labels
 from spml.observe import load_observation
 
 NAMED_CLASSES = 30  # more names than this do not fit below the bars
+LETTERS = 80  # names that are longer together are slanted
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
@@ -71,8 +72,9 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
         if named:
             axes.set_xticks(places, here["class_name"])
             axes.tick_params(axis="x", length=0)
-            if here["class_name"].str.len().max() > 3:
-                axes.tick_params(axis="x", rotation=45)
+            if here["class_name"].str.len().sum() > LETTERS:
+                for label in axes.get_xticklabels():
+                    label.set(rotation=45, ha="right", rotation_mode="anchor")
             for place, total in zip(places, here["total"], strict=True):
                 axes.annotate(
                     f"{total:,}",
@@ -88,7 +90,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
             axes.set_xlabel("Classes, most frequent first")
         if len(shown) > 1:
             axes.set_title(block.title)
-        axes.legend(ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
+    panels[0, 0].legend(ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
     return figure
 
 

@@ -128,7 +128,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
         add_grid(axes, "both")
         if len(panels) > 1:
             axes.set_title(f"{block.title}: {titles[method]}")
-        axes.legend(loc="upper left")
+        axes.legend(loc="best")
     return figure
 
 

@@ -149,7 +149,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     if len(unranked):
         verb = "which trains" if len(unranked) == 1 else "which train"
         text += (
-            f"; not ranked: {join_words(titles[name] for name in unranked)}, {verb} on more labels"
+            f"; not ranked: {join_words(titles[name] for name in unranked)}, {verb} on other labels"
         )
     return f"{text}."
 

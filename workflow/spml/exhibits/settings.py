@@ -65,17 +65,21 @@ def _count(number: int | str, kind: str) -> str:
 def data_phrase(settings: dict[str, Any]) -> str:
     """Which datasets and protocols are shown, and which labels training sees."""
     datasets = dict.fromkeys(block["dataset_title"] for block in settings["blocks"])
-    protocols = {block["protocol"]: block for block in settings["blocks"]}
-    labels = join_words(
-        f"{block['protocol_title']} ({_count(block['positives'], 'positive')} and "
-        f"{_count(block['negatives'], 'negative')} observed per training image)"
-        for block in protocols.values()
+    protocols: dict[str, dict[str, None]] = {}
+    for block in settings["blocks"]:
+        labels = (
+            f"{_count(block['positives'], 'positive')} and {_count(block['negatives'], 'negative')}"
+        )
+        protocols.setdefault(labels, {})[block["protocol_title"]] = None
+    seen = join_words(
+        f"{join_words(titles)} ({labels} observed per training image)"
+        for labels, titles in protocols.items()
     )
-    nouns = (
-        "Dataset" if len(datasets) == 1 else "Datasets",
-        "protocol" if len(protocols) == 1 else "protocols",
+    several = sum(len(titles) for titles in protocols.values()) > 1
+    return (
+        f"Dataset{'s' if len(datasets) > 1 else ''}: {join_words(datasets)}; "
+        f"protocol{'s' if several else ''}: {seen}."
     )
-    return f"{nouns[0]}: {join_words(datasets)}; {nouns[1]}: {labels}."
 
 
 def selection_phrase(settings: dict[str, Any]) -> str:
