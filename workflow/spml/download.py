@@ -28,14 +28,17 @@ CURL = (
     "curl",
     "--fail",
     "--location",
-    "--connect-timeout=30",
+    *("--connect-timeout", "30"),
     # Give up on a connection that stays below one kilobyte a second for a minute.
-    "--speed-limit=1000",
-    "--speed-time=60",
-    "--continue-at=-",
-    "--write-out=%{http_code}",
+    *("--speed-limit", "1000"),
+    *("--speed-time", "60"),
+    *("--continue-at", "-"),
+    *("--write-out", "%{http_code}"),
 )
-WRITE_ERROR, NO_RANGES = 23, 33  # exit statuses of curl
+# Exit statuses of curl.
+UNUSABLE_ADDRESS = (1, 2, 3)
+WRITE_ERROR = 23
+NO_RANGES = 33
 RANGE_NOT_SATISFIABLE = "416"
 # A missing or forbidden file does not appear by waiting for it.
 FINAL_ANSWERS = ("400", "401", "403", "404", "410")
@@ -107,7 +110,10 @@ def _transfer(address: str, partial: Path) -> tuple[int, str]:
     """One run of curl that goes on from what ``partial`` holds: exit status and HTTP code."""
     try:
         done = subprocess.run(
-            [*CURL, f"--output={partial}", address], stdout=subprocess.PIPE, text=True, check=False
+            [*CURL, "--output", str(partial), address],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
         )
     except FileNotFoundError:
         raise UserError("curl is not installed; it comes with envs/download.yaml") from None
@@ -136,6 +142,8 @@ def _fetch(address: str, partial: Path, source: Source) -> None:
         print(f"{address}: curl ended with {status}{answer}", file=sys.stderr)
         if code in FINAL_ANSWERS:
             raise LookupError(f"HTTP {code}")
+        if status in UNUSABLE_ADDRESS:
+            raise LookupError(f"curl ended with {status}")
         if status == NO_RANGES or code == RANGE_NOT_SATISFIABLE:
             partial.unlink(missing_ok=True)  # nothing to go on from: begin again
         if _present(partial) <= present:

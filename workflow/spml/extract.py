@@ -7,8 +7,8 @@ again replaces whatever an interrupted extraction left.
 
 import argparse
 import contextlib
+import gzip
 import hashlib
-import os
 import shutil
 import stat
 import tarfile
@@ -25,7 +25,6 @@ from spml.files import read_json, write_json
 
 BROKEN = (tarfile.ReadError, zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, OSError)
 PIECE = 1 << 20
-END_OF_TAR = bytes(1024)
 
 
 def _safe(archive: Path, name: str) -> PurePosixPath:
@@ -53,7 +52,11 @@ def _zip_members(archive: Path) -> Iterator[tuple[PurePosixPath, int, IO[bytes]]
 
 
 def _tar_members(archive: Path) -> Iterator[tuple[PurePosixPath, int, IO[bytes]]]:
-    with tarfile.open(archive) as file:
+    compressed = not archive.name.lower().endswith(".tar")
+    with (
+        gzip.open(archive) if compressed else archive.open("rb") as stream,
+        tarfile.open(fileobj=stream) as file,
+    ):
         for member in file:
             path = _safe(archive, member.name)
             if member.isdir():
@@ -66,14 +69,14 @@ def _tar_members(archive: Path) -> Iterator[tuple[PurePosixPath, int, IO[bytes]]
                 )
             with content:
                 yield path, member.size, content
-
-
-def _check_end(archive: Path) -> None:
-    """An uncompressed tar that was cut between two members looks like a shorter one."""
-    with archive.open("rb") as file:
-        file.seek(-min(len(END_OF_TAR), archive.stat().st_size), os.SEEK_END)
-        if file.read() != END_OF_TAR:
-            raise tarfile.ReadError("its end is missing")
+        if compressed:
+            while stream.read(PIECE):
+                pass  # the checksum stands behind the last byte
+        else:
+            # Cut between two members it would look like a shorter archive.
+            stream.seek(file.offset)
+            if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise tarfile.ReadError("its end is missing")
 
 
 def _single(archive: Path) -> Iterator[tuple[PurePosixPath, int, IO[bytes]]]:
@@ -86,10 +89,7 @@ def members(archive: Path) -> Iterator[tuple[PurePosixPath, int, IO[bytes]]]:
     name = archive.name.lower()
     if name.endswith(".zip"):
         return _zip_members(archive)
-    if name.endswith(".tar"):
-        _check_end(archive)
-        return _tar_members(archive)
-    if name.endswith((".tar.gz", ".tgz")):
+    if name.endswith((".tar", ".tar.gz", ".tgz")):
         return _tar_members(archive)
     return _single(archive)
 

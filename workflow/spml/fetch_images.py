@@ -26,17 +26,15 @@ FIRST_WAIT = 2.0
 CURL = (
     "curl",
     "--parallel",
-    "--parallel-max",
-    "32",
+    *("--parallel-max", "32"),
     "--fail",
     "--location",
     "--silent",
-    "--connect-timeout=30",
-    "--speed-limit=100",
-    "--speed-time=60",
-    "--write-out=%{exitcode} %{filename_effective}\\n",
-    "--config",
-    "-",
+    *("--connect-timeout", "30"),
+    *("--speed-limit", "100"),
+    *("--speed-time", "60"),
+    *("--write-out", "%{exitcode} %{filename_effective}\\n"),
+    *("--config", "-"),
 )
 
 
