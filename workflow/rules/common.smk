@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from workflow.spml import configuration, registry
-from workflow.spml.addresses import LABELS, OBSERVED, RUN
+from workflow.spml.addresses import CHECKPOINT, LABELS, OBSERVED, RUN
 from workflow.spml.sources import imported_files
 
 
@@ -68,6 +68,15 @@ def run_settings(wildcards):
             int(wildcards.seed),
         )
     )
+
+
+def machine_settings(wildcards, resources):
+    """How a run uses this computer.
+
+    Nothing is to be made anew when that changes. Snakemake does not compare parameters that are
+    functions of `resources`.
+    """
+    return as_json(config["machine"])
 
 
 def observe_settings(wildcards):
