@@ -25,6 +25,7 @@ from spml.machine import Machine
 from spml.matrices import Matrix, dense
 from spml.metrics import mean_average_precision
 from spml.models import Classifier
+from spml.optimizers import adam, sgd
 from spml.packed import Images
 from spml.precision import autocast
 from spml.randomness import FLIPS, ORDER, generator
@@ -102,10 +103,8 @@ def _make_optimizer(
         *loss.parameter_groups(settings.learning_rate),
     ]
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True
-        )
-    return torch.optim.Adam(groups, weight_decay=settings.weight_decay, fused=True)
+        return sgd(groups, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    return adam(groups, weight_decay=settings.weight_decay)
 
 
 def _counts(modified: torch.Tensor) -> dict[str, int]:
