@@ -1,10 +1,13 @@
 """Runs that are killed, asked to stop, or find a checkpoint that is not theirs."""
 
+import contextlib
+import errno
 import json
 import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 from argparse import Namespace
@@ -128,8 +131,8 @@ def train_and_send(settings, arguments, number: int, line: int) -> None:
 
     threading.settrace(watch)
     sys.settrace(watch)
-    sys.stderr = open(os.devnull, "w")
-    run_command(lambda: train(settings, arguments))
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        run_command(lambda: train(settings, arguments))
     sys.settrace(None)
     (arguments.output.parent / "lines").write_text(str(executed))
 
@@ -263,3 +266,43 @@ def test_what_is_written_is_the_state_at_the_time_of_saving(tmp_path):
         tensor.fill_(-1)
     checkpoint.finish()
     assert (Checkpoint(tmp_path / "seed0.pt", {}).load()["tensor"] == 4).all()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of one megabyte of its own."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)
+
+
+def test_full_disk_stops_with_a_sentence_and_leaves_the_checkpoint_before(small_disk):
+    path = small_disk / "seed0.pt"
+    checkpoint = Checkpoint(path, {})
+    checkpoint.save({"step": 1}, wait=True)
+    with pytest.raises(UserError, match=r"seed0\.pt could not be written: No space left on device"):
+        checkpoint.save({"step": torch.zeros(300_000)}, wait=True)
+    assert Checkpoint(path, {}).load() == {"step": 1}
+    # Where nobody waits, the next save says so.
+    checkpoint.save({"step": torch.zeros(300_000)})
+    with pytest.raises(UserError, match="free some space and start again"):
+        checkpoint.save({"step": 3})
+    assert [file.name for file in small_disk.iterdir()] == ["seed0.pt"]
+
+
+def test_full_disk_is_told_from_what_torch_says_about_it(tmp_path, monkeypatch):
+    def fail(value, file):
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError:
+            raise RuntimeError("unexpected pos 576 vs 534")  # noqa: B904 - as torch does
+
+    monkeypatch.setattr(torch, "save", fail)
+    (tmp_path / "seed0.pt").write_bytes(b"before")
+    with pytest.raises(UserError, match="could not be written: No space left on device"):
+        Checkpoint(tmp_path / "seed0.pt", {}).save({}, wait=True)
+    assert [(f.name, f.read_bytes()) for f in tmp_path.iterdir()] == [("seed0.pt", b"before")]
