@@ -38,6 +38,16 @@ demo: $(STAMP) ## Run the whole pipeline on the embedded dataset
 	python -m spml.show; \
 	echo "make demo took $$((SECONDS - started)) s"
 
+.PHONY: demo-all
+demo-all: $(STAMP) ## The same with every method, the ablations of GR included
+	$(SNAKEMAKE) --configfile config/all_methods.yaml
+	python -m spml.show
+
+.PHONY: search
+search: $(STAMP) ## Repeat the search for the hyperparameters of the embedded dataset
+	$(SNAKEMAKE) --configfile config/search_digits.yaml -- extra_validation_table
+	python -m spml.show extra_validation_table
+
 .PHONY: check
 check: $(STAMP) ## Format, lint and type checks, all of which must be clean
 	ruff check .
@@ -58,7 +68,7 @@ bench: $(STAMP) ## Measure speed: losses, training engine
 .PHONY: lock
 lock: $(STAMP) ## Resolve envs/requirements.in into the lock anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --output-file envs/requirements.lock envs/requirements.in
+		--no-emit-index-url --no-header --no-annotate --output-file envs/requirements.lock envs/requirements.in
 
 .PHONY: clean
 clean: ## Delete results and packed images, but not downloads or .venv

@@ -184,3 +184,18 @@ def test_hyperparameter_names_read_from_the_files_are_the_constructors_own():
 def test_swapping_two_values_changes_the_parameter_text():
     assert compact_json({"a": 1, "b": 2}) != compact_json({"a": 2, "b": 1})
     assert compact_json({"b": 2, "a": 1}) == compact_json({"a": 1, "b": 2})
+
+
+def test_overlays_select_what_exists():
+    for overlay in ("all_methods", "search_digits"):
+        config = merged()
+        with open(f"config/{overlay}.yaml") as file:
+            changes = yaml.safe_load(file)
+        config["methods"] |= changes.get("methods", {})
+        config["select"] |= changes["select"]
+        assert verdict(config) == "", overlay
+
+
+def test_all_methods_means_all_methods(config):
+    with open("config/all_methods.yaml") as file:
+        assert yaml.safe_load(file)["select"]["methods"] == list(config["methods"])

@@ -27,10 +27,13 @@ class Checkout:
         search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, "PATH": search_path, "OMP_NUM_THREADS": "1"}
 
-    def snakemake(self, *arguments: str, fails: bool = False) -> str:
+    def snakemake(
+        self, *arguments: str, fails: bool = False, extra_configuration: str | None = None
+    ) -> str:
         """Run Snakemake with the small configuration; return all that it printed."""
+        extra = [extra_configuration] if extra_configuration else []
         done = subprocess.run(
-            self.command(*arguments, *SMALL),
+            self.command(*arguments, *SMALL, *extra),
             cwd=self.path,
             env=self.environment(),
             text=True,
@@ -46,7 +49,7 @@ class Checkout:
         Read from the names of the log files, which every rule that runs something has.
         """
         self_check = self.snakemake("-n", "--printshellcmds", *arguments)
-        logs = re.findall(r"> results/logs/(\S+)\.log 2>&1", self_check)
+        logs = re.findall(r">\s*results/logs/(\S+)\.log 2>&1", self_check)
         return set(logs)
 
     def edit(self, name: str, old: str, new: str) -> None:

@@ -41,7 +41,7 @@ def test_everything_is_made_and_then_nothing_is_to_be_done(finished):
 
 
 def test_editing_a_loss_plans_its_runs_and_what_shows_them(checkout):
-    checkout.edit("workflow/spml/losses/gr.py", "import", "import  # a change\nimport")
+    checkout.edit("workflow/spml/losses/gr.py", "\nclass ", "\nCHANGED = True\n\n\nclass ")
     planned = checkout.planned()
     assert jobs_of(planned, "train") == runs("train", ["gr"], [0, 1])
     assert jobs_of(planned, "evaluate") == runs("evaluate", ["gr"], [0, 1])

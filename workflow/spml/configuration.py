@@ -228,6 +228,8 @@ def check(
         if exhibit["methods"] != "selected":
             for position, method in enumerate(exhibit["methods"]):
                 known(["exhibits", name, "methods", position], method, config["methods"])
+        for position, method in enumerate(exhibit.get("losses", [])):
+            known(["exhibits", name, "losses", position], method, config["methods"])
         if "reference" in exhibit:
             known(["exhibits", name, "reference"], exhibit["reference"], config["methods"])
     _check_methods(config, fail, known, loss_hyperparameters(losses))
@@ -384,3 +386,133 @@ def exhibit_runs(config: Mapping[str, Any], exhibit: str) -> list[Run]:
 def compact_json(value: Any) -> str:
     """One line of JSON with sorted keys, for a parameter that Snakemake compares as text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def describe_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The curves of the gradient figure, as ``python -m spml.describe --settings`` takes them.
+
+    Hyperparameters and number of epochs are those of the first selected dataset and protocol.
+    """
+    dataset, protocol = config["select"]["datasets"][0], config["select"]["protocols"][0]
+    curves = []
+    for method in config["exhibits"]["gr_gradients"]["losses"]:
+        resolved = resolve_method(config, method, dataset)
+        training = training_settings(config, dataset, protocol, method)
+        curves.append(
+            {
+                "name": method,
+                "title": resolved["title"],
+                "loss": resolved["loss"],
+                "hyperparameters": resolved["hyperparameters"],
+                "total_epochs": training["epochs"],
+            }
+        )
+    return {"curves": curves}
+
+
+def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
+    """What an exhibit shows, as ``python -m spml.exhibits.<exhibit> --settings`` takes it.
+
+    A block is one dataset under one protocol. ``observations`` names the observation of those
+    methods that do not train on the protocol's own.
+    """
+    definition = config["exhibits"][exhibit]
+    methods = exhibit_methods(config, exhibit)
+    paper, _, name = exhibit.partition("_")
+    blocks = []
+    for dataset, protocol in selected_pairs(config):
+        observation = config["protocols"][protocol]["observation"]
+        others = {method: observation_of(config, protocol, method) for method in methods}
+        blocks.append(
+            {
+                "dataset": dataset,
+                "dataset_title": config["datasets"][dataset]["title"],
+                "protocol": protocol,
+                "protocol_title": config["protocols"][protocol]["title"],
+                "observation": observation,
+                "positives": config["observations"][observation]["positives"],
+                "negatives": config["observations"][observation]["negatives"],
+                "observations": {
+                    method: other for method, other in others.items() if other != observation
+                },
+                "selection": sorted(
+                    {
+                        training_settings(config, dataset, protocol, method)["selection"]
+                        for method in methods
+                    }
+                ),
+            }
+        )
+    return {
+        **{key: value for key, value in definition.items() if key not in ("methods", "losses")},
+        "losses": [
+            {"name": method, "title": resolve_method(config, method, None)["title"]}
+            for method in definition.get("losses", [])
+        ],
+        "paper": paper,
+        "name": name,
+        "blocks": blocks,
+        "methods": [
+            {"name": method, "title": resolve_method(config, method, None)["title"]}
+            for method in methods
+        ],
+        "seeds": list(config["select"]["seeds"]) if methods else [],
+    }
+
+
+def exhibit_observations(config: Mapping[str, Any], exhibit: str) -> list[tuple[str, str, str]]:
+    """Dataset, protocol and observation of all observed labels that an exhibit's runs saw.
+
+    The protocol's own is always among them: it says what was there to be seen.
+    """
+    found: dict[tuple[str, str, str], None] = {}
+    for block in exhibit_settings(config, exhibit)["blocks"]:
+        for observation in (block["observation"], *block["observations"].values()):
+            found[block["dataset"], block["protocol"], observation] = None
+    return list(found)
+
+
+def reported_runs(config: Mapping[str, Any]) -> list[Run]:
+    """The runs that the selected exhibits show, each once."""
+    return list(
+        dict.fromkeys(
+            run for exhibit in config["select"]["exhibits"] for run in exhibit_runs(config, exhibit)
+        )
+    )
+
+
+def report_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the report shows: exhibits, runs, and the part of the configuration that is in use.
+
+    The settings of each method are not among it, since every run's record holds them.
+    """
+    select = config["select"]
+    runs = reported_runs(config)
+    methods = list(dict.fromkeys(run.method for run in runs))
+    used = {
+        observation_of(config, protocol, method)
+        for protocol in select["protocols"]
+        for method in methods
+    } | {config["protocols"][protocol]["observation"] for protocol in select["protocols"]}
+    return {
+        "exhibits": [
+            {"key": name, "title": config["exhibits"][name]["title"]} for name in select["exhibits"]
+        ],
+        "runs": {
+            "datasets": list(select["datasets"]),
+            "protocols": list(select["protocols"]),
+            "methods": [
+                {"name": name, "title": resolve_method(config, name, None)["title"]}
+                for name in methods
+            ],
+            "seeds": list(select["seeds"]),
+        },
+        "configuration": {
+            "select": select,
+            "device": config["device"],
+            "datasets": {name: config["datasets"][name] for name in select["datasets"]},
+            "protocols": {name: config["protocols"][name] for name in select["protocols"]},
+            "observations": {name: config["observations"][name] for name in sorted(used)},
+            "exhibits": {name: config["exhibits"][name] for name in select["exhibits"]},
+        },
+    }

@@ -20,6 +20,7 @@ def _find(root: Path, module: str) -> Path | None:
     return None
 
 
+@cache  # most stages share most modules
 def _imported_names(path: Path, module: str) -> set[str]:
     """Dotted names of this package that ``path`` imports, at its top or inside its functions."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]

@@ -55,12 +55,16 @@ class LargeLoss(GeneralizedLoss):
     def schedule(self, epoch: int) -> dict[str, float]:
         return {"fraction": float(self.fraction(epoch))}
 
-    def large(self, cost: Tensor, observed: Tensor, epoch: int) -> Tensor:
-        """The (B, C) bool mask of large unobserved entries, `cost` being their loss."""
+    def large(self, logits: Tensor, observed: Tensor, epoch: int) -> Tensor:
+        """The (B, C) bool mask of the large unobserved entries.
+
+        Compares logits, since the loss grows with them: equal logits then tie even where rounding
+        gives them different losses, and unequal ones do not where it gives them the same.
+        """
         unobserved = observed == 0
-        count = self.count(cost.numel(), epoch)
+        count = self.count(logits.numel(), epoch)
         if count == 0:
             return torch.zeros_like(unobserved)
-        candidates = cost.detach() * unobserved
+        candidates = logits.detach().masked_fill(~unobserved, -math.inf)
         largest = candidates.flatten().topk(count, sorted=False).values
         return unobserved & (candidates >= largest.min())

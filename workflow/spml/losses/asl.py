@@ -13,7 +13,7 @@ choice `detach_weight`.
 import torch
 from torch import Tensor
 
-from .base import check_flag, check_real, negative_cost, positive_cost
+from .base import check_flag, check_real, focal_cost, negative_cost, positive_cost
 from .framework import GeneralizedLoss, Mapping, Terms
 
 
@@ -54,17 +54,27 @@ class AsymmetricLoss(GeneralizedLoss):
         self.detach_weight = check_flag("detach_weight", detach_weight)
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
-        weighted = logits.detach() if self.detach_weight else logits
-        l1 = positive_cost(logits)
-        if self.gamma_pos > 0.0:
-            l1 = l1 * torch.exp(-self.gamma_pos * negative_cost(weighted))
-        if self.margin == 0.0:
-            l3 = negative_cost(logits)
-            v = torch.exp(-self.gamma_neg * positive_cost(weighted))
+        if self.detach_weight:
+            l1 = positive_cost(logits)
+            if self.gamma_pos > 0.0:
+                l1 = l1 * torch.exp(-self.gamma_pos * negative_cost(logits.detach()))
         else:
-            # 1 - p_m is at least the margin, so that its logarithm is safe.
-            l3 = -torch.log((torch.sigmoid(-logits) + self.margin).clamp(max=1.0))
-            # Not quite zero: the power's gradient at zero may be infinite.
-            smallest = torch.finfo(logits.dtype).tiny
-            v = (torch.sigmoid(weighted) - self.margin).clamp(min=smallest) ** self.gamma_neg
+            l1 = focal_cost(logits, self.gamma_pos)
+        v, l3 = self._without_margin(logits) if self.margin == 0.0 else self._with_margin(logits)
         return Terms(k=0.0, v=v, l1=l1, l2=0.0, l3=l3)
+
+    def _without_margin(self, logits: Tensor) -> tuple[Tensor | float, Tensor]:
+        if not self.detach_weight:
+            return 1.0, focal_cost(-logits, self.gamma_neg)
+        weight = torch.exp(-self.gamma_neg * positive_cost(logits.detach()))
+        return weight, negative_cost(logits)
+
+    def _with_margin(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        # p_m is not quite 0, where the power's gradient may be infinite, and not quite 1, which
+        # rounding would reach if the margin were tiny.
+        limits = torch.finfo(logits.dtype)
+        highest = max(self.margin, 1.0 - limits.eps)
+        shifted = torch.sigmoid(logits).clamp(self.margin, highest) - self.margin
+        shifted = shifted.add_(limits.tiny)
+        weight = (shifted.detach() if self.detach_weight else shifted) ** self.gamma_neg
+        return weight, -torch.log1p(-shifted)

@@ -21,6 +21,7 @@ stopping is not the loss's business, r is at least the smallest normal number, a
 exact.
 """
 
+import math
 from fractions import Fraction
 
 import torch
@@ -101,11 +102,13 @@ class AsymmetricPseudoLabelling(GeneralizedLoss):
         if epoch < self.warmup_epochs:
             return
         labels = self.pseudo_negative
-        # 2 is above every probability: rows without a prediction are never the lowest.
-        p = torch.full_like(labels, 2.0)
+        # Collected first, so that p does not depend on how the pass was cut into batches. A row
+        # without a prediction stays at infinity.
+        collected = torch.full_like(labels, math.inf)
         for logits, index in predict():
-            p[index] = torch.sigmoid(logits.to(labels.dtype))
-        open_entries = self.candidate & (labels == 0) & (p < 2.0)
+            collected[index] = logits.to(labels.dtype)
+        p = torch.sigmoid(collected)
+        open_entries = self.candidate & (labels == 0) & (collected < math.inf)
         lowest_first = p.masked_fill(~open_entries, 2.0).argsort(dim=0, stable=True)
         ranks = torch.arange(self.num_examples, device=labels.device).unsqueeze(1)
         chosen = torch.zeros_like(open_entries)

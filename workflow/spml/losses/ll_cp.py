@@ -60,8 +60,8 @@ class LargeLossPermanentCorrection(LargeLoss):
         return super().fraction(min(epoch, 2))
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
+        self.modified = self.large(logits, observed, epoch)
         if_positive, if_negative = positive_cost(logits), negative_cost(logits)
-        self.modified = self.large(if_negative, observed, epoch)
         return Terms(k=self.modified, v=1.0, l1=if_positive, l2=if_positive, l3=if_negative)
 
     def compute(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Tensor:

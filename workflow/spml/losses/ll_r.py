@@ -44,5 +44,5 @@ class LargeLossRejection(LargeLoss):
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
         if_negative = negative_cost(logits)
-        self.modified = self.large(if_negative, observed, epoch)
+        self.modified = self.large(logits, observed, epoch)
         return Terms(k=0.0, v=~self.modified, l1=positive_cost(logits), l2=0.0, l3=if_negative)

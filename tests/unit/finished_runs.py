@@ -1,0 +1,159 @@
+"""A results folder as finished runs leave it, with made-up numbers, for tests of what reads it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from spml.addresses import labels_path, observed_path, run_path
+from spml.evaluate import measure
+from spml.files import write_json, write_json_lines
+from spml.labels import Labels, Split, save_labels
+from spml.observe import Observation, draw_observed, save_observation
+
+CLASSES = ("cat", "dog & co", "bird")
+IMAGES = {"train": 60, "test": 50}
+EXHIBITS = (
+    "gr_main_table",
+    "gr_class_counts",
+    "gr_separation",
+    "gr_false_negative_rate",
+    "ll_memorisation_curve",
+    "extra_learning_curves",
+)
+STEPS_PER_EPOCH = 20
+EPOCHS = 3
+
+
+def configuration(
+    *,
+    datasets: tuple[str, ...] = ("alpha",),
+    protocols: tuple[str, ...] = ("demo",),
+    methods: tuple[str, ...] = ("bce", "an", "gr"),
+    seeds: tuple[int, ...] = (0, 1, 2),
+) -> dict[str, Any]:
+    """A merged configuration that selects these; exhibits are defined as in the project."""
+    exhibits = yaml.safe_load(
+        Path(__file__).parents[2].joinpath("config/exhibits.yaml").read_text()
+    )
+    return {
+        "select": {
+            "datasets": list(datasets),
+            "protocols": list(protocols),
+            "methods": list(methods),
+            "seeds": list(seeds),
+            "exhibits": list(EXHIBITS),
+        },
+        "device": "auto",
+        "observations": {
+            "single_positive": {"positives": 1, "negatives": 0, "seed": 3},
+            "full": {"positives": "all", "negatives": "all", "seed": 3},
+        },
+        "datasets": {"alpha": {"title": "Alpha"}, "beta": {"title": "Beta"}},
+        "protocols": {
+            name: {
+                "title": title,
+                "observation": "single_positive",
+                "training": {"selection": "clean"},
+            }
+            for name, title in (("demo", "Demo"), ("long", "Long"))
+        },
+        "methods": {
+            "bce": {"title": "Full labels", "loss": "bce", "observation": "full"},
+            "an": {"title": "AN", "loss": "an"},
+            "gr": {"title": "GR_1 <x>", "loss": "gr"},
+        },
+        "exhibits": exhibits["exhibits"],
+    }
+
+
+def _scores(truth: np.ndarray, quality: float, random: np.random.Generator) -> np.ndarray:
+    """Probabilities with many ties, higher where the class is present."""
+    noisy = quality * truth + random.random(truth.shape)
+    return (noisy / noisy.max()).round(2).astype(np.float32)
+
+
+def write_results(config: dict[str, Any]) -> None:
+    """Write labels, observed labels and all runs of ``config`` below the working directory."""
+    random = np.random.default_rng(5)
+    select = config["select"]
+    for dataset in select["datasets"]:
+        splits = {}
+        for split, count in IMAGES.items():
+            truth = random.random((count, len(CLASSES))) < 0.5
+            truth[:, 0] |= ~truth.any(axis=1)
+            names = np.array([f"{number}.png" for number in range(count)])
+            splits[split] = Split(images=names, truth=truth)
+        labels = Labels(classes=CLASSES, **splits)
+        save_labels(labels_path(dataset), labels)
+        rows = random.permutation(IMAGES["train"])
+        train, val = np.sort(rows[:40]), np.sort(rows[40:])
+        for protocol in select["protocols"]:
+            for name, definition in config["observations"].items():
+                observed = draw_observed(labels.train.truth, **definition)
+                save_observation(
+                    observed_path(dataset, protocol, name), Observation(train, val, observed)
+                )
+            for place, method in enumerate(select["methods"]):
+                for seed in select["seeds"]:
+                    folder = run_path(dataset, protocol, method, seed)
+                    _write_run(folder, labels, val, 1.0 - 0.3 * place, random)
+                    _write_record(folder, dataset, protocol, method, seed)
+
+
+def _write_run(
+    folder: Path, labels: Labels, val: np.ndarray, quality: float, random: np.random.Generator
+) -> None:
+    folder.mkdir(parents=True)
+    val_truth, test_truth = labels.train.truth[val], labels.test.truth
+    scores = {
+        "val": _scores(val_truth, quality, random),
+        "test": _scores(test_truth, quality, random),
+        "val_first": _scores(val_truth, 0.1, random),
+        "val_last": _scores(val_truth, quality, random),
+    }
+    np.savez(folder / "predictions.npz", **scores)
+    write_json(
+        folder / "metrics.json",
+        {
+            "val": measure(scores["val"], val_truth),
+            "test": measure(scores["test"], test_truth),
+            "selected_epoch": 2,
+        },
+    )
+    steps = STEPS_PER_EPOCH * EPOCHS
+    np.savez(
+        folder / "trace.npz",
+        steps_per_epoch=STEPS_PER_EPOCH,
+        true_negative_loss=random.random(steps),
+        false_negative_loss=random.random(steps),
+    )
+    write_json_lines(
+        folder / "history.jsonl",
+        [{"epoch": epoch, "val_map": 100 * random.random()} for epoch in range(1, EPOCHS + 1)],
+    )
+
+
+def _write_record(folder: Path, dataset: str, protocol: str, method: str, seed: int) -> None:
+    write_json(
+        folder / "run.json",
+        {
+            "settings": {
+                "dataset": dataset,
+                "protocol": protocol,
+                "method": method,
+                "seed": seed,
+                "loss": method,
+                "hyperparameters": {},
+            },
+            "git_commit": "0123456789abcdef",
+            "git_dirty": seed > 0,
+            "versions": {"python": "3.12.1", "torch": "2.11.0"},
+            "device": "cpu",
+            "peak_device_memory_mb": 0,
+        },
+    )
+    write_json_lines(
+        Path("results/benchmarks/train", dataset, protocol, method, f"seed{seed}.jsonl"),
+        [{"s": 10.0 + seed, "max_rss": 600.0 + seed}],
+    )

@@ -1,0 +1,455 @@
+"""The interface that all losses share: building, checking, state, stability, cost."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import spml.losses
+import torch
+from loss_cases import ALL, FIRST, GR, HYPERPARAMETERS, TOTAL_EPOCHS, make, random_batch
+from spml.losses import Loss, build, loss_class, mapping_table, names
+from spml.losses.framework import GeneralizedLoss, expected_loss
+from torch.utils._python_dispatch import TorchDispatchMode
+
+FOLDER = Path(spml.losses.__file__).parent
+REQUIRED = object()
+
+# Names and defaults that outside users rely on.
+SIGNATURES = {
+    "bce": {},
+    "an": {},
+    "iun": {},
+    "iu": {},
+    "bce_ls": {"smoothing": 0.1},
+    "an_ls": {"smoothing": 0.1},
+    "n_ls": {"smoothing": 0.1},
+    "wan": {},
+    "dw": {"weight": REQUIRED},
+    "epr": {"expected_positives": REQUIRED},
+    "entmin": {"alpha": REQUIRED},
+    "focal": {"gamma": 2, "detach_weight": True},
+    "asl": {"gamma_neg": 4, "gamma_pos": 0, "margin": 0.05, "detach_weight": True},
+    "hill": {"lam": 1.5, "margin": 1.0, "gamma": 2.0},
+    "splc": {"tau": 0.6, "margin": 1.0, "gamma": 2.0, "change_epoch": 2},
+    "role": {"expected_positives": REQUIRED, "estimator_lr_multiplier": 10},
+    "em": {"alpha": REQUIRED},
+    "em_apl": {
+        "alpha": REQUIRED,
+        "beta": REQUIRED,
+        "warmup_epochs": REQUIRED,
+        "negative_fraction": 0.9,
+    },
+    "ll_r": {"delta_rel": REQUIRED},
+    "ll_ct": {"delta_rel": REQUIRED},
+    "ll_cp": {"delta_rel": REQUIRED},
+    "gr": {"beta": REQUIRED, "alpha": REQUIRED, "q2": REQUIRED, "q3": REQUIRED, "linear_init": 0},
+    "hill_gr": {},
+    "epr_gr": {},
+}
+GR_VARIANTS = {
+    "gr_rational_k": {},
+    "gr_learned_k": {
+        "estimator_lr": 0.1,
+        "estimator_momentum": 0.9,
+        "estimator_weight_decay": 0.001,
+    },
+    "gr_running_v": {"rate": 0.1},
+}
+SIGNATURES |= {name: SIGNATURES["gr"] | extra for name, extra in GR_VARIANTS.items()}
+COMMON = ["num_classes", "num_examples", "total_epochs"]
+MODIFYING = {"ll_r", "ll_ct", "ll_cp", "splc"}
+ROWS, CLASSES, EXAMPLES = 6, 5, 8
+
+
+def batch(seed=0, labels="mixed", rows=ROWS, classes=CLASSES, examples=EXAMPLES):
+    logits, observed, index = random_batch(seed, rows, classes, labels, examples)
+    z = torch.tensor(logits, dtype=torch.float32, requires_grad=True)
+    return z, torch.tensor(observed), torch.tensor(index)
+
+
+def test_names():
+    assert names() == sorted(SIGNATURES)
+
+
+@pytest.mark.parametrize("name", sorted(SIGNATURES))
+def test_hyperparameters_and_defaults(name):
+    parameters = inspect.signature(loss_class(name).__init__).parameters
+    own = {
+        key: REQUIRED if each.default is inspect.Parameter.empty else each.default
+        for key, each in parameters.items()
+        if key not in ["self", *COMMON]
+    }
+    assert own == SIGNATURES[name]
+    assert [type(value) for value in own.values() if value is not REQUIRED] == [
+        type(value) for value in SIGNATURES[name].values() if value is not REQUIRED
+    ]
+
+
+@pytest.mark.parametrize("name", names())
+def test_constructor_can_be_read_without_importing(name):
+    """One class with one explicit constructor of keyword-only arguments, in every file."""
+    tree = ast.parse((FOLDER / f"{name}.py").read_text())
+    constructors = [
+        item
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        for item in node.body
+        if isinstance(item, ast.FunctionDef) and item.name == "__init__"
+    ]
+    assert len(constructors) == 1
+    arguments = constructors[0].args
+    assert [each.arg for each in arguments.args] == ["self"]
+    assert arguments.vararg is None
+    assert arguments.kwarg is None
+    assert [each.arg for each in arguments.kwonlyargs] == [*COMMON, *SIGNATURES[name]]
+
+
+@pytest.mark.parametrize("name", names())
+def test_class_is_documented(name):
+    cls = loss_class(name)
+    module = inspect.getmodule(cls)
+    assert cls.__doc__
+    for hyperparameter in SIGNATURES[name]:
+        documentation = inspect.getdoc(cls) + inspect.getdoc(cls.__mro__[1])
+        assert hyperparameter in documentation
+    assert "Source:" in module.__doc__
+
+
+def test_building_imports_no_other_loss():
+    program = (
+        "import sys; from spml.losses import build;"
+        "build('an', num_classes=2, num_examples=2, total_epochs=2);"
+        "print(sorted(m for m in sys.modules if m.startswith('spml.losses.')))"
+    )
+    path = str(FOLDER.parents[1])
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.strip() == str([f"spml.losses.{n}" for n in ("an", "base", "framework")])
+
+
+def test_unknown_loss_lists_the_known_ones_nearest_first():
+    with pytest.raises(ValueError, match="name: unknown loss 'll_cr'; known: ll_r") as raised:
+        build("ll_cr", num_classes=2, num_examples=2, total_epochs=2)
+    for name in names():
+        assert name in str(raised.value)
+    for wrong in ["base", "framework", "_large_loss", "GR", "", "../an", None, 3]:
+        with pytest.raises(ValueError, match="unknown loss"):
+            build(wrong, num_classes=2, num_examples=2, total_epochs=2)
+
+
+def test_unknown_and_missing_hyperparameters():
+    size = {"num_classes": 2, "num_examples": 2, "total_epochs": 8}
+    with pytest.raises(ValueError, match=r"smooth: unknown .* of an_ls; allowed: smoothing$"):
+        build("an_ls", **size, smooth=0.1)
+    with pytest.raises(ValueError, match=r"gamma: unknown .* of an; allowed: none$"):
+        build("an", **size, gamma=0.1)
+    for name, expected in SIGNATURES.items():
+        for hyperparameter, default in expected.items():
+            chosen = {k: v for k, v in HYPERPARAMETERS[name][0].items() if k != hyperparameter}
+            if default is REQUIRED:
+                with pytest.raises(ValueError, match=f"{hyperparameter}: missing"):
+                    build(name, **size, **chosen)
+            else:
+                build(name, **size, **chosen)
+
+
+INF, NAN = float("inf"), float("nan")
+NEGATIVE_OR_WORSE = [-0.1, INF, NAN, "0.1", None, True]
+OUT_OF_RANGE = [
+    *[("bce_ls", "smoothing", value) for value in [-0.1, 1.1, NAN, "0.1", None, False]],
+    *[("an_ls", "smoothing", value) for value in [-0.1, 1.1]],
+    *[("n_ls", "smoothing", value) for value in [-0.1, 1.1]],
+    *[("dw", "weight", value) for value in NEGATIVE_OR_WORSE],
+    *[("epr", "expected_positives", value) for value in [0, *NEGATIVE_OR_WORSE]],
+    *[("role", "expected_positives", value) for value in [0, *NEGATIVE_OR_WORSE]],
+    *[("role", "estimator_lr_multiplier", value) for value in [0, *NEGATIVE_OR_WORSE]],
+    *[("em", "alpha", value) for value in NEGATIVE_OR_WORSE],
+    *[("entmin", "alpha", value) for value in NEGATIVE_OR_WORSE],
+    *[("em_apl", "alpha", value) for value in NEGATIVE_OR_WORSE],
+    *[("em_apl", "beta", value) for value in NEGATIVE_OR_WORSE],
+    *[("em_apl", "warmup_epochs", value) for value in [0, 8, 9, 2.5, "3", True]],
+    *[("em_apl", "negative_fraction", value) for value in [1.1, *NEGATIVE_OR_WORSE]],
+    *[("focal", "gamma", value) for value in NEGATIVE_OR_WORSE],
+    *[("focal", "detach_weight", value) for value in [0, 1, "true", None]],
+    *[("asl", "gamma_neg", value) for value in NEGATIVE_OR_WORSE],
+    *[("asl", "gamma_pos", value) for value in NEGATIVE_OR_WORSE],
+    *[("asl", "margin", value) for value in [1.1, *NEGATIVE_OR_WORSE]],
+    *[("asl", "detach_weight", value) for value in [0, 1, "true", None]],
+    *[("hill", "lam", value) for value in NEGATIVE_OR_WORSE],
+    *[("hill", "margin", value) for value in NEGATIVE_OR_WORSE],
+    *[("hill", "gamma", value) for value in NEGATIVE_OR_WORSE],
+    *[("splc", "tau", value) for value in [1.1, *NEGATIVE_OR_WORSE]],
+    *[("splc", "margin", value) for value in NEGATIVE_OR_WORSE],
+    *[("splc", "gamma", value) for value in NEGATIVE_OR_WORSE],
+    *[("splc", "change_epoch", value) for value in [0, 1.5, "2", True]],
+    *[(name, "delta_rel", value) for name in ["ll_r", "ll_cp"] for value in NEGATIVE_OR_WORSE],
+    *[("ll_ct", "delta_rel", value) for value in [-0.1, "0.2"]],
+    *[("gr", "beta", value) for value in [[0, 2, -2], [0, 2, -2, -2, 1], 2, "0,2,", None]],
+    *[("gr", "beta", value) for value in [[0, INF, -2, -2], [0, 2, -2, "-2"], [0, 2, NAN, 0]]],
+    *[("gr", "alpha", value) for value in [[0.5, 2, 0.8], "abcd", None, [0.5, 0, 0.8, 0.5]]],
+    *[("gr", "alpha", value) for value in [[0.5, 2, 0.8, -1], [INF, 2, 0.8, 1]]],
+    *[("gr", "alpha", value) for value in [[0.5, 2, 0.8, INF], [0.5, NAN, 0.8, 1]]],
+    *[("gr", "q2", value) for value in NEGATIVE_OR_WORSE],
+    *[("gr", "q3", value) for value in NEGATIVE_OR_WORSE],
+    *[("gr", "linear_init", value) for value in [-1, 8, 0.5, "1", False]],
+    *[("gr_rational_k", "beta", value) for value in [[1, 0, 0, 0], [0, 2, -2, -2]]],
+    *[("gr_learned_k", "estimator_lr", value) for value in NEGATIVE_OR_WORSE],
+    *[("gr_learned_k", "estimator_momentum", value) for value in [1, *NEGATIVE_OR_WORSE]],
+    *[("gr_learned_k", "estimator_weight_decay", value) for value in NEGATIVE_OR_WORSE],
+    *[("gr_running_v", "rate", value) for value in [1, *NEGATIVE_OR_WORSE]],
+    ("gr_running_v", "alpha", [0.5, INF, 0.5, INF]),
+]
+
+
+@pytest.mark.parametrize(("name", "hyperparameter", "value"), OUT_OF_RANGE)
+def test_hyperparameter_out_of_range(name, hyperparameter, value):
+    chosen = {**HYPERPARAMETERS[name][0], hyperparameter: value}
+    with pytest.raises(ValueError, match=f"^{hyperparameter}: "):
+        make(name, chosen, CLASSES, EXAMPLES)
+
+
+@pytest.mark.parametrize("argument", COMMON)
+@pytest.mark.parametrize("value", [0, -1, 1.5, "3", None, True])
+def test_size_out_of_range(argument, value):
+    size = {"num_classes": 2, "num_examples": 2, "total_epochs": 2, argument: value}
+    with pytest.raises(ValueError, match=f"^{argument}: "):
+        build("an", **size)
+
+
+def test_weak_assume_negative_needs_two_classes():
+    with pytest.raises(ValueError, match=r"^num_classes: .* at least 2"):
+        make("wan", {}, 1, 5)
+
+
+z, s, i = batch()
+WRONG_CALLS = [
+    ("logits", (z[0], s, i, 1)),
+    ("logits", (z[:, :4], s[:, :4], i, 1)),
+    ("logits", (z[:0], s[:0], i[:0], 1)),
+    ("logits", (z.long(), s, i, 1)),
+    ("observed", (z, s[:5], i, 1)),
+    ("observed", (z, s[:, :1], i, 1)),
+    ("observed", (z, s == 1, i, 1)),
+    ("observed", (z, s * 2, i, 1)),
+    ("observed", (z, s - 2, i, 1)),
+    ("observed", (z, s * 0.5, i, 1)),
+    ("observed", (z, s * NAN, i, 1)),
+    ("observed", (z, (s * 0).to(torch.int8) - 128, i, 1)),
+    ("index", (z, s, i[:5], 1)),
+    ("index", (z, s, i[:, None], 1)),
+    ("index", (z, s, i.float(), 1)),
+    ("index", (z, s, i > 0, 1)),
+    ("index", (z, s, i.to(torch.uint8), 1)),
+    ("index", (z, s, i - i.max() + EXAMPLES, 1)),
+    ("index", (z, s, i - i.min() - 1, 1)),
+    ("epoch", (z, s, i, 0)),
+    ("epoch", (z, s, i, TOTAL_EPOCHS + 1)),
+    ("epoch", (z, s, i, 1.0)),
+    ("epoch", (z, s, i, True)),
+]
+
+
+@pytest.mark.parametrize(("argument", "call"), WRONG_CALLS)
+def test_wrong_call(argument, call):
+    logits, observed, index, epoch = call
+    for name in ["an", "ll_cp", "role"]:
+        loss = make(name, HYPERPARAMETERS[name][0], CLASSES, EXAMPLES)
+        with pytest.raises(ValueError, match=f"^{argument}: "):
+            loss(logits, observed, index=index, epoch=epoch)
+
+
+def test_pseudo_labelling_after_a_wrong_epoch():
+    loss = make("em_apl", HYPERPARAMETERS["em_apl"][0], CLASSES, EXAMPLES)
+    with pytest.raises(ValueError, match=r"^epoch: "):
+        loss.after_epoch(TOTAL_EPOCHS + 1, list)
+
+
+@pytest.mark.parametrize(("name", "chosen"), ALL)
+@pytest.mark.parametrize(
+    ("largest", "dtype"),
+    [(100, torch.float32), (1e4, torch.float32), (30, torch.bfloat16), (30, torch.float16)],
+)
+def test_extreme_logits(name, chosen, largest, dtype):
+    signs = torch.tensor([[1, 1, 1, -1, -1, -1, 0]] * 4, dtype=dtype)
+    observed = torch.tensor([[-1, 0, 1, -1, 0, 1, 0]] * 4)
+    for epoch in [1, 2, TOTAL_EPOCHS]:
+        loss = make(name, chosen, 7, 4)
+        z = (signs * largest).requires_grad_()
+        value = loss(z, observed, index=torch.arange(4), epoch=epoch)
+        value.backward()
+        assert value.isfinite()
+        assert value.dtype == torch.float32
+        assert z.grad.isfinite().all()
+        assert z.grad.dtype == dtype
+        for parameter in loss.parameters():
+            assert parameter.grad.isfinite().all()
+        for buffer in loss.buffers():
+            assert buffer.isfinite().all()
+
+
+@pytest.mark.parametrize(("name", "chosen"), FIRST)
+def test_hooks(name, chosen):
+    loss = make(name, chosen, CLASSES, EXAMPLES)
+    assert isinstance(loss, Loss)
+    assert loss.frozen_epochs == 0
+    assert len(loss.parameter_groups(0.1)) == (1 if name == "role" else 0)
+    schedule = loss.schedule(3)
+    assert all(isinstance(value, float) for value in schedule.values())
+    assert bool(schedule) == name.startswith(("gr", "ll"))
+    assert loss.modified is None
+    z, s, i = batch()
+    loss(z, s, index=i, epoch=3)
+    if name in MODIFYING:
+        assert loss.modified.shape == z.shape
+        assert loss.modified.dtype == torch.bool
+        assert not loss.modified.requires_grad
+        assert not loss.modified[s != 0].any()
+    else:
+        assert loss.modified is None
+
+    def pass_over_the_data():
+        assert name == "em_apl"
+        return [(z.detach(), i)]
+
+    loss.after_epoch(TOTAL_EPOCHS, pass_over_the_data)
+
+
+def test_default_parameter_group():
+    class WithParameter(Loss):
+        def __init__(self):
+            super().__init__(num_classes=1, num_examples=1, total_epochs=1)
+            self.own = torch.nn.Parameter(torch.zeros(2))
+
+    loss = WithParameter()
+    assert loss.parameter_groups(0.5) == [{"params": [loss.own], "lr": 0.5}]
+
+
+@pytest.mark.parametrize(("name", "chosen"), FIRST)
+def test_state_survives_saving_and_moves_with_the_module(name, chosen):
+    first = make(name, chosen, CLASSES, EXAMPLES)
+    for epoch in [1, 2, 3]:
+        z, s, i = batch(epoch)
+        first(z, s, index=i, epoch=epoch)
+    second = make(name, chosen, CLASSES, EXAMPLES)
+    second.load_state_dict(first.state_dict())
+    z, s, i = batch(9)
+    assert first(z, s, index=i, epoch=4) == second(z, s, index=i, epoch=4)
+    third = make(name, chosen, CLASSES, EXAMPLES).double()
+    third.load_state_dict(first.state_dict())
+    assert third(z.double(), s, index=i, epoch=4).dtype == torch.float64
+
+
+@pytest.mark.parametrize(("name", "chosen"), ALL)
+def test_the_host_never_waits_for_the_device(name, chosen):
+    """On the device `meta` there are no values: whatever reads one on the host fails."""
+    loss = make(name, chosen, CLASSES, EXAMPLES).to("meta")
+    z, s, i = (each.to("meta") for each in batch())
+    z = z.detach().requires_grad_()
+    for epoch in [1, 2, TOTAL_EPOCHS]:
+        loss(z, s, index=i, epoch=epoch).backward()
+    assert z.grad.shape == z.shape
+
+
+class CountingCalls(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        self.calls.append(function)
+        return function(*arguments, **(keywords or {}))
+
+
+@pytest.mark.parametrize(("name", "chosen"), FIRST)
+def test_no_loop_over_classes_or_examples_and_no_sort(name, chosen):
+    calls = []
+    for rows, classes in [(2, 3), (24, 30)]:
+        loss = make(name, chosen, classes, rows)
+        z, s, i = batch(1, "single", rows, classes, rows)
+        with CountingCalls() as mode:
+            loss(z, s, index=i, epoch=3).backward()
+        calls.append(mode.calls)
+    assert len(calls[0]) == len(calls[1])
+    assert not any("sort" in str(call) for call in calls[1])
+
+
+def test_the_step_between_epochs_has_no_loop_either():
+    counts = []
+    for classes in [2, 30]:
+        loss = make("em_apl", HYPERPARAMETERS["em_apl"][0], classes, 24)
+        z, s, i = batch(1, "single", 24, classes, 24)
+        loss(z, s, index=i, epoch=1)
+        with CountingCalls() as mode:
+            loss.after_epoch(5, lambda z=z, i=i: [(z, i)])
+        counts.append(len(mode.calls))
+    assert counts[0] == counts[1]
+
+
+def peak_memory(step):
+    """The largest number of bytes that were allocated at once during the step."""
+    profiler = torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+    )
+    with profiler:
+        step()
+    now = largest = 0
+    for event in profiler.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            now += event.nbytes()
+            largest = max(largest, now)
+    return largest
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(("name", "chosen"), ALL)
+def test_peak_memory_is_at_most_ten_times_the_logits(name, chosen):
+    # With as many examples as rows, the gradient of ROLE's dense estimator counts once.
+    loss = make(name, chosen, 312, 64)
+    z, s, i = batch(1, "single", 64, 312, 64)
+
+    def step():
+        loss(z, s, index=i, epoch=3).backward()
+
+    used = peak_memory(step)
+    assert 2 <= used / (z.numel() * 4) <= 10
+
+
+def test_mapping_table():
+    table = mapping_table()
+    assert [row["method"] for row in table] == names()
+    for row in table:
+        assert list(row) == ["method", "k", "v", "L1", "L2", "L3"]
+        cells = "".join(row.values())
+        assert "|" not in cells
+        assert "\n" not in cells
+        assert cells.count("$") % 2 == 0
+        expressible = row["method"] != "role"
+        assert expressible == bool(row["k"] and row["v"] and row["L1"] and row["L3"])
+        assert bool(row["L2"]) == (expressible and row["k"] != "$0$")
+
+
+def test_what_is_written_through_the_framework():
+    through = {name for name in names() if issubclass(loss_class(name), GeneralizedLoss)}
+    assert set(names()) - through == {"role", "splc"}
+
+
+def test_unused_branch_of_the_framework_may_be_any_number():
+    cost = torch.ones(2, 2)
+    assert expected_loss(1.0, cost, NAN) is cost
+    assert expected_loss(0.0, NAN, cost) is cost
+    with pytest.raises(TypeError, match="tensors"):
+        expected_loss(cost, 0.0, cost)
+
+
+def test_lists_of_numbers_from_a_file_are_accepted():
+    chosen = {"beta": (0, 2, -2, -2), "alpha": [1, INF, 1, INF], "q2": 1, "q3": 2}
+    assert make("gr", chosen, 2, 2).schedule(1)["sigma"] == INF
+    assert make("gr", {**GR, "q2": 0}, 2, 2).q2 == 0.0

@@ -1,0 +1,115 @@
+"""The BoostLU head and the first phase of LinearInit."""
+
+import numpy as np
+import pytest
+import torch
+from spml import losses
+from spml.features import extract_features
+from spml.images import normalise
+from spml.linear_init import fit_head
+from spml.metrics import mean_average_precision
+from spml.models import BoostedHead, LinearHead, build_classifier
+
+CLASSES, FEATURES = 3, 6
+
+
+def test_boosted_head_is_its_definition():
+    """Class activation at each place, times 5 where positive, then the mean over the places."""
+    head = BoostedHead(FEATURES, CLASSES)
+    features = torch.randn(2, FEATURES, 4, 5)
+    weight = head.weight.detach().numpy().reshape(CLASSES, FEATURES)
+    bias = head.bias.detach().numpy()
+    for row in range(2):
+        for label in range(CLASSES):
+            total = 0.0
+            for y in range(4):
+                for x in range(5):
+                    value = weight[label] @ features[row, :, y, x].numpy() + bias[label]
+                    total += 5 * value if value > 0 else value
+            assert head(features)[row, label].item() == pytest.approx(total / 20, abs=1e-5)
+
+
+def test_without_positive_activations_both_heads_agree():
+    torch.manual_seed(0)
+    linear, boosted = LinearHead(FEATURES, CLASSES), BoostedHead(FEATURES, CLASSES)
+    with torch.no_grad():
+        boosted.weight.copy_(linear.weight[:, :, None, None])
+        boosted.bias.copy_(linear.bias - 100)
+        linear.bias -= 100
+    features = torch.randn(2, FEATURES, 4, 4)
+    torch.testing.assert_close(linear(features), boosted(features))
+
+
+def test_heads_start_from_the_same_weights():
+    weights = []
+    for head in ("linear", "boostlu"):
+        torch.manual_seed(3)
+        weights.append(build_classifier("digit_network", CLASSES, head).head.weight.flatten())
+    torch.testing.assert_close(weights[0], weights[1], rtol=0, atol=0)
+
+
+def test_features_are_the_pooled_map_of_the_backbone():
+    torch.manual_seed(0)
+    classifier = build_classifier("digit_network", CLASSES)
+    images = np.random.default_rng(0).integers(0, 256, (70, 16, 16, 1)).astype(np.uint8)
+    features = extract_features(
+        classifier.backbone, images, mean=[0.1], deviation=[0.2], device=torch.device("cpu")
+    )
+    classifier.eval()
+    inputs = normalise(torch.from_numpy(images).permute(0, 3, 1, 2), [0.1], [0.2])
+    with torch.no_grad():
+        expected = classifier(inputs)
+        np.testing.assert_allclose(classifier.head(torch.from_numpy(features)), expected, atol=1e-5)
+
+
+def linear_task(seed: int = 0):
+    """Features from which a linear head can tell the classes."""
+    random = np.random.default_rng(seed)
+    features = random.normal(size=(300, FEATURES)).astype(np.float32)
+    truth = features @ random.normal(size=(FEATURES, CLASSES)) > 0.5
+    observed = np.where(truth, 1, -1).astype(np.int8)
+    rows = np.arange(300)
+    return features, truth, observed, rows[:200], rows[200:]
+
+
+def fit(loss_name: str = "bce", epochs: int = 25, seed: int = 0, **hyperparameters):
+    features, truth, observed, train, val = linear_task()
+    torch.manual_seed(0)
+    head = LinearHead(FEATURES, CLASSES)
+    loss = losses.build(
+        loss_name,
+        num_classes=CLASSES,
+        num_examples=len(train),
+        total_epochs=epochs,
+        **hyperparameters,
+    )
+    result = fit_head(
+        head, loss, features, train_rows=train, val_rows=val, truth=truth, observed=observed,
+        batch_size=16, learning_rate=0.01, seed=seed, device=torch.device("cpu"),
+    )  # fmt: skip
+    with torch.no_grad():
+        scores = torch.sigmoid(head(torch.from_numpy(features[val]))).numpy()
+    return result, head, loss, mean_average_precision(scores, truth[val])
+
+
+def test_head_learns_and_is_left_at_its_best_epoch():
+    result, _, _, score = fit()
+    assert score == pytest.approx(result.val_map)
+    assert score > 95
+    assert 1 <= result.selected_epoch <= 25
+
+
+def test_same_seed_gives_the_same_head_another_seed_another():
+    first, again, other = fit()[1], fit()[1], fit(seed=1)[1]
+    assert torch.equal(first.weight, again.weight)
+    assert not torch.equal(first.weight, other.weight)
+
+
+def test_what_the_loss_has_learnt_is_kept_with_the_best_head():
+    _, _, loss, _ = fit("role", epochs=3, expected_positives=1.0)
+    torch.manual_seed(0)
+    LinearHead(FEATURES, CLASSES)
+    fresh = losses.build(
+        "role", num_classes=CLASSES, num_examples=200, total_epochs=3, expected_positives=1.0
+    )
+    assert not torch.equal(loss.estimator, fresh.estimator)

@@ -1,0 +1,35 @@
+"""The README's three steps to a loss of one's own, followed to the letter."""
+
+import json
+import re
+import textwrap
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+
+def blocks(text: str) -> dict[str, str]:
+    """The README's fenced blocks that begin with a file name in a comment, by that name."""
+    found = {}
+    for body in re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
+        body = textwrap.dedent(body)
+        if match := re.match(r"# (\S+\.(?:py|yaml))\n", body):
+            found[match.group(1)] = body[match.end() :]
+    return found
+
+
+def test_readme_s_own_loss_runs(finished, tmp_path):
+    checkout = finished.copy(tmp_path / "checkout")
+    readme = (checkout.path / "README.md").read_text()
+    written = blocks(readme)
+    assert set(written) == {"workflow/spml/losses/gce.py", "gce.yaml"}
+    for name, text in written.items():
+        (checkout.path / name).write_text(text)
+    [command] = re.findall(r"snakemake (--cores all --configfile gce\.yaml -- \S+)", readme)
+    target = command.split()[-1]
+    checkout.snakemake(target, extra_configuration="gce.yaml")
+    metrics = json.loads((checkout.path / target).read_text())
+    assert 0 < metrics["test"]["map"] <= 100
+    # Nothing else was touched: all that was finished before is still up to date.
+    assert "Nothing to be done" in checkout.snakemake("-n")

@@ -1,0 +1,35 @@
+"""What the losses are, without data or training.
+
+Inputs: the sources of all losses.
+Outputs: how each reads in the generalized loss of GR, and its gradient at an unobserved entry.
+"""
+
+
+rule describe_losses:
+    input:
+        code=all_loss_sources(),
+    output:
+        mapping="results/losses/mapping.csv",
+        gradients="results/losses/gradients.csv",
+    log:
+        "<logs>/describe_losses.log",
+    benchmark:
+        "<benchmarks>/describe_losses.jsonl"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        settings=as_json(configuration.describe_settings(config)),
+        directory=subpath(output.mapping, parent=True),
+    message:
+        "Describe the losses"
+    shell:
+        """
+        PYTHONPATH=workflow python -m spml.describe \
+            --settings {params.settings:q} \
+            --output-directory {params.directory:q} \
+            >{log:q} 2>&1
+        """

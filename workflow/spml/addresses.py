@@ -1,0 +1,47 @@
+"""Where results lie. A run, a table and an exhibit are each addressed by their path alone.
+
+All paths are relative to the folder that the workflow runs in.
+"""
+
+from pathlib import Path
+
+RUN = "results/runs/{dataset}/{protocol}/{method}/seed{seed}"
+LABELS = "results/labels/{dataset}.npz"
+OBSERVED = "results/observed/{dataset}/{protocol}/{observation}.npz"
+TABLE = "results/tables/{paper}/{name}.csv"
+EXHIBITS = "results/exhibits/{paper}"
+MAPPING_TABLE = "results/losses/mapping.csv"
+GRADIENT_TABLE = "results/losses/gradients.csv"
+REPORT = "results/report/index.html"
+
+
+def run_path(dataset: str, protocol: str, method: str, seed: int) -> Path:
+    """Folder of one run."""
+    return Path(RUN.format(dataset=dataset, protocol=protocol, method=method, seed=seed))
+
+
+def labels_path(dataset: str) -> Path:
+    """Labels of a dataset."""
+    return Path(LABELS.format(dataset=dataset))
+
+
+def observed_path(dataset: str, protocol: str, observation: str) -> Path:
+    """Division into training and validation rows, and the observed labels."""
+    return Path(OBSERVED.format(dataset=dataset, protocol=protocol, observation=observation))
+
+
+def table_path(paper: str, name: str) -> Path:
+    """Tidy table of an exhibit."""
+    return Path(TABLE.format(paper=paper, name=name))
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """Paper and name of an exhibit: ``gr_main_table`` is ``main_table`` of paper ``gr``."""
+    paper, _, name = key.partition("_")
+    return paper, name
+
+
+def exhibit_path(key: str, suffix: str) -> Path:
+    """One file of an exhibit; ``suffix`` begins with a dot."""
+    paper, name = split_key(key)
+    return Path(EXHIBITS.format(paper=paper)) / f"{name}{suffix}"

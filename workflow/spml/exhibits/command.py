@@ -1,0 +1,34 @@
+"""The command line of an exhibit: settings in, the exhibit's files out."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from spml.files import atomic_path, write_text
+
+
+def parse_arguments(module: str, description: str | None) -> tuple[dict[str, Any], Path]:
+    """The settings of the exhibit and the path of its files without their suffix."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--settings", required=True, type=json.loads, help="the exhibit as JSON")
+    parser.add_argument("--output-directory", required=True, type=Path, help="where its files go")
+    arguments = parser.parse_args()
+    return arguments.settings, arguments.output_directory / arguments.settings["name"]
+
+
+def write_data(frame: pd.DataFrame, stem: Path) -> None:
+    """Write the numbers of an exhibit as ``.csv``; ten digits are more than any of them holds."""
+    with atomic_path(f"{stem}.csv") as temporary:
+        frame.to_csv(temporary, index=False, float_format="%.10g")
+
+
+def write_caption(text: str, stem: Path) -> None:
+    """Write a caption as one line of plain text."""
+    write_text(f"{stem}.caption.txt", " ".join(text.split()) + "\n")

@@ -1,0 +1,99 @@
+"""Validation mAP of each method after each epoch."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from spml.addresses import run_path
+from spml.errors import run_command
+from spml.exhibits.figure import make_figure
+from spml.exhibits.records import block_columns, select_rows
+from spml.exhibits.settings import blocks, data_phrase, method_titles, seeds_phrase
+from spml.exhibits.style import BLUE, LIGHT_GREY, SETTINGS, TEXT_WIDTH, add_grid, new_figure
+from spml.files import read_json_lines
+
+COLUMNS = 5  # panels side by side
+
+
+def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
+    """One row a method and epoch: mean, lowest and highest validation mAP in percent over seeds.
+
+    A run that stopped early takes no part after its last epoch; ``runs`` tells how many do.
+    """
+    rows = [
+        block_columns(block, method=method, epoch=record["epoch"], value=record["val_map"])
+        for block in blocks(settings)
+        for method in method_titles(settings)
+        for seed in settings["seeds"]
+        for record in read_json_lines(
+            run_path(block.dataset, block.protocol, method, seed) / "history.jsonl"
+        )
+    ]
+    runs = pd.DataFrame(rows).groupby(["dataset", "protocol", "method", "epoch"], sort=False)
+    return runs["value"].agg(mean="mean", low="min", high="max", runs="count").reset_index()
+
+
+def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
+    """Panels of a dataset and protocol, one a method, each against all other methods in grey.
+
+    Ten curves and bands in one panel hide each other; in panels of their own none is hidden.
+    """
+    shown, titles = blocks(settings), method_titles(settings)
+    columns = min(COLUMNS, len(titles))
+    rows = -(-len(titles) // columns)
+    figure, grid = new_figure(rows * len(shown), columns, width=TEXT_WIDTH, height=1.6)
+    for position, block in enumerate(shown):
+        here = select_rows(frame, block)
+        panels = grid[position * rows : (position + 1) * rows]
+        for axes in panels.flat[len(titles) :]:
+            axes.set_visible(False)
+        for (method, title), axes in zip(titles.items(), panels.flat, strict=False):
+            for other in titles:
+                line = here[here["method"] == other]
+                axes.plot(line["epoch"], line["mean"], color=LIGHT_GREY, linewidth=0.7)
+            line = here[here["method"] == method]
+            axes.fill_between(
+                line["epoch"], line["low"], line["high"], color=BLUE, alpha=0.25, linewidth=0
+            )
+            axes.plot(line["epoch"], line["mean"], color=BLUE)
+            axes.annotate(
+                f"{line['mean'].iloc[-1]:.1f}",
+                (line["epoch"].iloc[-1], here["low"].min()),
+                ha="right",
+                va="bottom",
+                color=BLUE,
+            )
+            axes.set_title(f"{block.title}: {title}" if len(shown) > 1 else title)
+            axes.set_ylim(here["low"].min() - 1, here["high"].max() + 1)
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.tick_params(labelleft=axes in panels[:, 0])
+            add_grid(axes)
+    figure.supxlabel("Epoch", fontsize=SETTINGS["axes.labelsize"])
+    figure.supylabel("Validation mAP (%)", fontsize=SETTINGS["axes.labelsize"])
+    return figure
+
+
+def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """What the figure shows."""
+    band = "; band: lowest to highest run" if len(settings["seeds"]) > 1 else ""
+    return (
+        f"Validation mAP against epoch, on the true validation labels. {data_phrase(settings)} "
+        f"Line: mean of {seeds_phrase(settings)}{band}; number: mean after the last epoch; grey: "
+        "the other methods."
+    )
+
+
+def main() -> None:
+    make_figure(
+        "spml.exhibits.extra_learning_curves",
+        __doc__,
+        tabulate=tabulate,
+        draw=draw,
+        caption=caption,
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

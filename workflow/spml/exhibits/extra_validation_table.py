@@ -1,0 +1,79 @@
+"""Validation mAP of each method: what hyperparameters are chosen by. Test scores take no part."""
+
+from typing import Any
+
+import pandas as pd
+
+from spml.addresses import table_path
+from spml.errors import run_command
+from spml.exhibits.command import parse_arguments, write_caption, write_data
+from spml.exhibits.records import block_columns, select_rows
+from spml.exhibits.settings import blocks, data_phrase, method_titles, seeds_phrase
+from spml.exhibits.tables import format_mean, rank_marks, write_tables
+from spml.markdown import Table
+
+
+def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
+    """One row a dataset, protocol and method: mean and sample deviation of mAP in percent."""
+    collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
+    collected = collected[collected["metric"] == "val_map"]
+    rows = []
+    for block in blocks(settings):
+        for method in method_titles(settings):
+            values = select_rows(collected, block, method)["value"]
+            rows.append(
+                block_columns(
+                    block,
+                    method=method,
+                    seeds=len(values),
+                    map_mean=values.mean(),
+                    map_std=values.std(ddof=1),
+                )
+            )
+    return pd.DataFrame(rows)
+
+
+def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
+    """One table a dataset and protocol."""
+    titles = method_titles(settings)
+    shown = blocks(settings)
+    tables = []
+    for block in shown:
+        here = select_rows(frame, block).to_dict("records")
+        rows = [
+            [
+                titles[row["method"]],
+                format_mean(
+                    row["map_mean"], None if pd.isna(row["map_std"]) else row["map_std"], 2
+                ),
+                str(row["seeds"]),
+            ]
+            for row in here
+        ]
+        places = rank_marks([row["map_mean"] for row in here], 2)
+        marks = {(position, 1): mark for position, mark in places.items()}
+        header = ["Method", "Validation mAP (%)", "Seeds"]
+        tables.append(Table(header, rows, block.title if len(shown) > 1 else "", marks))
+    return tables
+
+
+def caption(settings: dict[str, Any]) -> str:
+    """What the table shows."""
+    spread = " ± sample standard deviation over seeds" if len(settings["seeds"]) > 1 else ""
+    return (
+        f"Validation mAP in percent at the selected epoch, mean{spread}, of "
+        f"{seeds_phrase(settings)}. {data_phrase(settings)} Best in bold, second underlined."
+    )
+
+
+def main() -> None:
+    settings, stem = parse_arguments("spml.exhibits.extra_validation_table", __doc__)
+    frame = tabulate(settings)
+    text = caption(settings)
+    write_data(frame, stem)
+    write_tables(layout(frame, settings), text, stem)
+    write_caption(text, stem)
+
+
+if __name__ == "__main__":
+    run_command(main)

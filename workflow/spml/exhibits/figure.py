@@ -1,0 +1,27 @@
+"""The command of a figure: its data first, then picture and caption from that data alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from spml.exhibits.command import parse_arguments, write_caption, write_data
+from spml.exhibits.style import save_figure, style_context
+
+
+def make_figure(
+    module: str,
+    description: str | None,
+    *,
+    tabulate: Callable[[dict[str, Any]], pd.DataFrame],
+    draw: Callable[[pd.DataFrame, dict[str, Any]], Figure],
+    caption: Callable[[pd.DataFrame, dict[str, Any]], str],
+) -> None:
+    """Write ``.csv``, ``.pdf``, ``.png`` and ``.caption.txt``."""
+    settings, stem = parse_arguments(module, description)
+    frame = tabulate(settings)
+    with style_context():
+        save_figure(draw(frame, settings), stem)
+    write_data(frame, stem)
+    write_caption(caption(frame, settings), stem)

@@ -1,0 +1,60 @@
+"""How known losses read in the generalized loss of GR: k, v, L1, L2 and L3 of each.
+
+An observed positive costs L1; every other entry costs v [k L2 + (1 - k) L3]. The formulas are the
+losses' own, from the objects that train.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from spml.addresses import MAPPING_TABLE
+from spml.errors import run_command
+from spml.exhibits.command import parse_arguments, write_caption, write_data
+from spml.exhibits.tables import NOTHING, write_tables
+from spml.markdown import Table
+
+COLUMNS = ["k", "v", "L1", "L2", "L3"]
+
+
+def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
+    """One row a loss with its formulas; empty cells where it cannot be expressed."""
+    mapping = pd.read_csv(MAPPING_TABLE, keep_default_na=False)
+    titles = {loss["name"]: loss["title"] for loss in settings["losses"]}
+    shown = mapping.set_index("method").loc[list(titles)].reset_index()
+    return shown.assign(title=shown["method"].map(titles))
+
+
+def layout(frame: pd.DataFrame) -> Table:
+    """The table of formulas; a part that plays no role is a dash."""
+    header = ["Loss", "$k$", "$v$", "$L_1$", "$L_2$", "$L_3$"]
+    rows = [
+        [row["title"], *(row[column] or NOTHING for column in COLUMNS)]
+        for row in frame.to_dict("records")
+    ]
+    return Table(header, rows)
+
+
+def caption(frame: pd.DataFrame) -> str:
+    """What the table shows, and which losses are outside."""
+    text = (
+        "Known losses in the generalized loss of GR. An observed positive costs L1; every other "
+        "entry costs v [k L2 + (1 - k) L3], with p the predicted probability and z its logit."
+    )
+    outside = frame.loc[(frame[COLUMNS] == "").all(axis=1), "title"]
+    if len(outside):
+        text += f" Not of this form: {', '.join(outside)}."
+    return text
+
+
+def main() -> None:
+    settings, stem = parse_arguments("spml.exhibits.gr_loss_mapping", __doc__)
+    frame = tabulate(settings)
+    text = caption(frame)
+    write_data(frame, stem)
+    write_tables([layout(frame)], text, stem)
+    write_caption(text, stem)
+
+
+if __name__ == "__main__":
+    run_command(main)

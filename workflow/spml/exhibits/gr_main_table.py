@@ -1,0 +1,167 @@
+"""Main comparison: test mAP of each method, and its difference to a reference method.
+
+The mean and the sample standard deviation (n - 1) are over seeds. The interval of a difference is
+a paired bootstrap: each resample draws seeds and test images with replacement, the same for both
+methods, and the interval holds the middle 95 % of the resampled differences.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spml.addresses import labels_path, table_path
+from spml.errors import run_command
+from spml.exhibits.command import parse_arguments, write_caption, write_data
+from spml.exhibits.records import block_columns, read_arrays, select_rows
+from spml.exhibits.settings import (
+    Block,
+    blocks,
+    data_phrase,
+    join_words,
+    method_titles,
+    seeds_phrase,
+    selection_phrase,
+)
+from spml.exhibits.tables import (
+    NOTHING,
+    format_mean,
+    format_number,
+    rank_marks,
+    write_tables,
+)
+from spml.labels import load_labels
+from spml.markdown import Table
+from spml.statistics import draw_resamples, interval, resampled_map
+
+
+def _resampled(block: Block, settings: dict[str, Any], truth: np.ndarray) -> dict[str, np.ndarray]:
+    """Resampled test mAP of each method, (resamples,) each, paired between methods."""
+    seeds = settings["seeds"]
+    resamples = draw_resamples(resamples=settings["resamples"], seeds=len(seeds), images=len(truth))
+    return {
+        method: resampled_map(
+            np.stack(
+                [read_arrays(block, method, seed, "predictions.npz")["test"] for seed in seeds]
+            ),
+            truth,
+            resamples,
+        )
+        for method in method_titles(settings)
+    }
+
+
+def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
+    """One row a dataset, protocol and method; mAP and differences in percent.
+
+    Differences are empty in the row of the reference, and everywhere where it is not shown.
+    ``ranked`` is False for a method that trains on other labels than the protocol's.
+    """
+    collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
+    collected = collected[collected["metric"] == "test_map"]
+    methods, reference = method_titles(settings), settings["reference"]
+    rows = []
+    for block in blocks(settings):
+        here = select_rows(collected, block)
+        values = {method: here.loc[here["method"] == method, "value"] for method in methods}
+        truth = load_labels(labels_path(block.dataset)).test.truth
+        resampled = _resampled(block, settings, truth) if reference in methods else {}
+        for method in methods:
+            row = block_columns(
+                block,
+                method=method,
+                ranked=block.observation_of(method) == block.observation,
+                seeds=len(values[method]),
+                test_images=len(truth),
+                map_mean=values[method].mean(),
+                map_std=values[method].std(ddof=1),
+                difference=np.nan,
+                difference_low=np.nan,
+                difference_high=np.nan,
+            )
+            if reference in methods and method != reference:
+                low, high = interval(resampled[method] - resampled[reference])
+                row["difference"] = values[method].mean() - values[reference].mean()
+                row["difference_low"], row["difference_high"] = low, high
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
+    """One table a dataset and protocol; methods that are not ranked come first."""
+    titles = method_titles(settings)
+    shown = blocks(settings)
+    compared = frame["difference"].notna().any()
+    tables = []
+    for block in shown:
+        here = select_rows(frame, block)
+        here = here.sort_values("ranked", kind="stable")
+        header = ["Method", "mAP (%)", "Seeds"]
+        if compared:
+            header += [f"Difference to {titles[settings['reference']]}", "95 % interval"]
+        rows = []
+        for row in here.to_dict("records"):
+            cells = [
+                titles[row["method"]],
+                format_mean(row["map_mean"], _known(row["map_std"])),
+                str(row["seeds"]),
+            ]
+            if compared and np.isnan(row["difference"]):
+                cells += [NOTHING, NOTHING]
+            elif compared:
+                difference, low, high = (
+                    format_number(row[column], sign=True)
+                    for column in ("difference", "difference_low", "difference_high")
+                )
+                cells += [difference, f"{low} to {high}"]
+            rows.append(cells)
+        ranked = [
+            mean if counts else None
+            for mean, counts in zip(here["map_mean"], here["ranked"], strict=True)
+        ]
+        marks = {(position, 1): mark for position, mark in rank_marks(ranked).items()}
+        tables.append(Table(header, rows, block.title if len(shown) > 1 else "", marks))
+    return tables
+
+
+def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """What the table shows, from the facts of its runs."""
+    titles = method_titles(settings)
+    seeds = len(settings["seeds"])
+    spread = " ± sample standard deviation over seeds" if seeds > 1 else ""
+    images = frame.groupby("dataset", sort=False)["test_images"].first()
+    text = (
+        f"Test mAP in percent, mean{spread}, of {seeds_phrase(settings)}, at "
+        f"{selection_phrase(settings)}. {data_phrase(settings)} "
+        f"Test images: {join_words(images)}. "
+    )
+    if frame["difference"].notna().any():
+        text += (
+            f"The interval of a difference to {titles[settings['reference']]} is a paired "
+            f"bootstrap with {settings['resamples']} resamples of seeds and test images. "
+        )
+    text += "Best in bold, second underlined"
+    unranked = frame.loc[~frame["ranked"], "method"].unique()
+    if len(unranked):
+        verb = "which trains" if len(unranked) == 1 else "which train"
+        text += (
+            f"; not ranked: {join_words(titles[name] for name in unranked)}, {verb} on other labels"
+        )
+    return f"{text}."
+
+
+def main() -> None:
+    settings, stem = parse_arguments("spml.exhibits.gr_main_table", __doc__)
+    frame = tabulate(settings)
+    text = caption(frame, settings)
+    write_data(frame, stem)
+    write_tables(layout(frame, settings), text, stem)
+    write_caption(text, stem)
+
+
+if __name__ == "__main__":
+    run_command(main)

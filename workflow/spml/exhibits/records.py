@@ -1,0 +1,55 @@
+"""What exhibits read of finished runs, always by the address of the run."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spml.addresses import labels_path, observed_path, run_path
+from spml.errors import UserError
+from spml.exhibits.settings import Block
+from spml.labels import load_labels
+from spml.observe import load_observation
+
+
+def read_arrays(block: Block, method: str, seed: int, file: str) -> dict[str, np.ndarray]:
+    """All arrays of one ``.npz`` of one run."""
+    path = run_path(block.dataset, block.protocol, method, seed) / file
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def unobserved_validation(block: Block, method: str) -> tuple[np.ndarray, np.ndarray]:
+    """Masks (N, C) bool over the validation rows: false negatives and true negatives.
+
+    Both are unobserved entries, which training takes for negatives; the truth tells them apart.
+    """
+    truth = load_labels(labels_path(block.dataset)).train.truth
+    observation = load_observation(
+        observed_path(block.dataset, block.protocol, block.observation_of(method))
+    )
+    unobserved = observation.observed[observation.val] == 0
+    truth = truth[observation.val]
+    if not unobserved.any():
+        raise UserError(f"method {method} observes every entry: there is none to show")
+    return unobserved & truth, unobserved & ~truth
+
+
+def mean_positives(block: Block) -> float:
+    """Mean number of true positives of a training image."""
+    truth = load_labels(labels_path(block.dataset)).train.truth
+    rows = load_observation(observed_path(block.dataset, block.protocol, block.observation)).train
+    return float(truth[rows].sum(axis=1).mean())
+
+
+def block_columns(block: Block, **values: Any) -> dict[str, Any]:
+    """A row of an exhibit's data, which opens with the block that it belongs to."""
+    return {"dataset": block.dataset, "protocol": block.protocol, **values}
+
+
+def select_rows(frame: pd.DataFrame, block: Block, method: str | None = None) -> pd.DataFrame:
+    """The rows of one block and, where it is given, of one method."""
+    chosen = (frame["dataset"] == block.dataset) & (frame["protocol"] == block.protocol)
+    if method is not None:
+        chosen &= frame["method"] == method
+    return frame[chosen]

@@ -1,0 +1,90 @@
+"""What the settings of an exhibit say: which runs it shows, and how that reads in a caption."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+
+class Block(NamedTuple):
+    """One dataset under one protocol: a part of a table, a row of panels in a figure."""
+
+    dataset: str
+    protocol: str
+    title: str
+    observation: str
+    observations: dict[str, str]
+
+    def observation_of(self, method: str) -> str:
+        """The observation that a method trains on."""
+        return self.observations.get(method, self.observation)
+
+
+def blocks(settings: dict[str, Any]) -> list[Block]:
+    """The blocks of an exhibit; the title names the protocol only where there are several."""
+    several = len({block["protocol"] for block in settings["blocks"]}) > 1
+    return [
+        Block(
+            dataset=block["dataset"],
+            protocol=block["protocol"],
+            title=f"{block['dataset_title']}, {block['protocol_title']}"
+            if several
+            else block["dataset_title"],
+            observation=block["observation"],
+            observations=block["observations"],
+        )
+        for block in settings["blocks"]
+    ]
+
+
+def method_titles(settings: dict[str, Any]) -> dict[str, str]:
+    """Title of each method shown, in order."""
+    return {method["name"]: method["title"] for method in settings["methods"]}
+
+
+def join_words(words: Iterable[object]) -> str:
+    """``a, b and c``."""
+    *first, last = [str(word) for word in words]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def seeds_phrase(settings: dict[str, Any]) -> str:
+    """How many runs of each method, and with which seeds."""
+    seeds = settings["seeds"]
+    noun = "run" if len(seeds) == 1 else "runs"
+    listed = "seed" if len(seeds) == 1 else "seeds"
+    return f"{len(seeds)} {noun} per method ({listed} {join_words(seeds)})"
+
+
+def _count(number: int | str, kind: str) -> str:
+    if number == "all":
+        return f"all {kind}s"
+    if number == 0:
+        return f"no {kind}"
+    return f"{number} {kind}{'' if number == 1 else 's'}"
+
+
+def data_phrase(settings: dict[str, Any]) -> str:
+    """Which datasets and protocols are shown, and which labels training sees."""
+    datasets = dict.fromkeys(block["dataset_title"] for block in settings["blocks"])
+    protocols: dict[str, dict[str, None]] = {}
+    for block in settings["blocks"]:
+        labels = (
+            f"{_count(block['positives'], 'positive')} and {_count(block['negatives'], 'negative')}"
+        )
+        protocols.setdefault(labels, {})[block["protocol_title"]] = None
+    seen = join_words(
+        f"{join_words(titles)} ({labels} observed per training image)"
+        for labels, titles in protocols.items()
+    )
+    several = sum(len(titles) for titles in protocols.values()) > 1
+    return (
+        f"Dataset{'s' if len(datasets) > 1 else ''}: {join_words(datasets)}; "
+        f"protocol{'s' if several else ''}: {seen}."
+    )
+
+
+def selection_phrase(settings: dict[str, Any]) -> str:
+    """By which validation labels the epoch of a run was selected."""
+    words = {"clean": "the true validation labels", "observed": "the observed validation labels"}
+    criteria = {name for block in settings["blocks"] for name in block["selection"]}
+    chosen = join_words(words[name] for name in sorted(criteria))
+    return f"the epoch with the best validation mAP on {chosen}"

@@ -1,0 +1,97 @@
+"""The one look of all figures: for print at column width, for colour-blind readers, and in grey.
+
+Colours are those of Okabe and Ito (2008). No two series are told apart by colour alone: lines also
+differ in dash and marker, bars in hatch.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spml.files import atomic_path
+
+COLUMN_WIDTH = 3.4  # inches, one of two columns
+TEXT_WIDTH = 7.0  # inches, both columns
+
+BLACK = "#000000"
+ORANGE = "#E69F00"
+SKY = "#56B4E9"
+BLUE = "#0072B2"
+VERMILLION = "#D55E00"
+GREY = "#767676"
+LIGHT_GREY = "#C4C4C4"
+
+# What the entries of a label matrix look like in every figure.
+FALSE_NEGATIVE = VERMILLION
+TRUE_NEGATIVE = BLUE
+OBSERVED = SKY
+
+SETTINGS: Any = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it looks alike everywhere
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7.5,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3.5,
+    "hatch.linewidth": 0.5,
+    "grid.linewidth": 0.4,
+    "grid.color": "#DDDDDD",
+    "pdf.fonttype": 42,  # text stays text
+    "savefig.dpi": 200,
+}
+
+
+def new_figure(
+    rows: int, columns: int, *, width: float, height: float, **subplots: Any
+) -> tuple[Figure, Any]:
+    """A figure with a (rows, columns) array of axes; ``height`` is that of one row, in inches.
+
+    To be called, drawn on and saved within :func:`style_context`.
+    """
+    figure = Figure(figsize=(width, height * rows), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
+
+
+def new_panels(count: int, *, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure with ``count`` equal panels: one at column width, more in two columns."""
+    columns = min(2, count)
+    figure, grid = new_figure(
+        -(-count // columns),
+        columns,
+        width=TEXT_WIDTH if columns > 1 else COLUMN_WIDTH,
+        height=height,
+    )
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    return figure, list(grid.flat[:count])
+
+
+def add_grid(axes: Axes, axis: Any = "y") -> None:
+    """Faint lines to read values by."""
+    axes.grid(visible=True, axis=axis)
+
+
+def save_figure(figure: Figure, stem: Path) -> None:
+    """Write ``stem``.pdf and ``stem``.png; the same figure gives the same bytes."""
+    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
+        with atomic_path(f"{stem}{suffix}") as temporary:
+            figure.savefig(temporary, metadata=metadata)
+
+
+def style_context() -> Any:
+    """Settings in force while a figure is drawn and saved, and back to what they were after it."""
+    return matplotlib.rc_context(SETTINGS)
