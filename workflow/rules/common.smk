@@ -139,66 +139,6 @@ def optional_flag(flag, name):
     return lambda wildcards, input: f"{flag} {input[name]}" if input[name] else ""
 
 
-def exhibit_settings(exhibit):
-    """What an exhibit shows."""
-    return as_json(configuration.exhibit_settings(config, exhibit))
-
-
-def exhibit_labels(exhibit):
-    """The labels of each dataset that an exhibit shows."""
-    settings = configuration.exhibit_settings(config, exhibit)
-    return sorted({LABELS.format(**block) for block in settings["blocks"]})
-
-
-def exhibit_observations(exhibit):
-    """The observed labels that the runs of an exhibit saw."""
-    return [
-        OBSERVED.format(dataset=dataset, protocol=protocol, observation=observation)
-        for dataset, protocol, observation in configuration.exhibit_observations(config, exhibit)
-    ]
-
-
-def collected_settings(wildcards):
-    """The exhibit that a tidy table is for."""
-    return exhibit_settings(f"{wildcards.paper}_{wildcards.name}")
-
-
-def collected_labels(wildcards):
-    """The labels that name the classes of a tidy table."""
-    return exhibit_labels(f"{wildcards.paper}_{wildcards.name}")
-
-
-def collected_metrics(wildcards):
-    """The metrics of each run of a tidy table."""
-    return run_files(f"{wildcards.paper}_{wildcards.name}", "metrics.json")
-
-
-def report_settings():
-    """What the report shows, and the configuration that it prints."""
-    return as_json(configuration.report_settings(config))
-
-
-def reported_exhibits(wildcards):
-    """All files of the exhibits that are selected."""
-    return [path for name in config["select"]["exhibits"] for path in getattr(rules, name).output]
-
-
-def reported_files(pattern):
-    """One file of each run that a selected exhibit shows."""
-    return [pattern.format(**run._asdict()) for run in configuration.reported_runs(config)]
-
-
-def benchmark_folder(wildcards, input):
-    """The folder of the benchmarks of training, wherever the pathvar puts it."""
-    return str(Path(input.benchmarks[0]).parents[3]) if input.benchmarks else "."
-
-
-def all_loss_sources():
-    """The files of all losses, and of the stage that describes them."""
-    losses = configuration.loss_hyperparameters("workflow/spml/losses")
-    return sources("spml.describe", *(f"spml.losses.{name}" for name in losses))
-
-
 def one_of(names):
     """A wildcard constraint: one of ``names``, or nothing where there are none."""
     return "|".join(names) or "(?!)"
@@ -263,3 +203,63 @@ def tree_manifests(holds):
 def image_address(wildcards):
     """Folder of the web that a dataset's images are fetched from one by one."""
     return source_setting("image_address")(wildcards)
+
+
+def exhibit_settings(exhibit):
+    """What an exhibit shows."""
+    return as_json(configuration.exhibit_settings(config, exhibit))
+
+
+def exhibit_labels(exhibit):
+    """The labels of each dataset that an exhibit shows."""
+    settings = configuration.exhibit_settings(config, exhibit)
+    return sorted({LABELS.format(**block) for block in settings["blocks"]})
+
+
+def exhibit_observations(exhibit):
+    """The observed labels that the runs of an exhibit saw."""
+    return [
+        OBSERVED.format(dataset=dataset, protocol=protocol, observation=observation)
+        for dataset, protocol, observation in configuration.exhibit_observations(config, exhibit)
+    ]
+
+
+def collected_settings(wildcards):
+    """The exhibit that a tidy table is for."""
+    return exhibit_settings(f"{wildcards.paper}_{wildcards.name}")
+
+
+def collected_labels(wildcards):
+    """The labels that name the classes of a tidy table."""
+    return exhibit_labels(f"{wildcards.paper}_{wildcards.name}")
+
+
+def collected_metrics(wildcards):
+    """The metrics of each run of a tidy table."""
+    return run_files(f"{wildcards.paper}_{wildcards.name}", "metrics.json")
+
+
+def report_settings():
+    """What the report shows, and the configuration that it prints."""
+    return as_json(configuration.report_settings(config))
+
+
+def reported_exhibits(wildcards):
+    """All files of the exhibits that are selected."""
+    return [path for name in config["select"]["exhibits"] for path in getattr(rules, name).output]
+
+
+def reported_files(pattern):
+    """One file of each run that a selected exhibit shows."""
+    return [pattern.format(**run._asdict()) for run in configuration.reported_runs(config)]
+
+
+def benchmark_folder(wildcards, input):
+    """The folder of the benchmarks of training, wherever the pathvar puts it."""
+    return str(Path(input.benchmarks[0]).parents[3]) if input.benchmarks else "."
+
+
+def all_loss_sources():
+    """The files of all losses, and of the stage that describes them."""
+    losses = configuration.loss_hyperparameters("workflow/spml/losses")
+    return sources("spml.describe", *(f"spml.losses.{name}" for name in losses))

@@ -420,30 +420,29 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
     methods = exhibit_methods(config, exhibit)
     paper, _, name = exhibit.partition("_")
     blocks = []
-    for dataset in config["select"]["datasets"]:
-        for protocol in config["select"]["protocols"]:
-            observation = config["protocols"][protocol]["observation"]
-            others = {method: observation_of(config, protocol, method) for method in methods}
-            blocks.append(
-                {
-                    "dataset": dataset,
-                    "dataset_title": config["datasets"][dataset]["title"],
-                    "protocol": protocol,
-                    "protocol_title": config["protocols"][protocol]["title"],
-                    "observation": observation,
-                    "positives": config["observations"][observation]["positives"],
-                    "negatives": config["observations"][observation]["negatives"],
-                    "observations": {
-                        method: other for method, other in others.items() if other != observation
-                    },
-                    "selection": sorted(
-                        {
-                            training_settings(config, dataset, protocol, method)["selection"]
-                            for method in methods
-                        }
-                    ),
-                }
-            )
+    for dataset, protocol in selected_pairs(config):
+        observation = config["protocols"][protocol]["observation"]
+        others = {method: observation_of(config, protocol, method) for method in methods}
+        blocks.append(
+            {
+                "dataset": dataset,
+                "dataset_title": config["datasets"][dataset]["title"],
+                "protocol": protocol,
+                "protocol_title": config["protocols"][protocol]["title"],
+                "observation": observation,
+                "positives": config["observations"][observation]["positives"],
+                "negatives": config["observations"][observation]["negatives"],
+                "observations": {
+                    method: other for method, other in others.items() if other != observation
+                },
+                "selection": sorted(
+                    {
+                        training_settings(config, dataset, protocol, method)["selection"]
+                        for method in methods
+                    }
+                ),
+            }
+        )
     return {
         **{key: value for key, value in definition.items() if key not in ("methods", "losses")},
         "losses": [
