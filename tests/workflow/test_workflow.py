@@ -187,9 +187,9 @@ def test_run_that_reaches_its_time_limit_goes_on_in_the_retry(finished, tmp_path
     """SIGTERM to a job's training: Snakemake empties the run's folder, the next attempt goes on."""
     checkout = finished.copy(tmp_path / "checkout")
     target = f"{RUN}/an/seed0/metrics.json"
-    long = ("--config", 'protocols={"demo":{"training":{"epochs":40}}}')
+    (checkout.path / "long.yaml").write_text("protocols: {demo: {training: {epochs: 40}}}")
     with subprocess.Popen(
-        checkout.command(target, "--retries", "1", *SMALL, *long),
+        checkout.command(target, "--retries", "1", *SMALL, "long.yaml"),
         cwd=checkout.path,
         env=checkout.environment(),
         stdout=subprocess.DEVNULL,
@@ -208,7 +208,7 @@ def test_run_that_reaches_its_time_limit_goes_on_in_the_retry(finished, tmp_path
     assert not checkpoint.exists()
     interrupted = (checkout.path / target).read_bytes()
     (checkout.path / target).with_name("predictions.npz").unlink()
-    checkout.snakemake(target, *long)
+    checkout.snakemake(target, extra_configuration="long.yaml")
     assert (checkout.path / target).read_bytes() == interrupted
 
 
