@@ -231,7 +231,9 @@ def resources(rule: str) -> str:
     return text.split(f"rule {rule}:")[1].split("params:")[0]
 
 
-def test_training_asks_for_a_gpu_and_nothing_else_does():
-    assert "gpu=1" in resources("train")
-    others = [path for path in Path("workflow/rules").glob("*.smk") if path.stem != "train"]
+def test_what_runs_the_network_asks_for_a_gpu_and_nothing_else_does():
+    on_gpu = {"train": "train", "features": "extract_features"}
+    for rule in on_gpu.values():
+        assert "gpu=1" in resources(rule)
+    others = [path for path in Path("workflow/rules").glob("*.smk") if path.stem not in on_gpu]
     assert not [path for path in others if "gpu=" in path.read_text()]

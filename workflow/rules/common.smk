@@ -79,6 +79,13 @@ def machine_settings(wildcards, resources):
     return as_json(config["machine"])
 
 
+def training_need(embedded, photographs):
+    """A resources function: what a run needs on the embedded dataset, and on a real one."""
+    return lambda wildcards: (
+        embedded if "compose" in config["datasets"][wildcards.dataset] else photographs
+    )
+
+
 def observe_settings(wildcards):
     """The arguments of the observe stage."""
     return as_json(

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from spml.checkpoint import Checkpoint
 from spml.errors import Interrupted, UserError
@@ -28,6 +27,7 @@ from spml.models import Classifier
 from spml.optimizers import adam, sgd
 from spml.packed import Images
 from spml.precision import autocast
+from spml.progress import Progress
 from spml.randomness import FLIPS, ORDER, generator
 from spml.selection import select_epoch, should_stop
 from spml.trace import TRACE_COLUMNS, Trace
@@ -269,7 +269,7 @@ class Trainer:
             counts = torch.stack((modified.sum(), (modified & missed).sum()))
             self.modified = counts if self.modified is None else self.modified + counts
 
-    def _train_epoch(self, epoch: int, progress: tqdm) -> None:
+    def _train_epoch(self, epoch: int, progress: Progress) -> None:
         """Take the steps of an epoch that are still to be taken."""
         self.classifier.train()
         frozen = epoch <= self.loss.frozen_epochs
@@ -296,7 +296,7 @@ class Trainer:
         self.training_seconds += now - started
         return now
 
-    def _show_loss(self, progress: tqdm, loss: float) -> None:
+    def _show_loss(self, progress: Progress, loss: float) -> None:
         validation = f", val mAP {self.history[-1]['val_map']:.2f}" if self.history else ""
         progress.set_postfix_str(f"loss {loss:.4f}{validation}", refresh=False)
 
@@ -407,7 +407,7 @@ class Trainer:
 
     def run(self) -> Result:
         """Train, validate after each epoch, stop early where asked, score the selected weights."""
-        with tqdm(
+        with Progress(
             total=self.settings.epochs * self.steps_per_epoch,
             initial=len(self.history) * self.steps_per_epoch + self.step,
             desc=self.settings.name,

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from spml import losses
+from spml.allocator import keep_freed_memory
 from spml.checkpoint import Checkpoint, save_tensors
 from spml.devices import claim_device, memory_advice
 from spml.engine import Data, Result, Settings, Trainer
@@ -226,6 +227,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="folder of the run")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
     train(arguments.settings, arguments)
 
 
