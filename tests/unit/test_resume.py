@@ -25,7 +25,7 @@ from spml.observe import Observation, save_observation
 from spml.packed import save_packed
 from spml.train import train
 
-ROWS, CLASSES = 60, 4
+ROWS, CLASSES = 36, 4
 OUTPUTS = ("history.jsonl", "predictions.npz", "trace.npz", "weights.pt")
 METHODS = {
     "an": {},
@@ -52,7 +52,7 @@ def inputs(tmp_path_factory) -> Path:
     observed = np.zeros((ROWS, CLASSES), dtype=np.int8)
     observed[np.arange(ROWS), truth.argmax(axis=1)] = 1
     rows = np.arange(ROWS)
-    save_observation(folder / "observed.npz", Observation(rows[:45], rows[45:], observed))
+    save_observation(folder / "observed.npz", Observation(rows[:24], rows[24:], observed))
     save_packed(folder / "manifest.json", {"train": images, "test": images})
     torch.manual_seed(0)
     backbone = build_classifier("digit_network", CLASSES).backbone
