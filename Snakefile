@@ -24,10 +24,15 @@ wildcard_constraints:
     method="[a-z][a-z0-9_]*",
     observation="[a-z][a-z0-9_]*",
     seed="[0-9]+",
+    file="[A-Za-z0-9][A-Za-z0-9._-]*",
 
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/digits.smk"
+include: "workflow/rules/download.smk"
+include: "workflow/rules/extract.smk"
+include: "workflow/rules/format.smk"
+include: "workflow/rules/pack.smk"
 include: "workflow/rules/observe.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/train.smk"

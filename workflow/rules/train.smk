@@ -11,9 +11,8 @@ rule train:
         code=loss_sources,
         labels="results/labels/{dataset}.npz",
         observed=observed_labels,
+        # Stands for the images, which lie beside it or in the dataset's tree.
         manifest="data/packed/{dataset}/manifest.json",
-        # The manifest tells whether the images changed; these must merely be there.
-        images=ancient(multiext("data/packed/{dataset}/", "train.npy", "test.npy")),
         backbone=backbone_weights,
         features=linear_init_features,
     output:

@@ -222,6 +222,8 @@ def check(
             known(["select", kind, position], name, config[kind])
     for name, protocol in config["protocols"].items():
         known(["protocols", name, "observation"], protocol["observation"], config["observations"])
+        for position, dataset in enumerate(protocol.get("only", [])):
+            known(["protocols", name, "only", position], dataset, config["datasets"])
     for name, exhibit in config["exhibits"].items():
         if exhibit["methods"] != "selected":
             for position, method in enumerate(exhibit["methods"]):
@@ -234,6 +236,12 @@ def check(
 
 
 def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dict) -> None:
+    # A method that nothing runs need not have hyperparameters for every dataset.
+    run = {
+        method
+        for exhibit in config["select"]["exhibits"]
+        for method in exhibit_methods(config, exhibit)
+    } | set(config["select"]["methods"])
     for name, method in config["methods"].items():
         path: list[str | int] = ["methods", name]
         chain = [name]
@@ -263,7 +271,9 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
                         f"allowed: {_nearest(key, allowed)}",
                     )
             for key, needed in allowed.items():
-                if needed and dataset is not None and key not in resolved["hyperparameters"]:
+                if dataset is None or name not in run:
+                    continue
+                if needed and key not in resolved["hyperparameters"]:
                     fail([*path, "hyperparameters", key], f"is missing for dataset {dataset}")
 
 
@@ -353,12 +363,21 @@ def exhibit_methods(config: Mapping[str, Any], exhibit: str) -> list[str]:
     return list(config["select"]["methods"] if methods == "selected" else methods)
 
 
+def selected_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The selected datasets, each with the selected protocols that are for it."""
+    return [
+        (dataset, protocol)
+        for dataset in config["select"]["datasets"]
+        for protocol in config["select"]["protocols"]
+        if dataset in config["protocols"][protocol].get("only", [dataset])
+    ]
+
+
 def exhibit_runs(config: Mapping[str, Any], exhibit: str) -> list[Run]:
     """The runs that an exhibit shows: its methods on everything selected, in a fixed order."""
     return [
         Run(dataset, protocol, method, seed)
-        for dataset in config["select"]["datasets"]
-        for protocol in config["select"]["protocols"]
+        for dataset, protocol in selected_pairs(config)
         for method in exhibit_methods(config, exhibit)
         for seed in config["select"]["seeds"]
     ]

@@ -17,9 +17,12 @@ from tqdm import tqdm
 
 from spml.errors import UserError
 from spml.images import flip_some, normalise
+from spml.label_rows import label_rows
 from spml.losses import Loss
+from spml.matrices import Matrix, dense
 from spml.metrics import mean_average_precision
 from spml.models import Classifier
+from spml.packed import Images
 from spml.randomness import FLIPS, ORDER, generator
 from spml.selection import select_epoch, should_stop
 
@@ -60,14 +63,16 @@ class Data:
     train_images (N, H, W, channels) uint8 of the official training split, of which ``train_rows``
     and ``val_rows`` are the rows to train and to validate on; test_images likewise.
     truth, observed: (N, C) over the official training split, bool and int8 in {-1, 0, 1}.
+    annotated: (N, C) bool where only some entries of the truth are known.
     """
 
-    train_images: np.ndarray
-    test_images: np.ndarray
+    train_images: Images
+    test_images: Images
     train_rows: np.ndarray
     val_rows: np.ndarray
-    truth: np.ndarray
-    observed: np.ndarray
+    truth: Matrix
+    observed: Matrix
+    annotated: Matrix | None = None
 
 
 @dataclass
@@ -129,15 +134,15 @@ class Trainer:
         self.device = device
         self.optimizer = _make_optimizer(self.classifier, self.loss, settings)
         rows = data.train_rows
-        self.observed = torch.from_numpy(data.observed[rows]).to(device)
-        self.truth = torch.from_numpy(data.truth[rows]).to(device)
+        self.observed = label_rows(data.observed, rows, device)
+        self.truth = label_rows(data.truth, rows, device)
         self.steps_per_epoch = -(-len(rows) // settings.batch_size)
         self._last_map = ""
         self.trace = torch.zeros(
             (settings.epochs * self.steps_per_epoch, len(TRACE_COLUMNS)), device=device
         )
 
-    def _inputs(self, images: np.ndarray, rows: np.ndarray) -> torch.Tensor:
+    def _inputs(self, images: Images, rows: np.ndarray) -> torch.Tensor:
         """Normalised images of ``rows`` on the device, (B, channels, H, W), channels last."""
         batch = torch.from_numpy(images[rows]).to(self.device, non_blocking=True)
         return normalise(batch.permute(0, 3, 1, 2), self.settings.mean, self.settings.deviation)
@@ -161,7 +166,7 @@ class Trainer:
                 yield self.classifier(inputs), index
         self.classifier.train()
 
-    def scores(self, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def scores(self, images: Images, rows: np.ndarray) -> np.ndarray:
         """Probabilities (len(rows), C) float32 in evaluation mode."""
         self.classifier.eval()
         batches = np.array_split(rows, max(1, -(-len(rows) // (4 * self.settings.batch_size))))
@@ -232,11 +237,14 @@ class Trainer:
     def _validate(self, epoch: int, scores: np.ndarray) -> dict[str, Any]:
         rows = self.data.val_rows
         steps = slice((epoch - 1) * self.steps_per_epoch, epoch * self.steps_per_epoch)
+        annotated = self.data.annotated
+        ignore = None if annotated is None else ~dense(annotated[rows])
+        observed = dense(self.data.observed[rows]) == 1
         return {
             "epoch": epoch,
             "loss": float(self.trace[steps, 0].double().mean()),
-            "val_map": mean_average_precision(scores, self.data.truth[rows]),
-            "val_map_observed": mean_average_precision(scores, self.data.observed[rows] == 1),
+            "val_map": mean_average_precision(scores, dense(self.data.truth[rows]), ignore),
+            "val_map_observed": mean_average_precision(scores, observed, ignore),
             "learning_rates": [group["lr"] for group in self.optimizer.param_groups],
             "schedule": self.loss.schedule(epoch),
         }

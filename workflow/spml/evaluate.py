@@ -1,22 +1,68 @@
 """Stage *evaluate*: metrics of one run from its scores; knows nothing of losses."""
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from spml.errors import run_command
 from spml.files import read_json_lines, write_json
-from spml.labels import load_labels
+from spml.labels import Labels, load_labels
+from spml.matrices import Matrix, dense
 from spml.metrics import average_precision
 from spml.observe import load_observation
 from spml.selection import select_epoch
 
+# Classes whose truth is made dense at once, where it is sparse.
+CLASSES_AT_ONCE = 500
 
-def measure(scores: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    """mAP and AP of each class in percent; scores (N, C) float, truth (N, C) bool."""
-    precision = 100.0 * average_precision(scores, truth)
-    return {"map": float(precision.mean()), "ap": precision.tolist()}
+
+def _average_precision(scores: np.ndarray, truth: Matrix, annotated: Matrix | None) -> np.ndarray:
+    if annotated is None:
+        return average_precision(scores, dense(truth))
+    count = scores.shape[1]
+    parts = (range(i, min(i + CLASSES_AT_ONCE, count)) for i in range(0, count, CLASSES_AT_ONCE))
+    return np.concatenate(
+        [
+            average_precision(scores[:, part], dense(truth[:, part]), ~dense(annotated[:, part]))
+            for part in parts
+        ]
+    )
+
+
+def measure(
+    scores: np.ndarray,
+    truth: Matrix,
+    annotated: Matrix | None = None,
+    groups: Sequence[np.ndarray] = (),
+) -> dict[str, Any]:
+    """mAP and AP of each class in percent; scores (N, C) float, truth (N, C) bool.
+
+    annotated: (N, C) bool where only some entries are known: only they count, and a class without
+    any has no AP (null). groups: class indices of groups whose mAP is given too.
+    """
+    precision = 100.0 * _average_precision(scores, truth, annotated)
+    result = {
+        "map": float(np.nanmean(precision)),
+        "ap": [None if np.isnan(value) else value for value in precision.tolist()],
+    }
+    if groups:
+        result["group_map"] = [float(np.nanmean(precision[group])) for group in groups]
+    return result
+
+
+def annotation_groups(labels: Labels, count: int = 5) -> list[np.ndarray]:
+    """Classes in equal groups, from the fewest training annotations to the most.
+
+    Empty where everything is annotated. These are the groups of the OpenImages table of the Large
+    Loss paper; classes with equally many annotations stand in the order of the dataset.
+    """
+    train = labels.train
+    if train.annotated is None:
+        return []
+    annotations = train.annotated[: len(train.images) - train.validation].sum(axis=0)
+    return np.array_split(np.argsort(annotations, kind="stable"), count)
 
 
 def main() -> None:
@@ -29,11 +75,13 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="the metrics.json to write")
     arguments = parser.parse_args()
     labels = load_labels(arguments.labels)
-    val_rows = load_observation(arguments.observed).val
+    rows = load_observation(arguments.observed).val
+    groups = annotation_groups(labels)
+    val_annotated = None if labels.train.annotated is None else labels.train.annotated[rows]
     with np.load(arguments.predictions, allow_pickle=False) as predictions:
         metrics = {
-            "val": measure(predictions["val"], labels.train.truth[val_rows]),
-            "test": measure(predictions["test"], labels.test.truth),
+            "val": measure(predictions["val"], labels.train.truth[rows], val_annotated, groups),
+            "test": measure(predictions["test"], labels.test.truth, labels.test.annotated, groups),
             "selected_epoch": select_epoch(read_json_lines(arguments.history), arguments.selection),
         }
     write_json(arguments.output, metrics)

@@ -14,14 +14,14 @@ from spml.errors import run_command
 from spml.files import atomic_path
 from spml.images import choose_device, normalise
 from spml.models import build_classifier, load_backbone
-from spml.packed import load_packed
+from spml.packed import Images, load_packed
 
 BATCH_SIZE = 64
 
 
 def extract_features(
     backbone: torch.nn.Module,
-    images: np.ndarray,
+    images: Images,
     *,
     mean: list[float],
     deviation: list[float],

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from spml.files import atomic_path
+from spml.matrices import Matrix, matrix_arrays, read_matrix
 
 SPLITS = ("train", "test")
 
@@ -18,23 +20,35 @@ def _no_boxes() -> np.ndarray:
 class Split:
     """One official split with N images and C classes.
 
-    images: (N,) str, paths relative to the dataset's image root, in row order.
-    truth: (N, C) bool, True where the class is present.
+    images: (N,) str or ASCII bytes, paths relative to the dataset's image root, in row order.
+    truth: (N, C) bool, True where the class is present; sparse where ``annotated`` is given.
     boxes: (M, 6) float32, columns row, class, left, top, right, bottom in pixels of the packed
         image; empty where the dataset has no boxes.
+    annotated: (N, C) sparse bool, True where somebody looked whether the class is present; None
+        where everything is annotated. What is not annotated counts neither as present nor absent.
+    validation: how many of the last rows are the dataset's own validation split; 0 where it has
+        none and the protocol divides the rows at random.
     """
 
     images: np.ndarray
-    truth: np.ndarray
+    truth: Matrix
     boxes: np.ndarray = field(default_factory=_no_boxes)
+    annotated: csr_array | None = None
+    validation: int = 0
 
     def __post_init__(self) -> None:
         if self.truth.ndim != 2 or self.truth.dtype != np.bool_:
             raise ValueError(f"truth must be a two-dimensional bool array, not {self.truth.dtype}")
-        if len(self.images) != len(self.truth):
-            raise ValueError(f"{len(self.images)} images but {len(self.truth)} rows of truth")
+        if len(self.images) != self.truth.shape[0]:
+            raise ValueError(f"{len(self.images)} images but {self.truth.shape[0]} rows of truth")
         if self.boxes.ndim != 2 or self.boxes.shape[1] != 6:
             raise ValueError(f"boxes must have shape (M, 6), not {self.boxes.shape}")
+        if self.annotated is not None and self.annotated.shape != self.truth.shape:
+            raise ValueError(f"annotated {self.annotated.shape} but truth {self.truth.shape}")
+
+    def paths(self) -> list[str]:
+        """Image paths as text."""
+        return [p.decode() if isinstance(p, bytes) else str(p) for p in self.images.tolist()]
 
 
 @dataclass(frozen=True)
@@ -58,8 +72,11 @@ def save_labels(path: str | Path, labels: Labels) -> None:
     for name in SPLITS:
         split: Split = getattr(labels, name)
         arrays[f"{name}_images"] = split.images
-        arrays[f"{name}_truth"] = split.truth
+        arrays.update(matrix_arrays(f"{name}_truth", split.truth))
         arrays[f"{name}_boxes"] = split.boxes
+        if split.annotated is not None:
+            arrays.update(matrix_arrays(f"{name}_annotated", split.annotated))
+        arrays[f"{name}_validation"] = np.array(split.validation)
     with atomic_path(path) as temporary:
         np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
 
@@ -70,8 +87,10 @@ def load_labels(path: str | Path) -> Labels:
         splits = {
             name: Split(
                 images=arrays[f"{name}_images"],
-                truth=arrays[f"{name}_truth"],
+                truth=read_matrix(arrays, f"{name}_truth"),
                 boxes=arrays[f"{name}_boxes"],
+                annotated=read_matrix(arrays, f"{name}_annotated"),
+                validation=int(arrays[f"{name}_validation"]),
             )
             for name in SPLITS
         }

@@ -1,5 +1,8 @@
 """Classifiers: a backbone that makes a feature map, and a head that makes one logit a class."""
 
+import difflib
+import hashlib
+import re
 from pathlib import Path
 
 import torch
@@ -25,6 +28,49 @@ class DigitNetwork(nn.Sequential):
         convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
         layers: list[nn.Module] = [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
         return [*layers, nn.MaxPool2d(2)] if pool else layers
+
+
+class TorchvisionBackbone(nn.Module):
+    """What a torchvision classifier does before its global pooling: (B, 3, S, S) -> (B, F, h, w).
+
+    Parts keep torchvision's names, so that its state dicts fit. A network without a map of features
+    (a vision transformer) is a :class:`UserError`.
+    """
+
+    def __init__(self, architecture: str) -> None:
+        import torchvision
+
+        super().__init__()
+        network = torchvision.models.get_model(architecture, weights=None)
+        self.architecture = architecture
+        self.dropped = set(network.state_dict())
+        for name, part in network.named_children():
+            if isinstance(part, nn.AdaptiveAvgPool2d | nn.Linear) or name == "classifier":
+                break
+            if not name.lower().startswith("aux"):  # classifiers at half way
+                self.add_module(name, part)
+        if architecture.startswith("densenet"):
+            self.add_module("relu", nn.ReLU())  # called as a function in torchvision's code
+        self.dropped -= set(self.state_dict())
+        self.num_features = self._measure()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        for part in self.children():
+            images = part(images)
+        return images
+
+    def _measure(self) -> int:
+        """Number of feature maps of one small picture."""
+        try:
+            with torch.no_grad():
+                _, features, _, _ = self.eval()(torch.zeros(1, 3, 224, 224)).shape
+        except Exception as error:
+            raise UserError(
+                f"backbone.architecture {self.architecture!r} makes no map of features; choose a "
+                "convolutional classifier"
+            ) from error
+        self.train()
+        return features
 
 
 ARCHITECTURES = {"digit_network": DigitNetwork}
@@ -69,27 +115,61 @@ class Classifier(nn.Module):
         return self.head(self.backbone(images))
 
 
+def _build_backbone(architecture: str) -> DigitNetwork | TorchvisionBackbone:
+    if architecture in ARCHITECTURES:
+        return ARCHITECTURES[architecture]()
+    import torchvision
+
+    known = torchvision.models.list_models(module=torchvision.models)
+    if architecture not in known:
+        close = difflib.get_close_matches(architecture, [*ARCHITECTURES, *known], n=3)
+        raise UserError(
+            f"backbone.architecture {architecture!r} is unknown; it must be "
+            f"{', '.join(sorted(ARCHITECTURES))} or a classifier of torchvision"
+            + (f" (did you mean {' or '.join(close)}?)" if close else "")
+        )
+    return TorchvisionBackbone(architecture)
+
+
 def build_classifier(architecture: str, num_classes: int, head: str = "linear") -> Classifier:
     """A classifier with random weights drawn from torch's global generator.
 
     Both heads draw the same weights, so that runs which differ in the head alone are paired.
     """
-    if architecture not in ARCHITECTURES:
-        known = ", ".join(sorted(ARCHITECTURES))
-        raise UserError(f"backbone.architecture {architecture!r} is unknown; known: {known}")
-    backbone = ARCHITECTURES[architecture]()
+    backbone = _build_backbone(architecture)
     return Classifier(backbone, HEADS[head](backbone.num_features, num_classes))
 
 
+def _check_name(weights: Path) -> None:
+    """Compare a file with the checksum that torchvision puts into its name, where there is one."""
+    named = re.search(r"-([0-9a-f]{8,64})$", weights.stem)
+    if named is None:
+        return
+    with weights.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(named[1]):
+        raise UserError(
+            f"{weights} has sha256 {found}, but its name says {named[1]}: it is broken or not "
+            "what it is called; delete it to get it again"
+        )
+
+
 def load_backbone(classifier: Classifier, weights: str | Path) -> None:
-    """Load a state dict of tensors into the backbone; anything else is a :class:`UserError`."""
+    """Load a state dict of tensors into the backbone; anything else is a :class:`UserError`.
+
+    Weights of a whole torchvision classifier are taken without its own classes.
+    """
+    backbone = classifier.backbone
     try:
+        _check_name(Path(weights))
         state = torch.load(weights, map_location="cpu", weights_only=True)
-        classifier.backbone.load_state_dict(state)
+        dropped: set[str] = getattr(backbone, "dropped", set())
+        backbone.load_state_dict({key: state[key] for key in state if key not in dropped})
     except FileNotFoundError:
         raise UserError(f"backbone weights {weights} do not exist") from None
+    except UserError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"{weights} does not hold weights of a {type(classifier.backbone).__name__}: {reason}"
-        ) from error
+        name = getattr(backbone, "architecture", type(backbone).__name__)
+        raise UserError(f"{weights} does not hold weights of a {name}: {reason}") from error

@@ -4,6 +4,8 @@ The draw is that of Cole et al. (CVPR 2021), which both papers inherit: one ``Ra
 walks over the rows of the official training split in file order and, for each row, shuffles the
 indices of its positives and then those of its negatives; the first ones are kept. The second
 shuffle consumes the random stream even where no negative is kept, so it cannot be left out.
+
+A dataset of which only some entries are annotated is drawn from those alone.
 """
 
 import argparse
@@ -12,12 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from spml.errors import run_command
 from spml.files import atomic_path
 from spml.labels import load_labels
+from spml.matrices import Matrix, matrix_arrays, read_matrix
 
 ALL = "all"
+# The released code thins the training rows out with a seed of its own.
+FRACTION_SEED = 999
 
 
 @dataclass(frozen=True)
@@ -25,12 +31,12 @@ class Observation:
     """Indices into the official training split and the labels that may be seen.
 
     train, val: sorted int64 row indices. observed: (N, C) int8 over the whole official training
-    split: 1 observed positive, -1 observed negative, 0 unobserved.
+    split: 1 observed positive, -1 observed negative, 0 unobserved; sparse where the truth is.
     """
 
     train: np.ndarray
     val: np.ndarray
-    observed: np.ndarray
+    observed: Matrix
 
 
 def split_rows(count: int, *, validation_fraction: float, seed: int) -> tuple[np.ndarray, ...]:
@@ -42,6 +48,20 @@ def split_rows(count: int, *, validation_fraction: float, seed: int) -> tuple[np
     return np.sort(order[:training]), np.sort(order[training:])
 
 
+def thin_out(rows: np.ndarray, *, fraction: float, seed: int = FRACTION_SEED) -> np.ndarray:
+    """A random ``fraction`` of ``rows``, in their order."""
+    if not 0.0 < fraction <= 1.0:
+        raise ValueError(f"fraction must be above 0 and at most 1, not {fraction}")
+    order = np.random.RandomState(seed).permutation(len(rows))
+    return rows[np.sort(order[: int(np.round(fraction * len(rows)))])]
+
+
+def _check_counts(**counts: int | str) -> None:
+    for name, count in counts.items():
+        if count != ALL and (not isinstance(count, int) or count < 0):
+            raise ValueError(f"{name} must be 'all' or an integer from 0, not {count!r}")
+
+
 def draw_observed(
     truth: np.ndarray, *, positives: int | str, negatives: int | str, seed: int
 ) -> np.ndarray:
@@ -50,9 +70,7 @@ def draw_observed(
     truth: (N, C) bool. positives, negatives: a count, or ``"all"``; rows with fewer keep what they
     have. Returns (N, C) int8 in {-1, 0, 1}.
     """
-    for name, count in (("positives", positives), ("negatives", negatives)):
-        if count != ALL and (not isinstance(count, int) or count < 0):
-            raise ValueError(f"{name} must be 'all' or an integer from 0, not {count!r}")
+    _check_counts(positives=positives, negatives=negatives)
     observed = np.zeros(truth.shape, dtype=np.int8)
     random = np.random.RandomState(seed)
     for row, present in enumerate(truth):
@@ -65,34 +83,85 @@ def draw_observed(
     return observed
 
 
+def draw_annotated(
+    truth: csr_array,
+    annotated: csr_array,
+    *,
+    positives: int | str,
+    negatives: int | str,
+    seed: int,
+) -> csr_array:
+    """:func:`draw_observed` among the annotated entries; sparse (N, C) bool in, sparse int8 out."""
+    _check_counts(positives=positives, negatives=negatives)
+    # 2 - 1 where the class is present, 0 - 1 where it is known to be absent.
+    known = csr_array(truth.astype(np.int8) * 2 - annotated.astype(np.int8))
+    if positives == ALL and negatives == ALL:
+        return known
+    random = np.random.RandomState(seed)
+    keep = np.zeros(known.nnz, dtype=np.bool_)
+    for start, end in zip(known.indptr[:-1], known.indptr[1:], strict=True):
+        values = known.data[start:end]
+        for value, count in ((1, positives), (-1, negatives)):
+            candidates = start + np.flatnonzero(values == value)
+            random.shuffle(candidates)
+            keep[candidates if count == ALL else candidates[:count]] = True
+    known.data *= keep
+    known.eliminate_zeros()
+    return known
+
+
 def observe(
-    truth: np.ndarray,
+    truth: Matrix,
     *,
     positives: int | str,
     negatives: int | str,
     seed: int,
     validation_fraction: float,
     split_seed: int,
+    fraction: float = 1.0,
+    annotated: csr_array | None = None,
+    validation: int = 0,
 ) -> Observation:
     """Draw the observed labels of the official training split, then divide it.
 
-    truth: (N, C) bool. The draw covers all rows before the division, as in the released code.
+    truth, annotated: (N, C) bool as in :class:`spml.labels.Split`. The draw covers all rows before
+    the division, as in the released code. The last ``validation`` rows, where there are some, are
+    the dataset's own validation split, and there is nothing to divide. ``fraction`` of the training
+    rows are kept.
     """
-    observed = draw_observed(truth, positives=positives, negatives=negatives, seed=seed)
-    train, val = split_rows(len(truth), validation_fraction=validation_fraction, seed=split_seed)
-    return Observation(train=train, val=val, observed=observed)
+    draw = {"positives": positives, "negatives": negatives, "seed": seed}
+    observed: Matrix
+    if annotated is None:
+        observed = draw_observed(truth, **draw)  # type: ignore[arg-type]
+    else:
+        observed = draw_annotated(truth, annotated, **draw)  # type: ignore[arg-type]
+    count = truth.shape[0]
+    if validation:
+        train, val = np.split(np.arange(count), [count - validation])
+    else:
+        train, val = split_rows(count, validation_fraction=validation_fraction, seed=split_seed)
+    return Observation(train=thin_out(train, fraction=fraction), val=val, observed=observed)
 
 
 def save_observation(path: str | Path, observation: Observation) -> None:
     """Write ``observation`` as one ``.npz``."""
     with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, **vars(observation))
+        np.savez_compressed(
+            temporary,
+            train=observation.train,
+            val=observation.val,
+            **matrix_arrays("observed", observation.observed),  # type: ignore[arg-type]
+        )
 
 
 def load_observation(path: str | Path) -> Observation:
     """Read what :func:`save_observation` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
-        return Observation(**{name: arrays[name] for name in ("train", "val", "observed")})
+        return Observation(
+            train=arrays["train"],
+            val=arrays["val"],
+            observed=read_matrix(arrays, "observed"),
+        )
 
 
 def main() -> None:
@@ -101,8 +170,13 @@ def main() -> None:
     parser.add_argument("--settings", required=True, type=json.loads, help="observe's arguments")
     parser.add_argument("--output", required=True, help="the .npz to write")
     arguments = parser.parse_args()
-    truth = load_labels(arguments.labels).train.truth
-    observation = observe(truth, **arguments.settings)
+    split = load_labels(arguments.labels).train
+    observation = observe(
+        split.truth,
+        annotated=split.annotated,
+        validation=split.validation,
+        **arguments.settings,
+    )
     save_observation(arguments.output, observation)
     seen = observation.observed[observation.train]
     print(

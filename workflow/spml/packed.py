@@ -1,28 +1,42 @@
-"""Packed images: a memory-mapped array a split, and a manifest that stands for them in the DAG."""
+"""Packed images: a memory-mapped array a split, and a manifest that stands for them in the DAG.
+
+Images that are not packed have a manifest too, and are decoded whenever they are read.
+"""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
+from spml.decode import DecodedImages
 from spml.errors import UserError
 from spml.files import atomic_path, read_json, write_json
 from spml.labels import SPLITS
 
+Images: TypeAlias = np.ndarray | DecodedImages
+
 
 @dataclass(frozen=True)
 class PackedImages:
-    """The images of both official splits, (N, height, width, channels) uint8, memory-mapped."""
+    """The images of both official splits, (N, height, width, channels) uint8, memory-mapped.
 
-    train: np.ndarray
-    test: np.ndarray
+    Images that are decoded on the fly have the shape of an array and are indexed by rows like one.
+    """
+
+    train: Images
+    test: Images
+
+
+def file_checksum(path: Path) -> str:
+    """sha256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _describe(path: Path, array: np.ndarray) -> dict[str, object]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"file": path.name, "shape": list(array.shape), "sha256": digest}
+    return {"file": path.name, "shape": list(array.shape), "sha256": file_checksum(path)}
 
 
 def save_packed(manifest: str | Path, images: dict[str, np.ndarray]) -> None:
@@ -41,22 +55,40 @@ def save_packed(manifest: str | Path, images: dict[str, np.ndarray]) -> None:
     write_json(manifest, description)
 
 
+def _memory_map(path: Path, shape: list[int], manifest: Path) -> np.ndarray:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); delete {manifest} to pack again"
+        ) from error
+    if list(array.shape) != shape:
+        raise UserError(
+            f"{path} has shape {list(array.shape)} but its manifest says {shape}; delete "
+            f"{manifest} to pack again"
+        )
+    return array
+
+
+def _on_the_fly(path: Path, folder: Path, shape: list[int], manifest: Path) -> DecodedImages:
+    try:
+        paths = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); delete {manifest} to list the images again"
+        ) from error
+    return DecodedImages(folder, paths, shape[1])
+
+
 def load_packed(manifest: str | Path) -> PackedImages:
     """Memory-map the packed images; a missing file or another shape is a :class:`UserError`."""
     manifest = Path(manifest)
-    arrays = {}
+    arrays: dict[str, Images] = {}
     for split, description in read_json(manifest).items():
-        path = manifest.with_name(description["file"])
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{path} cannot be read ({error}); delete {manifest} to pack again"
-            ) from error
-        if list(array.shape) != description["shape"]:
-            raise UserError(
-                f"{path} has shape {list(array.shape)} but its manifest says "
-                f"{description['shape']}; delete {manifest} to pack again"
-            )
-        arrays[split] = array
+        shape = description["shape"]
+        if "list" in description:
+            listed = manifest.with_name(description["list"])
+            arrays[split] = _on_the_fly(listed, Path(description["folder"]), shape, manifest)
+        else:
+            arrays[split] = _memory_map(manifest.with_name(description["file"]), shape, manifest)
     return PackedImages(**arrays)

@@ -45,7 +45,7 @@ def _check_inputs(labels: Labels, observation: Observation, images: PackedImages
             f"{labels.train.truth.shape}: they are of another dataset"
         )
     for split in ("train", "test"):
-        packed, rows = len(getattr(images, split)), len(getattr(labels, split).truth)
+        packed, rows = len(getattr(images, split)), len(getattr(labels, split).images)
         if packed != rows:
             raise UserError(f"{packed} packed {split} images but {rows} rows of labels")
 
@@ -119,6 +119,7 @@ def _read_data(arguments: argparse.Namespace) -> Data:
         val_rows=observation.val,
         truth=labels.train.truth,
         observed=observation.observed,
+        annotated=labels.train.annotated,
     )
 
 

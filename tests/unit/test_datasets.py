@@ -1,0 +1,339 @@
+"""Each dataset's module, on small official trees that the test writes and on real annotation."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from shared_data import shared
+from spml.datasets import coco2014, cub, nuswide, openimages, voc2012
+from spml.datasets.export import export
+from spml.errors import UserError
+from spml.format import check_counts, counts, read_class_counts, read_labels
+from spml.labels import load_labels, save_labels
+
+COCO_TRAIN = {  # sha256 of the arrays that the original code base's users committed
+    "images": "43c17ccc2f87451021025ad1edb89ebc350e2e1c5ba328f003362e30d5dd16e8",
+    "labels": "59a5c372ef54b246fc8facefc0f7df1236c059c6633f71cdb0db772f788b56e0",
+    "labels_obs": "a54609c20150440879240c8d56355a570d7591b0641dd4ffc43238cc938b26ee",
+}
+# Images a class in the official statistics of VOC 2012, main task.
+VOC_TRAIN = [
+    "327",
+    "268",
+    "395",
+    "260",
+    "365",
+    "213",
+    "590",
+    "539",
+    "566",
+    "151",
+    "269",
+    "632",
+    "237",
+    "265",
+    "1994",
+    "269",
+    "171",
+    "257",
+    "273",
+    "290",
+]
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+# --------------------------------------------------------------------------------------------------
+# VOC
+# --------------------------------------------------------------------------------------------------
+
+
+def write_voc(root: Path) -> None:
+    labels = {  # two classes matter here, dog and person; 0 is difficult
+        "train": {"2008_000002": (1, 0), "2008_000001": (-1, 1), "2008_000003": (0, -1)},
+        "val": {"2008_000005": (1, 1)},
+    }
+    for split, images in labels.items():
+        for name in voc2012.CLASSES:
+            column = {"dog": 0, "person": 1}.get(name)
+            lines = [
+                f"{image} {-1 if column is None else values[column]:2d}\n"
+                for image, values in images.items()
+            ]
+            write(root / f"VOCdevkit/VOC2012/ImageSets/Main/{name}_{split}.txt", "".join(lines))
+
+
+def test_voc_takes_difficult_for_absent_and_sorts_by_name(tmp_path):
+    write_voc(tmp_path)
+    classes, split = voc2012.read_split(tmp_path, "train")
+    assert list(classes) == sorted(classes)
+    assert len(classes) == 20
+    # 000003 has nothing but a difficult object and is left out.
+    assert split.images.tolist() == ["2008_000001.jpg", "2008_000002.jpg"]
+    assert [classes[c] for c in np.flatnonzero(split.truth[0])] == ["person"]
+    assert [classes[c] for c in np.flatnonzero(split.truth[1])] == ["dog"]
+    assert len(split.boxes) == 0
+
+
+def test_voc_boxes_are_those_of_present_classes_as_fractions(tmp_path):
+    write_voc(tmp_path)
+    objects = "".join(
+        f"<object><name>{name}</name><bndbox><xmin>1</xmin><ymin>21</ymin><xmax>50</xmax>"
+        f"<ymax>40</ymax></bndbox></object>"
+        for name in ("person", "cat")
+    )
+    write(
+        tmp_path / "VOCdevkit/VOC2012/Annotations/2008_000001.xml",
+        f"<a><size><width>100</width><height>40</height></size>{objects}</a>",
+    )
+    write(
+        tmp_path / "VOCdevkit/VOC2012/Annotations/2008_000002.xml",
+        "<a><size><width>100</width><height>40</height></size></a>",
+    )
+    classes, split = voc2012.read_split(tmp_path, "train")
+    expected = [[0, classes.index("person"), 0.0, 0.5, 0.5, 1.0]]
+    np.testing.assert_allclose(split.boxes, expected)
+
+
+def test_voc_lists_of_2012(tmp_path):
+    with tarfile.open(shared("labels/voc2012_ImageSets_Main.tar.gz")) as archive:
+        archive.extractall(tmp_path / "VOCdevkit", filter="data")
+    labels = read_labels(voc2012, tmp_path, 448)
+    assert labels.train.truth.sum(axis=0).tolist() == [int(count) for count in VOC_TRAIN]
+    assert round(labels.train.truth.sum() / 5717, 4) == 1.4572
+    assert round(labels.test.truth.sum() / 5823, 4) == 1.4341
+    check_counts(
+        labels,
+        {"train": {"images": 5717}, "test": {"images": 5823}},
+        read_class_counts("config/class_counts.tsv", "voc"),
+    )
+
+
+# --------------------------------------------------------------------------------------------------
+# COCO
+# --------------------------------------------------------------------------------------------------
+
+COCO = {
+    "info": {"year": 2014, "nested": [1, [2]]},
+    "images": [
+        {"id": 9, "width": 200, "height": 100},
+        {"id": 100012, "width": 10, "height": 10},
+        {"id": 25, "width": 10, "height": 10},
+    ],
+    "annotations": [
+        {"image_id": 9, "category_id": 90, "bbox": [20, 10, 60, 40], "iscrowd": 1},
+        {"image_id": 100012, "category_id": 1, "bbox": [0, 0, 10, 10], "segmentation": [[1, 2]]},
+        {"image_id": 9, "category_id": 90, "bbox": [0, 0, 200, 100]},
+    ],
+    "licenses": [],
+    "categories": [{"id": 90, "name": "toothbrush"}, {"id": 1, "name": "person"}],
+}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_coco_rows_classes_crowds_and_boxes(tmp_path, indent):
+    write(tmp_path / "annotations/instances_val2014.json", json.dumps(COCO, indent=indent))
+    classes, split = coco2014.read_split(tmp_path, "test")
+    assert classes == ("toothbrush", "person")  # the order of the file
+    # Sorted as text; image 25 has no annotation and is left out.
+    assert split.images.tolist() == [
+        "val2014/COCO_val2014_000000100012.jpg",
+        "val2014/COCO_val2014_000000000009.jpg",
+    ]
+    assert split.truth.tolist() == [[False, True], [True, False]]
+    np.testing.assert_allclose(
+        split.boxes, [[1, 0, 0.1, 0.1, 0.4, 0.5], [0, 1, 0, 0, 1, 1], [1, 0, 0, 0, 1, 1]]
+    )
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("document", [{}, {"a": []}, {"a": 1, "b": [[1], "x"], "c": {"d": [2]}}])
+def test_lists_are_read_item_by_item(document, indent):
+    """The same as parsing the whole document first."""
+    expected = [(key, item) for key, v in document.items() if isinstance(v, list) for item in v]
+    assert list(coco2014.iterate_items(json.dumps(document, indent=indent))) == expected
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"annotations": [', "[]", '{"annotations": []}'])
+def test_broken_coco_annotation_is_a_sentence(tmp_path, text):
+    write(tmp_path / "annotations/instances_train2014.json", text)
+    with pytest.raises(UserError, match=r"instances_train2014\.json"):
+        coco2014.read_split(tmp_path, "train")
+
+
+def test_coco_arrays_of_the_original_code_base(tmp_path):
+    with zipfile.ZipFile(shared("labels/coco2014_train_image_labels.zip")) as archive:
+        archive.extractall(tmp_path / "raw")
+    command = [sys.executable, "-m", "spml.datasets.export", "--dataset", "coco"]
+    command += ["--raw", tmp_path / "raw", "--out", tmp_path / "out", "--split", "train"]
+    started = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    assert time.perf_counter() - started < 30  # 2 s on a free core
+    for kind, expected in COCO_TRAIN.items():
+        content = (tmp_path / "out" / f"formatted_train_{kind}.npy").read_bytes()
+        assert hashlib.sha256(content).hexdigest() == expected, kind
+    known = read_class_counts("config/class_counts.tsv", "coco")["train"]
+    labels = np.load(tmp_path / "out" / "formatted_train_labels.npy")
+    assert sum(known.values()) == labels.sum() == 241035
+    assert sorted(known.values()) == sorted(labels.sum(axis=0))
+
+
+# --------------------------------------------------------------------------------------------------
+# CUB
+# --------------------------------------------------------------------------------------------------
+
+
+def write_cub(root: Path, nested: bool = False) -> None:
+    tree = root / "CUB_200_2011/CUB_200_2011" if nested else root / "CUB_200_2011"
+    write(tree / "images.txt", "1 a/1.jpg\n2 b/2.jpg\n3 b/3.jpg\n")
+    write(tree / "train_test_split.txt", "1 1\n2 0\n3 1\n")
+    write(tree.parent / "attributes.txt", "1 has_bill::a\n2 has_bill::b\n")
+    labels = [
+        "1 1 1 4 0.5",
+        "1 2 0 1 7.0",
+        "2 1 0 3 1.5 0",
+        "2 2 1 1 0.1",
+        "3 1 1 2 9",
+        "3 2 1 1 2",
+    ]
+    write(tree / "attributes/image_attribute_labels.txt", "\n".join(labels) + "\n")
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_cub_ignores_certainty_and_superfluous_columns(tmp_path, nested):
+    write_cub(tmp_path, nested)
+    classes, train = cub.read_split(tmp_path, "train")
+    _, test = cub.read_split(tmp_path, "test")
+    assert classes == ("has_bill::a", "has_bill::b")
+    assert train.images.tolist() == ["a/1.jpg", "b/3.jpg"]
+    assert train.truth.tolist() == [[True, False], [True, True]]
+    assert test.truth.tolist() == [[False, True]]
+    assert (cub.image_folder(tmp_path) / "..").resolve().name == "CUB_200_2011"
+
+
+def test_cub_with_a_missing_row_is_a_sentence(tmp_path):
+    write_cub(tmp_path)
+    path = tmp_path / "CUB_200_2011/attributes/image_attribute_labels.txt"
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]))
+    with pytest.raises(UserError, match="has 5 rows; 3 images x 2 attributes"):
+        cub.read_split(tmp_path, "train")
+
+
+def test_cub_arrays_hold_integers(tmp_path):
+    write_cub(tmp_path)
+    export("cub", tmp_path, tmp_path / "out", "val")
+    for kind in ("labels", "labels_obs"):
+        assert np.load(tmp_path / f"out/formatted_val_{kind}.npy").dtype == np.int64
+
+
+# --------------------------------------------------------------------------------------------------
+# NUS-WIDE
+# --------------------------------------------------------------------------------------------------
+
+
+def test_nus_reads_the_published_lists_and_keeps_empty_rows(tmp_path):
+    labels = np.zeros((3, 81))
+    labels[1, [4, 80]] = 1
+    np.save(tmp_path / "formatted_val_labels.npy", labels)
+    np.save(tmp_path / "formatted_val_images.npy", np.array(["a/1.jpg", "b/2.jpg", "c/3.jpg"]))
+    classes, split = nuswide.read_split(tmp_path, "test")
+    assert (len(classes), classes[4], classes[80]) == (81, "birds", "zebra")
+    assert (split.truth == labels.astype(bool)).all()
+    np.save(tmp_path / "formatted_val_labels.npy", labels[:2])
+    with pytest.raises(UserError, match=r"shape \(2, 81\)"):
+        nuswide.read_split(tmp_path, "test")
+
+
+# --------------------------------------------------------------------------------------------------
+# Open Images
+# --------------------------------------------------------------------------------------------------
+
+
+def write_openimages(root: Path) -> None:
+    tree = root / "2017_11"
+    write(tree / "classes-trainable.txt", "/m/b\n/m/a\n/m/c\n")
+    write(tree / "class-descriptions.csv", '/m/a,"Cat, wild"\n/m/b,Dog\n/m/c,Dog\n/m/x,Other\n')
+    rows = {
+        "train": [
+            "00000000000000ff,verification,/m/a,1",
+            "00000000000000ff,verification,/m/b,0",
+            "0000000000000001,verification,/m/a,0",
+            "0000000000000001,crowdsource-verification,/m/a,1",  # present wins
+            "0000000000000002,verification,/m/x,1",  # not trainable
+        ],
+        "validation": ["ffffffffffffffff,verification,/m/c,1"],
+        "test": ["0000000000000005,verification,/m/c,0", "0000000000000005,verification,/m/b,1"],
+    }
+    for split, lines in rows.items():
+        header = "ImageID,Source,LabelName,Confidence\n"
+        write(tree / split / "annotations-human.csv", header + "\n".join(lines) + "\n")
+
+
+def test_openimages_knows_present_absent_and_unknown(tmp_path, monkeypatch):
+    monkeypatch.setattr(openimages, "CHUNK", 2)
+    write_openimages(tmp_path)
+    labels = read_labels(openimages, tmp_path, 448)
+    assert labels.classes == ("Dog (/m/b)", "Cat, wild", "Dog (/m/c)")
+    assert labels.train.paths() == [
+        "train/0000000000000001.jpg",
+        "train/00000000000000ff.jpg",
+        "validation/ffffffffffffffff.jpg",
+    ]
+    assert labels.train.validation == 1
+    assert labels.train.truth.toarray().tolist() == [
+        [False, True, False],
+        [False, True, False],
+        [False, False, True],
+    ]
+    assert labels.train.annotated.toarray().tolist() == [
+        [False, True, False],
+        [True, True, False],
+        [False, False, True],
+    ]
+    assert counts(labels.train)["annotated"] == 4
+    save_labels(tmp_path / "labels.npz", labels)
+    loaded = load_labels(tmp_path / "labels.npz")
+    for name in ("train", "test"):
+        for matrix in ("truth", "annotated"):
+            before, after = (getattr(getattr(x, name), matrix) for x in (labels, loaded))
+            assert (before != after).nnz == 0
+        assert getattr(loaded, name).validation == getattr(labels, name).validation
+        assert getattr(loaded, name).paths() == getattr(labels, name).paths()
+
+
+# --------------------------------------------------------------------------------------------------
+# All
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", [voc2012, coco2014, cub, nuswide, openimages])
+def test_missing_tree_is_a_sentence(module, tmp_path):
+    with pytest.raises(UserError, match=str(tmp_path)):
+        module.read_split(tmp_path, "train")
+
+
+def test_boxes_are_scaled_to_the_packed_size(tmp_path):
+    for split in ("train", "val"):
+        write(tmp_path / f"annotations/instances_{split}2014.json", json.dumps(COCO))
+    labels = read_labels(coco2014, tmp_path, 448)
+    np.testing.assert_allclose(labels.test.boxes[0], [1, 0, 44.8, 44.8, 179.2, 224.0])
+
+
+def test_counts_that_differ_stop_with_both_numbers(tmp_path):
+    write_cub(tmp_path)
+    labels = read_labels(cub, tmp_path, 448)
+    check_counts(labels, {"train": {"images": 2, "positives": 3}}, {})
+    with pytest.raises(UserError, match="the train split has 2 images but 5994 are expected"):
+        check_counts(labels, {"train": {"images": 5994}}, {})
+    with pytest.raises(UserError, match="'has_bill::b' has 1 images in the test split but 7"):
+        check_counts(labels, {}, {"test": {"has_bill::b": 7}})

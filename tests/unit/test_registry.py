@@ -1,0 +1,103 @@
+import copy
+
+import pytest
+import yaml
+from spml.registry import (
+    RegistryError,
+    check,
+    configured_rows,
+    download_settings,
+    manifests,
+    read_registry,
+    tree,
+)
+
+
+@pytest.fixture
+def config() -> dict:
+    result: dict = {}
+    for name in ("datasets", "paper"):
+        with open(f"config/{name}.yaml") as file:
+            result |= yaml.safe_load(file)
+    return result
+
+
+def test_shipped_registry_has_every_dataset_of_the_papers(config):
+    check(config)
+    rows = {(row.dataset, row.file): row for row in configured_rows(config)}
+    assert {dataset for dataset, _ in rows} >= {"voc", "coco", "nus", "cub", "openimages"}
+    for row in rows.values():
+        assert all(address.startswith(("http://", "https://")) for address in row.addresses)
+        if row.access == "open":
+            assert row.checksum is not None
+    for dataset in config["datasets"].values():
+        weights = dataset["backbone"]["weights"]
+        if weights.startswith("data/weights/"):
+            assert ("weights", weights.removeprefix("data/weights/")) in rows
+
+
+def test_a_site_mirror_is_set_in_one_place(config):
+    config["download"]["roots"]["coco"] = "http://mirror.local/coco/"
+    settings = download_settings(config, "coco", "train2014.zip")
+    assert settings["addresses"][0] == "http://mirror.local/coco/zips/train2014.zip"
+    assert settings["size"] == 13510573713
+
+
+def test_own_data_needs_no_archive(config):
+    assert tree(config, "coco") == "data/tree/coco"
+    assert len(manifests(config, "coco", "images")) == 2
+    assert manifests(config, "coco", "labels") == [
+        "data/raw/coco/annotations_trainval2014.zip.manifest.json"
+    ]
+    config["data"] = {"coco": {"path": "/datasets/coco"}}
+    assert tree(config, "coco") == "/datasets/coco"
+    assert manifests(config, "coco", "images") == manifests(config, "coco", "labels") == []
+
+
+def test_dataset_without_files_is_told_how_to_get_them(config):
+    config["datasets"]["mine"] = copy.deepcopy(config["datasets"]["coco"])
+    config["select"]["datasets"] = ["mine"]
+    with pytest.raises(RegistryError, match=r"no labels of mine; .* set data\.mine\.path"):
+        check(config)
+    config["data"] = {"mine": {"path": "/x"}, "other": {"path": "/y"}}
+    with pytest.raises(RegistryError, match=r"data\.other is not a dataset"):
+        check(config)
+
+
+HEADER = "dataset\tfile\tholds\taddress\tmirrors\tbytes\tchecksum\tlicence\taccess"
+GOOD = ["d", "f.zip", "all", "{r}/f.zip", "", "12", "md5:" + "0" * 32, "CC0", "open"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "sentence"),
+    [
+        (1, "../f.zip", "line 2: file is '../f.zip', which is not a plain file name"),
+        (2, "picture", "line 2: holds is 'picture'; allowed: labels, images, all"),
+        (3, "{other}/f.zip", r"line 2: no download\.roots\.other in the configuration; r"),
+        (5, "12 GB", "line 2: bytes is '12 GB'"),
+        (6, "0a0a0a0a", "line 2: checksum is '0a0a0a0a'"),
+        (8, "closed", "line 2: access is 'closed'; allowed: open, manual"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, column, value, sentence):
+    path = tmp_path / "registry.tsv"
+    row = list(GOOD)
+    path.write_text("\n".join([HEADER, "\t".join(row), ""]))
+    assert read_registry(path, {"r": "http://x"})[0].addresses == ("http://x/f.zip",)
+    row[column] = value
+    path.write_text("\n".join([HEADER, "\t".join(row), ""]))
+    with pytest.raises(RegistryError, match=sentence):
+        read_registry(path, {"r": "http://x"})
+
+
+def test_wrong_columns_and_double_rows(tmp_path):
+    path = tmp_path / "registry.tsv"
+    path.write_text("dataset\tfile\n")
+    with pytest.raises(RegistryError, match="the columns must be dataset, file, holds"):
+        read_registry(path, {})
+    path.write_text("\n".join([HEADER, "\t".join(GOOD), "\t".join(GOOD)]))
+    with pytest.raises(RegistryError, match=r"d f\.zip stands there twice"):
+        read_registry(path, {"r": ""})
+    path.write_text(f"{HEADER}\nd\tf\n")
+    with pytest.raises(RegistryError, match="line 2: 9 columns are expected"):
+        read_registry(path, {})

@@ -1,0 +1,287 @@
+"""Stage *pack*: decode every image once, into one memory-mapped file a split.
+
+With ``on_the_fly`` nothing is stored but the list of images, which training then decodes itself.
+
+While a split is packed, <split>.npy.partial holds the pixels and <split>.done one byte an image, so
+that an interrupted run goes on where it stopped. <split>.key says what the pixels were made from;
+pixels made from something else are made anew.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import shutil
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from spml.datasets import dataset_module
+from spml.decode import decode_image
+from spml.errors import UserError, run_command
+from spml.files import write_json, write_text
+from spml.labels import SPLITS, load_labels
+from spml.packed import file_checksum
+
+# Images that a process decodes between two entries in the record of what is done.
+PIECE = 32
+# Raised when a change of this module or of the decoding changes pixels.
+VERSION = 1
+
+
+class Piece(NamedTuple):
+    """Rows ``start`` and following of a split: what one process does in one go."""
+
+    start: int
+    files: list[str]
+    size: int
+    target: str
+    offset: int  # of the first pixel of row 0
+
+
+def _pack_piece(piece: Piece) -> tuple[int, int]:
+    """Decode the images of a piece into the file; returns its first row and their number."""
+    row_bytes = piece.size * piece.size * 3
+    descriptor = os.open(piece.target, os.O_WRONLY)
+    try:
+        for number, file in enumerate(piece.files):
+            pixels = decode_image(file, piece.size).tobytes()
+            place = piece.offset + (piece.start + number) * row_bytes
+            # A memory map would die of a signal on a full disk; this raises an error.
+            if os.pwrite(descriptor, pixels, place) != row_bytes:
+                raise OSError(f"{piece.target} could not be written whole")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return piece.start, len(piece.files)
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it is killed, so that it writes no more."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _start_process() -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    """The beginning of an .npy file of uint8 in C order."""
+    stream = io.BytesIO()
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+    return stream.getvalue()
+
+
+class _Split:
+    """Paths and state of one split on the way to its .npy file."""
+
+    def __init__(self, folder: Path, name: str, files: list[str], size: int, origin: str) -> None:
+        self.name = name
+        self.files = files
+        self.size = size
+        self.shape = (len(files), size, size, 3)
+        self.header = _npy_header(self.shape)
+        self.final = folder / f"{name}.npy"
+        self.partial = folder / f"{name}.npy.partial"
+        self.record = folder / f"{name}.done"
+        self.key_file = folder / f"{name}.key"
+        text = json.dumps([VERSION, size, origin, files])
+        self.key = hashlib.sha256(text.encode()).hexdigest()
+        if not self.key_file.exists() or self.key_file.read_text() != self.key:
+            for path in (self.final, self.partial, self.record):
+                path.unlink(missing_ok=True)
+            write_text(self.key_file, self.key)
+
+    @property
+    def bytes(self) -> int:
+        return len(self.header) + int(np.prod(self.shape))
+
+    def done(self) -> np.ndarray:
+        """(N,) bool: which rows are in the file."""
+        if self.final.exists() and self.final.stat().st_size == self.bytes:
+            return np.ones(len(self.files), dtype=np.bool_)
+        if self.record.exists() and self.partial.exists():
+            record = np.fromfile(self.record, dtype=np.bool_)
+            if len(record) == len(self.files):
+                return record
+        return np.zeros(len(self.files), dtype=np.bool_)
+
+    def missing_bytes(self) -> int:
+        """Bytes that the disk still has to take."""
+        if self.final.exists():
+            return 0
+        used = self.partial.stat().st_blocks * 512 if self.partial.exists() else 0
+        return max(0, self.bytes - used)
+
+    def pieces(self) -> list[Piece]:
+        """What is left to do; rows are done or not in whole pieces."""
+        done = self.done()
+        return [
+            Piece(
+                start,
+                self.files[start : start + PIECE],
+                self.size,
+                str(self.partial),
+                len(self.header),
+            )
+            for start in range(0, len(self.files), PIECE)
+            if not done[start : start + PIECE].all()
+        ]
+
+    def pack(self, processes: int) -> None:
+        """Make the .npy file."""
+        if self.final.exists():
+            return
+        done = self.done()
+        if not done.any():
+            with self.partial.open("wb") as file:
+                file.write(self.header)
+                file.truncate(self.bytes)
+            done.tofile(self.record)
+        pieces = self.pieces()
+        with (
+            tqdm(
+                total=len(self.files),
+                initial=int(done.sum()),
+                desc=self.name,
+                unit="image",
+                mininterval=1,
+            ) as progress,
+            self.record.open("r+b") as record,
+            ProcessPoolExecutor(
+                max(1, min(processes, len(pieces))),
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_start_process,
+            ) as pool,
+        ):
+            waiting = [pool.submit(_pack_piece, piece) for piece in pieces]
+            for finished in as_completed(waiting):
+                if finished.exception() is not None:
+                    pool.shutdown(cancel_futures=True)
+                start, count = finished.result()
+                record.seek(start)
+                record.write(b"\1" * count)
+                record.flush()
+                progress.update(count)
+        self.partial.replace(self.final)
+        self.record.unlink()
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Raise UserError where the disk of ``folder`` has less than ``needed`` bytes free."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"packing into {folder} needs {needed / 1e9:.1f} GB more but {free / 1e9:.1f} GB are "
+            "free; free some space, link the folder to a larger disk, or set pack: on_the_fly for "
+            "this dataset"
+        )
+
+
+def _check_present(files: Sequence[str]) -> None:
+    for file in files:
+        if not os.path.isfile(file):
+            raise UserError(f"image {file} does not exist; the dataset is incomplete")
+
+
+def pack(
+    folder: Path,
+    images: dict[str, list[str]],
+    *,
+    root: Path,
+    size: int,
+    origin: str,
+    processes: int,
+) -> dict[str, Any]:
+    """Pack the images of each split into ``folder`` and return the manifest's content.
+
+    images: paths relative to ``root``. origin: identifies the files beyond their names.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    splits = [
+        _Split(folder, name, [str(root / path) for path in paths], size, origin)
+        for name, paths in images.items()
+    ]
+    for split in splits:
+        _check_present(split.files)
+    check_space(folder, sum(split.missing_bytes() for split in splits))
+    manifest = {}
+    for split in splits:
+        try:
+            split.pack(processes)
+        except OSError as error:
+            raise UserError(
+                f"{split.partial} could not be written ({error}); what is done is kept"
+            ) from error
+        manifest[split.name] = {
+            "file": split.final.name,
+            "shape": list(split.shape),
+            "sha256": file_checksum(split.final),
+        }
+    return manifest
+
+
+def list_only(
+    folder: Path, images: dict[str, list[str]], *, root: Path, size: int, origin: str
+) -> dict[str, Any]:
+    """The manifest's content for images that training decodes itself."""
+    manifest = {}
+    for name, paths in images.items():
+        _check_present([str(root / path) for path in paths])
+        text = "".join(f"{path}\n" for path in paths)
+        write_text(folder / f"{name}.txt", text)
+        manifest[name] = {
+            "list": f"{name}.txt",
+            "folder": str(root),
+            "shape": [len(paths), size, size, 3],
+            "sha256": hashlib.sha256(f"{origin}\n{text}".encode()).hexdigest(),
+        }
+    return manifest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m spml.pack",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--dataset", required=True, help="module of spml.datasets")
+    parser.add_argument("--raw", required=True, type=Path, help="folder of the official tree")
+    parser.add_argument("--labels", required=True, help="labels of the dataset (.npz)")
+    parser.add_argument("--origin", nargs="*", default=(), type=Path, help="manifests of the tree")
+    parser.add_argument("--size", type=int, default=448, help="height and width in pixels (448)")
+    parser.add_argument(
+        "--pack", choices=("memory_map", "on_the_fly"), default="memory_map", help="how to store"
+    )
+    parser.add_argument("--processes", type=int, default=1, help="processes that decode (1)")
+    parser.add_argument("--manifest", required=True, type=Path, help="manifest (.json) to write")
+    arguments = parser.parse_args()
+    labels = load_labels(arguments.labels)
+    images = {name: getattr(labels, name).paths() for name in SPLITS}
+    options = {
+        "root": dataset_module(arguments.dataset).image_folder(arguments.raw),
+        "size": arguments.size,
+        "origin": "\n".join(path.read_text() for path in arguments.origin),
+    }
+    folder = arguments.manifest.parent
+    if arguments.pack == "memory_map":
+        manifest = pack(folder, images, processes=arguments.processes, **options)
+    else:
+        manifest = list_only(folder, images, **options)
+    write_json(arguments.manifest, manifest)
+
+
+if __name__ == "__main__":
+    run_command(main)
