@@ -202,3 +202,11 @@ def test_settings_fit_on_a_command_line():
         config["methods"][f"method{number}"] = {"title": f"Method number {number}", "loss": "an"}
     config["select"]["methods"] = list(config["methods"])
     assert len(json.dumps(report_settings(config))) < 60_000
+
+
+def test_formulas_become_mathml_and_the_rest_is_escaped():
+    html = report.with_formulas(r"$\beta$ if <odd>, else $p^2$")
+    assert html.count("<math") == 2
+    assert "&#x003B2;" in html or "β" in html
+    assert "<msup><mi>p</mi><mn>2</mn></msup>" in html
+    assert " if &lt;odd&gt;, else " in html

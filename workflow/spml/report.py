@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import latex2mathml.converter
+import markupsafe
 import yaml
 
 from spml.addresses import exhibit_path, run_path
@@ -48,6 +50,15 @@ def sort_key(text: str) -> str:
     if number is None:
         return text.lower()
     return number[1].replace("\N{MINUS SIGN}", "-").replace(",", "").replace("+", "")
+
+
+def with_formulas(text: str) -> markupsafe.Markup:
+    """Text with the LaTeX formulas between its dollar signs as MathML, everything else escaped."""
+    parts = re.split(r"\$([^$]+)\$", text)
+    return markupsafe.Markup("").join(
+        markupsafe.Markup(latex2mathml.converter.convert(part)) if position % 2 else part
+        for position, part in enumerate(parts)
+    )
 
 
 def picture(path: Path) -> dict[str, Any]:
@@ -229,6 +240,7 @@ def render(settings: dict[str, Any], benchmarks: Path, page: Path) -> str:
         lstrip_blocks=True,
     )
     environment.filters["sort_key"] = sort_key
+    environment.filters["with_formulas"] = with_formulas
     exhibits = [read_exhibit(item["key"], item["title"], page) for item in settings["exhibits"]]
     papers = [
         {

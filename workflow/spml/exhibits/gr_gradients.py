@@ -7,6 +7,7 @@ are drawn at its start, middle and end.
 from typing import Any
 
 import pandas as pd
+import seaborn
 from matplotlib.figure import Figure
 
 from spml.addresses import GRADIENT_TABLE
@@ -24,14 +25,8 @@ from spml.exhibits.style import (
     new_figure,
 )
 
-STYLES = [
-    (BLACK, "-"),
-    (ORANGE, (0, (5, 1.5))),
-    (SKY, (0, (1, 1))),
-    (BLUE, (0, (5, 1, 1, 1))),
-    (GREY, (0, (3, 1, 1, 1, 1, 1))),
-    (VERMILLION, (0, (2, 2))),
-]
+COLOURS = [BLACK, ORANGE, SKY, BLUE, GREY, VERMILLION]
+DASHES = ["", (5, 1.5), (1, 1), (5, 1, 1, 1), (3, 1, 1, 1, 1, 1), (2, 2)]
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
@@ -47,17 +42,27 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     figure, grid = new_figure(1, 2, width=TEXT_WIDTH, height=2.6)
     panels = (("Losses that stay the same", ~changing, False), ("Scheduled losses", changing, True))
     for axes, (title, chosen, scheduled) in zip(grid[0], panels, strict=True):
-        curves = frame[chosen].groupby(["title", "epoch", "total_epochs"], sort=False)
-        for (color, dashes), ((name, epoch, total), curve) in zip(STYLES, curves, strict=False):
-            label = f"{name}, epoch {epoch} of {total}" if scheduled else name
-            axes.plot(
-                curve["probability"], curve["gradient"], color=color, linestyle=dashes, label=label
-            )
+        curves = frame[chosen]
+        labels = curves["title"]
+        if scheduled:
+            epochs, totals = curves["epoch"].astype(str), curves["total_epochs"].astype(str)
+            labels = labels + ", epoch " + epochs + " of " + totals
+        count = labels.nunique()
+        seaborn.lineplot(
+            x=curves["probability"],
+            y=curves["gradient"],
+            hue=labels.rename(None),
+            style=labels.rename(None),
+            palette=COLOURS[:count],
+            dashes=DASHES[:count],
+            ax=axes,
+        )
         axes.axhline(0, color=BLACK, linewidth=0.6)
         axes.set_title(title)
         axes.set_xlabel("Predicted probability p of an unobserved entry")
+        axes.set_ylabel("")
         axes.set_xlim(0, 1)
-        axes.legend(loc="upper left")
+        axes.legend(loc="lower right" if scheduled else "upper left")
         add_grid(axes)
     grid[0][0].set_ylabel("Gradient with respect to the logit, dL/dz")
     return figure
