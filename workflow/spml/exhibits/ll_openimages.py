@@ -122,7 +122,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     if groups:
         text += (
             f"G1 to G{groups}: groups of equally many classes, from the fewest training "
-            "annotations to the most; a class without annotated test images has no average precision. "
+            "annotations to the most; a class without annotated test images does not count. "
         )
     else:
         text += "All entries are annotated, so classes form no groups. "
