@@ -135,6 +135,72 @@ def optional_flag(flag, name):
     return lambda wildcards, input: f"{flag} {input[name]}" if input[name] else ""
 
 
+def one_of(names):
+    """A wildcard constraint: one of ``names``, or nothing where there are none."""
+    return "|".join(names) or "(?!)"
+
+
+def reference_datasets():
+    """Datasets of which the original code base has arrays."""
+    return [
+        name
+        for name in registry.real_datasets(config)
+        if config["datasets"][name]["source"]["module"] in registry.REFERENCE_MODULES
+    ]
+
+
+def exported_datasets():
+    """Those of them that are selected, or all that anybody can download where none is."""
+    selected = [name for name in config["select"]["datasets"] if name in reference_datasets()]
+    manual = {row.dataset for row in registry.configured_rows(config) if row.access == "manual"}
+    return selected or [name for name in reference_datasets() if name not in manual]
+
+
+def download_settings(wildcards):
+    """The row of the registry of a file of a dataset."""
+    return as_json(registry.download_settings(config, wildcards.dataset, wildcards.file))
+
+
+def weights_settings(wildcards):
+    """The row of the registry of a backbone's weights."""
+    return as_json(registry.download_settings(config, "weights", wildcards.file))
+
+
+def source_setting(key, default=None):
+    """A params function: one key of how a downloaded dataset is read."""
+    return lambda wildcards: config["datasets"][wildcards.dataset]["source"].get(key, default)
+
+
+def format_settings(wildcards):
+    """What is known of a dataset, which formatting compares with what it finds."""
+    return as_json(source_setting("expected", {})(wildcards))
+
+
+def class_counts(wildcards):
+    """The table of known images a class; nothing where a dataset has none."""
+    return source_setting("class_counts", [])(wildcards)
+
+
+def dataset_sources(stage):
+    """An input function: the files that a stage imports for a dataset, its module among them."""
+    return lambda wildcards: sources(stage, f"spml.datasets.{source_setting('module')(wildcards)}")
+
+
+def dataset_tree(wildcards):
+    """The folder of a dataset's official tree."""
+    return registry.tree(config, wildcards.dataset)
+
+
+def tree_manifests(holds):
+    """An input function: manifests of the extracted files that hold ``labels`` or ``images``."""
+    return lambda wildcards: registry.manifests(config, wildcards.dataset, holds)
+
+
+def image_address(wildcards):
+    """Folder of the web that a dataset's images are fetched from one by one."""
+    return source_setting("image_address")(wildcards)
+
+
 def exhibit_settings(exhibit):
     """What an exhibit shows."""
     return as_json(configuration.exhibit_settings(config, exhibit))
@@ -203,69 +269,3 @@ def all_loss_sources():
     """The files of all losses, and of the stage that describes them."""
     losses = configuration.loss_hyperparameters("workflow/spml/losses")
     return sources("spml.describe", *(f"spml.losses.{name}" for name in losses))
-
-
-def one_of(names):
-    """A wildcard constraint: one of ``names``, or nothing where there are none."""
-    return "|".join(names) or "(?!)"
-
-
-def reference_datasets():
-    """Datasets of which the original code base has arrays."""
-    return [
-        name
-        for name in registry.real_datasets(config)
-        if config["datasets"][name]["source"]["module"] in registry.REFERENCE_MODULES
-    ]
-
-
-def exported_datasets():
-    """Those of them that are selected, or all that anybody can download where none is."""
-    selected = [name for name in config["select"]["datasets"] if name in reference_datasets()]
-    manual = {row.dataset for row in registry.configured_rows(config) if row.access == "manual"}
-    return selected or [name for name in reference_datasets() if name not in manual]
-
-
-def download_settings(wildcards):
-    """The row of the registry of a file of a dataset."""
-    return as_json(registry.download_settings(config, wildcards.dataset, wildcards.file))
-
-
-def weights_settings(wildcards):
-    """The row of the registry of a backbone's weights."""
-    return as_json(registry.download_settings(config, "weights", wildcards.file))
-
-
-def source_setting(key, default=None):
-    """A params function: one key of how a downloaded dataset is read."""
-    return lambda wildcards: config["datasets"][wildcards.dataset]["source"].get(key, default)
-
-
-def format_settings(wildcards):
-    """What is known of a dataset, which formatting compares with what it finds."""
-    return as_json(source_setting("expected", {})(wildcards))
-
-
-def class_counts(wildcards):
-    """The table of known images a class; nothing where a dataset has none."""
-    return source_setting("class_counts", [])(wildcards)
-
-
-def dataset_sources(stage):
-    """An input function: the files that a stage imports for a dataset, its module among them."""
-    return lambda wildcards: sources(stage, f"spml.datasets.{source_setting('module')(wildcards)}")
-
-
-def dataset_tree(wildcards):
-    """The folder of a dataset's official tree."""
-    return registry.tree(config, wildcards.dataset)
-
-
-def tree_manifests(holds):
-    """An input function: manifests of the extracted files that hold ``labels`` or ``images``."""
-    return lambda wildcards: registry.manifests(config, wildcards.dataset, holds)
-
-
-def image_address(wildcards):
-    """Folder of the web that a dataset's images are fetched from one by one."""
-    return source_setting("image_address")(wildcards)

@@ -50,17 +50,14 @@ class Piece(NamedTuple):
 def _pack_piece(piece: Piece) -> tuple[int, int]:
     """Decode the images of a piece into the file; returns its first row and their number."""
     row_bytes = piece.size * piece.size * 3
-    descriptor = os.open(piece.target, os.O_WRONLY)
-    try:
+    # A memory map would die of a signal on a full disk; writing raises an error.
+    with open(piece.target, "r+b") as target:
         for number, file in enumerate(piece.files):
-            pixels = decode_image(file, piece.size).tobytes()
-            place = piece.offset + (piece.start + number) * row_bytes
-            # A memory map would die of a signal on a full disk; this raises an error.
-            if os.pwrite(descriptor, pixels, place) != row_bytes:
-                raise OSError(f"{piece.target} could not be written whole")
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            pixels = decode_image(file, piece.size)
+            target.seek(piece.offset + (piece.start + number) * row_bytes)
+            target.write(pixels.tobytes())
+        target.flush()
+        os.fsync(target.fileno())
     return piece.start, len(piece.files)
 
 

@@ -1,0 +1,168 @@
+"""The workflow on 256 real photographs of COCO: from a web server's archives to metrics."""
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+from shared_data import shared
+from sklearn.linear_model import LogisticRegression
+from spml.decode import decode_image
+from spml.features import extract_features
+from spml.labels import load_labels
+from spml.metrics import average_precision
+from spml.models import build_classifier, load_backbone
+from spml.observe import load_observation
+from spml.packed import load_packed
+from web_server import serve
+
+METHODS = ("an", "ll_r", "gr")
+RUNS = [f"results/runs/mini_coco/mini/{method}/seed0/metrics.json" for method in METHODS]
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "deviation": [0.229, 0.224, 0.225]}
+
+
+def run(checkout, *arguments: str, fails: bool = False) -> str:
+    configuration = ("--configfile", "tests/workflow/mini_coco.yaml", "roots.yaml", "--")
+    done = subprocess.run(
+        checkout.command(*arguments[:-1], *configuration, *arguments[-1].split()),
+        cwd=checkout.path,
+        env=checkout.environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert (done.returncode != 0) == fails, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(pristine, tmp_path_factory):
+    """A checkout in which the runs are finished, and what the server was asked for."""
+    mirror, weights = shared("mini_coco_mirror"), shared("weights")
+    folder = tmp_path_factory.mktemp("server")
+    checkout = pristine.copy(tmp_path_factory.mktemp("real") / "checkout")
+    folders = {name: mirror / name for name in ("zips", "annotations")} | {"weights": weights}
+    with serve(folders, folder) as server:
+        roots = {"download": {"roots": {"mini": server.address}}}
+        (checkout.path / "roots.yaml").write_text(json.dumps(roots))
+        run(checkout, " ".join(RUNS))
+        answers = server.answers()
+    return checkout, answers
+
+
+def test_runs_end_with_metrics(trained):
+    checkout, answers = trained
+    for path in RUNS:
+        metrics = json.loads((checkout.path / path).read_text())
+        assert len(metrics["test"]["ap"]) == 80
+        assert metrics["test"]["map"] > 0
+    # The first address of the training archive does not exist; its mirror does. Once is enough.
+    statuses = {path: status for path, status, _ in answers}
+    assert statuses.pop("/zips/missing/train2014.zip") == 404
+    assert set(statuses.values()) == {200}
+    assert len(answers) == 5
+
+
+def test_nothing_is_left_to_do(trained):
+    assert "Nothing to be done" in run(trained[0], " ".join(RUNS))
+
+
+def test_packing_and_results_are_made_anew_without_the_server(trained):
+    """Archives are kept, and the server is gone by now."""
+    checkout, _ = trained
+    manifest = checkout.path / "data/packed/mini_coco/manifest.json"
+    before = manifest.read_bytes()
+    manifest.unlink()
+    run(checkout, "data/packed/mini_coco/manifest.json")
+    assert manifest.read_bytes() == before
+
+
+def test_labels_and_observation(trained):
+    checkout, _ = trained
+    labels = load_labels(checkout.path / "results/labels/mini_coco.npz")
+    # Two of the 128 training photographs have no annotation.
+    assert (len(labels.train.images), len(labels.test.images)) == (126, 128)
+    assert labels.test.truth.sum() == 373
+    assert len(labels.test.boxes) == 898
+    assert labels.test.boxes[:, 2:].max() <= 224.5
+    observed = load_observation(
+        checkout.path / "results/observed/mini_coco/mini/single_positive_part.npz"
+    )
+    assert len(observed.val) == 25
+    assert len(observed.train) == 25  # of 101
+    assert (observed.observed.sum(axis=1) == 1).all()
+
+
+def test_packed_pixels_are_those_of_the_photographs(trained):
+    checkout, _ = trained
+    labels = load_labels(checkout.path / "results/labels/mini_coco.npz")
+    packed = load_packed(checkout.path / "data/packed/mini_coco/manifest.json")
+    assert packed.train.shape == (126, 224, 224, 3)
+    for row in range(0, 128, 9):
+        path = checkout.path / "data/tree/mini_coco" / labels.test.paths()[row]
+        assert (packed.test[row] == decode_image(path, 224)).all()
+
+
+def test_own_copy_of_the_data_needs_no_download(trained, tmp_path):
+    checkout, _ = trained
+    tree = checkout.path / "data/tree/mini_coco"
+    configuration = tmp_path / "own.yaml"
+    roots = json.loads((checkout.path / "roots.yaml").read_text())
+    data = {"data": {"mini_coco": {"path": str(tree)}}}
+    configuration.write_text(json.dumps(roots | data))
+    printed = subprocess.run(
+        checkout.command(
+            "-n",
+            "--forceall",
+            "--configfile",
+            "tests/workflow/mini_coco.yaml",
+            str(configuration),
+            "--",
+            "data/packed/mini_coco/manifest.json",
+        ),
+        cwd=checkout.path,
+        env=checkout.environment(),
+        text=True,
+        capture_output=True,
+    )
+    assert printed.returncode == 0, printed.stderr
+    assert "rule pack" in printed.stdout + printed.stderr or "Pack the images" in printed.stdout
+    assert "Download" not in printed.stdout + printed.stderr
+
+
+def test_frozen_features_with_full_labels_beat_the_base_rate(trained):
+    """Pixels, labels and weights are lined up: shuffled rows of labels give the base rate."""
+    checkout, _ = trained
+    torch.set_num_threads(1)
+    labels = load_labels(checkout.path / "results/labels/mini_coco.npz")
+    packed = load_packed(checkout.path / "data/packed/mini_coco/manifest.json")
+    classifier = build_classifier("mobilenet_v2", 1)
+    load_backbone(classifier, checkout.path / "data/weights/mobilenet_v2.pt")
+    train, test = (
+        extract_features(classifier.backbone, images, **IMAGENET, device=torch.device("cpu"))
+        for images in (packed.train, packed.test)
+    )
+    columns = [
+        c
+        for c in range(80)
+        if labels.train.truth[:, c].sum() >= 5 and labels.test.truth[:, c].sum() >= 5
+    ]
+    assert len(columns) >= 10
+    truth = labels.test.truth[:, columns]
+
+    def precision(rows: np.ndarray) -> float:
+        scores = [
+            LogisticRegression(C=0.01, max_iter=200)
+            .fit(train, labels.train.truth[rows, column])
+            .decision_function(test)
+            for column in columns
+        ]
+        return float(average_precision(np.stack(scores, axis=1), truth).mean())
+
+    base_rate = truth.mean()
+    lined_up = precision(np.arange(len(train)))
+    shuffled = precision(np.random.default_rng(0).permutation(len(train)))
+    assert lined_up > 0.35
+    assert lined_up > 3 * base_rate
+    assert shuffled < 2 * base_rate
