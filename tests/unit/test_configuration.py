@@ -84,7 +84,7 @@ def test_every_shipped_method_builds_with_its_hyperparameters(config):
         ("methods.gr.extends", "gr_without_v", "goes round in a circle"),
         ("methods.wan.training", {"epoch": 3}, "methods.wan.training.epoch is not a key"),
         ("methods.wan.observation", "all", "methods.wan.observation is 'all'; allowed: "),
-        ("methods.wan.datasets", {"voc": {}}, "methods.wan.datasets.voc is 'voc'; allowed: digits"),
+        ("methods.wan.datasets", {"mnist": {}}, "methods.wan.datasets.mnist is 'mnist'; allowed: coco, cub"),
         ("exhibits.gr_main_table.methods", ["xx"], "config/exhibits.yaml: exhibits.gr_main_table.methods[0] is 'xx'"),
         ("datasets.digits.compose.noise", -1, "datasets.digits.compose.noise must be at least 0"),
     ],

@@ -4,7 +4,6 @@ import json
 import subprocess
 
 import numpy as np
-import pytest
 import torch
 from shared_data import shared
 from sklearn.linear_model import LogisticRegression
@@ -22,7 +21,7 @@ RUNS = [f"results/runs/mini_coco/mini/{method}/seed0/metrics.json" for method in
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "deviation": [0.229, 0.224, 0.225]}
 
 
-def run(checkout, *arguments: str, fails: bool = False) -> str:
+def run(checkout, *arguments: str) -> str:
     configuration = ("--configfile", "tests/workflow/mini_coco.yaml", "roots.yaml", "--")
     done = subprocess.run(
         checkout.command(*arguments[:-1], *configuration, *arguments[-1].split()),
@@ -32,45 +31,23 @@ def run(checkout, *arguments: str, fails: bool = False) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    assert (done.returncode != 0) == fails, done.stdout
+    assert done.returncode == 0, done.stdout
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def trained(pristine, tmp_path_factory):
-    """A checkout in which the runs are finished, and what the server was asked for."""
-    mirror, weights = shared("mini_coco_mirror"), shared("weights")
-    folder = tmp_path_factory.mktemp("server")
-    checkout = pristine.copy(tmp_path_factory.mktemp("real") / "checkout")
-    folders = {name: mirror / name for name in ("zips", "annotations")} | {"weights": weights}
-    with serve(folders, folder) as server:
-        roots = {"download": {"roots": {"mini": server.address}}}
-        (checkout.path / "roots.yaml").write_text(json.dumps(roots))
-        run(checkout, " ".join(RUNS))
-        answers = server.answers()
-    return checkout, answers
-
-
-def test_runs_end_with_metrics(trained):
-    checkout, answers = trained
+def metrics_are_there_and_the_server_was_asked_once_a_file(checkout, answers):
     for path in RUNS:
         metrics = json.loads((checkout.path / path).read_text())
         assert len(metrics["test"]["ap"]) == 80
         assert metrics["test"]["map"] > 0
-    # The first address of the training archive does not exist; its mirror does. Once is enough.
+    # The first address of the training archive does not exist; its mirror does.
     statuses = {path: status for path, status, _ in answers}
     assert statuses.pop("/zips/missing/train2014.zip") == 404
     assert set(statuses.values()) == {200}
     assert len(answers) == 5
 
 
-def test_nothing_is_left_to_do(trained):
-    assert "Nothing to be done" in run(trained[0], " ".join(RUNS))
-
-
-def test_packing_and_results_are_made_anew_without_the_server(trained):
-    """Archives are kept, and the server is gone by now."""
-    checkout, _ = trained
+def packing_is_repeated_without_the_server(checkout):
     manifest = checkout.path / "data/packed/mini_coco/manifest.json"
     before = manifest.read_bytes()
     manifest.unlink()
@@ -78,8 +55,7 @@ def test_packing_and_results_are_made_anew_without_the_server(trained):
     assert manifest.read_bytes() == before
 
 
-def test_labels_and_observation(trained):
-    checkout, _ = trained
+def labels_and_observation_are_right(checkout):
     labels = load_labels(checkout.path / "results/labels/mini_coco.npz")
     # Two of the 128 training photographs have no annotation.
     assert (len(labels.train.images), len(labels.test.images)) == (126, 128)
@@ -94,8 +70,7 @@ def test_labels_and_observation(trained):
     assert (observed.observed.sum(axis=1) == 1).all()
 
 
-def test_packed_pixels_are_those_of_the_photographs(trained):
-    checkout, _ = trained
+def packed_pixels_are_those_of_the_photographs(checkout):
     labels = load_labels(checkout.path / "results/labels/mini_coco.npz")
     packed = load_packed(checkout.path / "data/packed/mini_coco/manifest.json")
     assert packed.train.shape == (126, 224, 224, 3)
@@ -104,36 +79,17 @@ def test_packed_pixels_are_those_of_the_photographs(trained):
         assert (packed.test[row] == decode_image(path, 224)).all()
 
 
-def test_own_copy_of_the_data_needs_no_download(trained, tmp_path):
-    checkout, _ = trained
-    tree = checkout.path / "data/tree/mini_coco"
-    configuration = tmp_path / "own.yaml"
+def own_copy_of_the_data_needs_no_download(checkout):
     roots = json.loads((checkout.path / "roots.yaml").read_text())
-    data = {"data": {"mini_coco": {"path": str(tree)}}}
-    configuration.write_text(json.dumps(roots | data))
-    printed = subprocess.run(
-        checkout.command(
-            "-n",
-            "--forceall",
-            "--configfile",
-            "tests/workflow/mini_coco.yaml",
-            str(configuration),
-            "--",
-            "data/packed/mini_coco/manifest.json",
-        ),
-        cwd=checkout.path,
-        env=checkout.environment(),
-        text=True,
-        capture_output=True,
-    )
-    assert printed.returncode == 0, printed.stderr
-    assert "rule pack" in printed.stdout + printed.stderr or "Pack the images" in printed.stdout
-    assert "Download" not in printed.stdout + printed.stderr
+    data = {"mini_coco": {"path": str(checkout.path / "data/tree/mini_coco")}}
+    (checkout.path / "roots.yaml").write_text(json.dumps(roots | {"data": data}))
+    planned = run(checkout, "-n", "--forceall", "data/packed/mini_coco/manifest.json")
+    assert "Pack the images of mini_coco" in planned
+    assert "Download" not in planned
 
 
-def test_frozen_features_with_full_labels_beat_the_base_rate(trained):
-    """Pixels, labels and weights are lined up: shuffled rows of labels give the base rate."""
-    checkout, _ = trained
+def frozen_features_beat_the_base_rate(checkout):
+    """With full labels; shuffled rows of labels give the base rate."""
     torch.set_num_threads(1)
     labels = load_labels(checkout.path / "results/labels/mini_coco.npz")
     packed = load_packed(checkout.path / "data/packed/mini_coco/manifest.json")
@@ -166,3 +122,23 @@ def test_frozen_features_with_full_labels_beat_the_base_rate(trained):
     assert lined_up > 0.35
     assert lined_up > 3 * base_rate
     assert shuffled < 2 * base_rate
+
+
+def test_from_archives_to_metrics(pristine, tmp_path):
+    """One test, since all of it looks at the same runs."""
+    mirror, weights = shared("mini_coco_mirror"), shared("weights")
+    checkout = pristine.copy(tmp_path / "checkout")
+    (tmp_path / "server").mkdir()
+    folders = {name: mirror / name for name in ("zips", "annotations")} | {"weights": weights}
+    with serve(folders, tmp_path / "server") as server:
+        roots = {"download": {"roots": {"mini": server.address}}}
+        (checkout.path / "roots.yaml").write_text(json.dumps(roots))
+        run(checkout, " ".join(RUNS))
+        answers = server.answers()
+    metrics_are_there_and_the_server_was_asked_once_a_file(checkout, answers)
+    assert "Nothing to be done" in run(checkout, " ".join(RUNS))
+    labels_and_observation_are_right(checkout)
+    packed_pixels_are_those_of_the_photographs(checkout)
+    frozen_features_beat_the_base_rate(checkout)
+    packing_is_repeated_without_the_server(checkout)
+    own_copy_of_the_data_needs_no_download(checkout)

@@ -1,16 +1,20 @@
 """Labels on the training device, a batch of rows at a time, whether they are dense or sparse."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 
 from spml.matrices import Matrix
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 class SparseRows:
     """An (N, C) matrix kept compressed on ``device``; indexing gives dense (B, C) rows."""
 
-    def __init__(self, matrix: csr_array, device: torch.device) -> None:
+    def __init__(self, matrix: "csr_array", device: torch.device) -> None:
         self.starts = torch.from_numpy(matrix.indptr.astype(np.int64)).to(device)
         self.columns = torch.from_numpy(matrix.indices.astype(np.int64)).to(device)
         self.values = torch.from_numpy(matrix.data).to(device)
@@ -31,6 +35,6 @@ class SparseRows:
 
 def label_rows(matrix: Matrix, rows: np.ndarray, device: torch.device) -> torch.Tensor | SparseRows:
     """``matrix[rows]`` on ``device``, to be indexed with a tensor of positions in ``rows``."""
-    if isinstance(matrix, csr_array):
-        return SparseRows(matrix[rows], device)
-    return torch.from_numpy(matrix[rows]).to(device)
+    if isinstance(matrix, np.ndarray):
+        return torch.from_numpy(matrix[rows]).to(device)
+    return SparseRows(matrix[rows], device)

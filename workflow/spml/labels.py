@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from spml.files import atomic_path
 from spml.matrices import Matrix, matrix_arrays, read_matrix
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 SPLITS = ("train", "test")
 
@@ -33,7 +36,7 @@ class Split:
     images: np.ndarray
     truth: Matrix
     boxes: np.ndarray = field(default_factory=_no_boxes)
-    annotated: csr_array | None = None
+    annotated: "csr_array | None" = None
     validation: int = 0
 
     def __post_init__(self) -> None:

@@ -12,14 +12,17 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from spml.errors import run_command
 from spml.files import atomic_path
 from spml.labels import load_labels
 from spml.matrices import Matrix, matrix_arrays, read_matrix
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 ALL = "all"
 # The released code thins the training rows out with a seed of its own.
@@ -84,17 +87,17 @@ def draw_observed(
 
 
 def draw_annotated(
-    truth: csr_array,
-    annotated: csr_array,
+    truth: "csr_array",
+    annotated: "csr_array",
     *,
     positives: int | str,
     negatives: int | str,
     seed: int,
-) -> csr_array:
+) -> "csr_array":
     """:func:`draw_observed` among the annotated entries; sparse (N, C) bool in, sparse int8 out."""
     _check_counts(positives=positives, negatives=negatives)
     # 2 - 1 where the class is present, 0 - 1 where it is known to be absent.
-    known = csr_array(truth.astype(np.int8) * 2 - annotated.astype(np.int8))
+    known = (truth.astype(np.int8) * 2 - annotated.astype(np.int8)).tocsr()
     if positives == ALL and negatives == ALL:
         return known
     random = np.random.RandomState(seed)
@@ -119,7 +122,7 @@ def observe(
     validation_fraction: float,
     split_seed: int,
     fraction: float = 1.0,
-    annotated: csr_array | None = None,
+    annotated: "csr_array | None" = None,
     validation: int = 0,
 ) -> Observation:
     """Draw the observed labels of the official training split, then divide it.
