@@ -186,7 +186,7 @@ def test_openimages_shows_groups_in_order_and_methods_that_are_only_published(
     assert only["map_mean"].isna().all()
     assert (only["seeds"] == 0).all()
     text = caption_of("ll_openimages")
-    assert "Not run: IMCL, since the code of LL does not contain it." in text
+    assert "Not run: Curriculum and IMCL, since the code of LL does not contain it." in text
     assert "G1 to G2: groups of equally many classes" in text
     assert "not ranked: Full labels" in text
 

@@ -28,6 +28,7 @@ from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
     blocks,
     data_phrase,
+    join_words,
     method_titles,
     seeds_phrase,
     selection_phrase,
@@ -111,6 +112,16 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
     return tables
 
 
+def _not_run_phrase(settings: dict[str, Any]) -> str:
+    """Which methods are published but not run, and why; empty where there are none."""
+    reasons: dict[str, list[str]] = {}
+    for item in settings.get("published_only", {}).values():
+        reasons.setdefault(item["reason"], []).append(item["title"])
+    return "".join(
+        f" Not run: {join_words(titles)}, since {reason}." for reason, titles in reasons.items()
+    )
+
+
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the table shows, from the facts of its runs."""
     spread = " ± sample standard deviation over seeds" if len(settings["seeds"]) > 1 else ""
@@ -128,10 +139,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         text += "All entries are annotated, so classes form no groups. "
     text += ranking_phrase(frame, settings) + published_phrase(frame)
     if any_published(frame):
-        text += "".join(
-            f" Not run: {item['title']}, since {item['reason']}."
-            for item in settings.get("published_only", {}).values()
-        )
+        text += _not_run_phrase(settings)
     return text
 
 
