@@ -64,6 +64,7 @@ test: $(STAMP) ## Run all tests
 bench: $(STAMP) ## Measure speed: losses, training engine
 	python tests/benchmarks/losses.py
 	python tests/benchmarks/engine.py
+	python tests/benchmarks/pack.py
 
 .PHONY: lock
 lock: $(STAMP) ## Resolve envs/requirements.in into the lock anew
@@ -71,6 +72,6 @@ lock: $(STAMP) ## Resolve envs/requirements.in into the lock anew
 		--no-emit-index-url --no-header --no-annotate --output-file envs/requirements.lock envs/requirements.in
 
 .PHONY: clean
-clean: ## Delete results and packed images, but not downloads or .venv
+clean: ## Delete results and what was packed, but not downloads or .venv
 	rm -rf data/packed .snakemake
 	find results -mindepth 1 -not -name README.md -delete
