@@ -72,6 +72,6 @@ lock: $(STAMP) ## Resolve envs/requirements.in into the lock anew
 		--no-emit-index-url --no-header --no-annotate --output-file envs/requirements.lock envs/requirements.in
 
 .PHONY: clean
-clean: ## Delete results and what was packed, but not downloads or .venv
-	rm -rf data/packed .snakemake
+clean: ## Delete results, packed images and checkpoints, but not downloads or .venv
+	rm -rf data/packed data/checkpoints .snakemake
 	find results -mindepth 1 -not -name README.md -delete

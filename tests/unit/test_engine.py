@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 import torch
 from spml import losses
-from spml.engine import TRACE_COLUMNS, Data, Settings, Trainer
-from spml.errors import UserError
+from spml.checkpoint import Checkpoint
+from spml.engine import Data, Settings, Trainer
+from spml.errors import Interrupted, UserError
 from spml.images import flip_some, normalise
+from spml.machine import Machine
 from spml.metrics import mean_average_precision
 from spml.models import build_classifier, load_backbone
+from spml.precision import configure
 from spml.selection import select_epoch, should_stop
+from spml.trace import TRACE_COLUMNS, Trace
 
 CLASSES = 4
 
@@ -49,7 +53,14 @@ def make_settings(**changes) -> Settings:
     return Settings(**{**values, **changes})
 
 
-def make_trainer(loss: str = "an", data: Data | None = None, hyperparameters=None, **changes):
+def make_trainer(
+    loss: str = "an",
+    data: Data | None = None,
+    hyperparameters=None,
+    machine: Machine | None = None,
+    checkpoint: Checkpoint | None = None,
+    **changes,
+):
     settings = make_settings(**changes)
     torch.manual_seed(settings.seed)
     classifier = build_classifier("digit_network", CLASSES)
@@ -61,7 +72,8 @@ def make_trainer(loss: str = "an", data: Data | None = None, hyperparameters=Non
         **(hyperparameters or {}),
     )
     data = data or make_data()
-    return Trainer(classifier, built, data, settings, torch.device("cpu"))
+    cpu = torch.device("cpu")
+    return Trainer(classifier, built, data, settings, cpu, machine=machine, checkpoint=checkpoint)
 
 
 def test_learns_and_records_every_epoch_and_step():
@@ -165,6 +177,7 @@ def test_frozen_epochs_change_the_head_alone():
         k for k, v in trainer.classifier.named_parameters() if not torch.equal(v, weights[k])
     }
     assert changed == {"head.weight", "head.bias"}
+    trainer.step = 0
     trainer._train_epoch(2, _silent())
     changed = {
         k for k, v in trainer.classifier.named_parameters() if not torch.equal(v, weights[k])
@@ -213,3 +226,182 @@ def test_weights_of_another_network_are_refused(tmp_path):
     torch.save({"code": print}, tmp_path / "evil.pt")
     with pytest.raises(UserError, match="does not hold weights"):
         load_backbone(classifier, tmp_path / "evil.pt")
+
+
+def same(first, second) -> bool:
+    """Whether two results are equal to the last bit."""
+    arrays = ("val", "test", "val_first", "val_last", "trace")
+    return (
+        first.history == second.history
+        and all(getattr(first, n).tobytes() == getattr(second, n).tobytes() for n in arrays)
+        and all(torch.equal(first.weights[key], second.weights[key]) for key in first.weights)
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 1, 4])
+def test_result_does_not_depend_on_who_reads_the_images(workers):
+    expected = make_trainer("ll_r", hyperparameters={"delta_rel": 5}, flip=True).run()
+    machine = Machine(workers=workers, resident_megabytes=0)
+    trainer = make_trainer("ll_r", hyperparameters={"delta_rel": 5}, flip=True, machine=machine)
+    assert same(trainer.run(), expected)
+
+
+def test_history_counts_what_the_loss_modified(monkeypatch):
+    data = make_data()
+    trainer = make_trainer("ll_ct", data=data, hyperparameters={"delta_rel": 5})
+    truth, observed = data.truth[data.train_rows], data.observed[data.train_rows]
+    seen: dict[int, list[np.ndarray]] = {}
+    forward = trainer.loss.forward
+
+    def watched(logits, labels, *, index, epoch):
+        value = forward(logits, labels, index=index, epoch=epoch)
+        missed = torch.from_numpy(truth & (observed != 1))[index]
+        modified = trainer.loss.modified
+        counts = [int(modified.sum()), int((modified & missed).sum())]
+        seen.setdefault(epoch, []).append(np.array(counts))
+        return value
+
+    monkeypatch.setattr(trainer.loss, "forward", watched)
+    history = trainer.run().history
+    assert [record["modified"] for record in history] == [
+        dict(zip(("entries", "false_negatives"), sum(seen[epoch]).tolist(), strict=True))
+        for epoch in (1, 2, 3)
+    ]
+    assert history[0]["modified"]["entries"] == 0 < history[2]["modified"]["false_negatives"]
+
+
+def test_history_says_nothing_of_modified_entries_where_none_can_be():
+    assert all(record["modified"] is None for record in make_trainer("an").run().history)
+
+
+def test_bfloat16_trains_nearly_as_float32_does_and_its_scores_do_not_tie():
+    data = make_data()
+    exact = make_trainer(data=data, epochs=6).run()
+    rough = make_trainer(data=data, epochs=6, precision="bf16").run()
+    assert not np.array_equal(rough.val, exact.val)
+    assert rough.history[-1]["loss"] == pytest.approx(exact.history[-1]["loss"], rel=0.2)
+    assert all(weight.dtype != torch.bfloat16 for weight in rough.weights.values())
+    assert len(np.unique(rough.val)) == rough.val.size
+
+
+def test_compiled_network_takes_the_place_of_the_other(monkeypatch):
+    """What the compiler does is torch's business; here it counts the calls."""
+    calls = []
+
+    def fake(module, **options):
+        assert options == {"dynamic": False}
+        return lambda inputs: calls.append(len(inputs)) or module(inputs)
+
+    monkeypatch.setattr(torch, "compile", fake)
+    compiled = make_trainer(compile=True).run()
+    assert same(compiled, make_trainer().run())
+    assert calls[:6] == [8, 8, 8, 8, 8, 5]
+
+
+@pytest.fixture
+def switches():
+    """Put torch's switches back."""
+    backends = torch.backends
+    before = (backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32, backends.cudnn.benchmark)
+    yield backends
+    backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32, backends.cudnn.benchmark = before
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize(
+    ("precision", "reduced"), [("fp32", False), ("tf32", True), ("bf16", True)]
+)
+def test_float32_is_exact_unless_asked_otherwise(switches, precision, reduced):
+    configure(precision, deterministic=False, device=torch.device("cuda"))
+    assert switches.cuda.matmul.allow_tf32 is reduced
+    assert switches.cudnn.allow_tf32 is reduced
+    assert switches.cudnn.benchmark
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_deterministic_allows_no_other_algorithm(switches):
+    configure("fp32", deterministic=True, device=torch.device("cuda"))
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.is_deterministic_algorithms_warn_only_enabled()
+    assert not switches.cudnn.benchmark
+
+
+DEFAULTS = {
+    "dw": {"weight": 0.1},
+    "epr": {"expected_positives": 1.5},
+    "role": {"expected_positives": 1.5},
+    "em": {"alpha": 0.1},
+    "em_apl": {"alpha": 0.1, "beta": 0.2, "warmup_epochs": 1},
+    "entmin": {"alpha": 0.1},
+    "gr": {"beta": [0, 2, -2, -2], "alpha": [0.5, 2, 0.8, 0.5], "q2": 0.01, "q3": 1},
+    "ll_r": {"delta_rel": 5},
+    "ll_ct": {"delta_rel": 5},
+    "ll_cp": {"delta_rel": 5},
+}
+
+
+@pytest.mark.parametrize("name", ["an", "iu", "wan", "focal", "asl", "hill", "splc", *DEFAULTS])
+def test_a_step_reads_nothing_from_the_device(name):
+    """On torch's device without memory every read of a value is an error."""
+    meta = torch.device("meta")
+    trainer = make_trainer(name, hyperparameters=DEFAULTS.get(name))
+    trainer.classifier.to(meta)
+    trainer.loss.to(meta)
+    trainer.device, trainer.trace = meta, Trace(100, meta)
+    trainer.observed, trainer.truth = trainer.observed.to(meta), trainer.truth.to(meta)
+    trainer.optimizer = torch.optim.SGD(trainer.classifier.parameters(), lr=0.1)
+    inputs = torch.zeros((8, 1, 16, 16), device=meta)
+    index = torch.zeros(8, dtype=torch.int64, device=meta)
+    for position in range(2):
+        trainer._take_step(inputs, index, 2, position)
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        trainer.trace.values[0, 0].item()
+
+
+def test_last_good_checkpoint_stays_when_the_loss_stops_being_finite(tmp_path, monkeypatch):
+    path = tmp_path / "seed0.pt"
+    trainer = make_trainer(checkpoint=Checkpoint(path, {}))
+    compute = trainer.loss.compute
+    monkeypatch.setattr(
+        trainer.loss, "compute", lambda *given: compute(*given) / (0 if given[3] == 2 else 1)
+    )
+    with pytest.raises(UserError, match="not finite in epoch 2, step 1: loss inf"):
+        trainer.run()
+    trainer.checkpoint.finish()
+    state = Checkpoint(path, {}).load()
+    assert len(state["history"]) == 1
+    assert all(value.isfinite().all() for value in state["classifier"].values())
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    """The last update before a checkpoint can spoil the weights without any loss showing it."""
+    trainer = make_trainer(checkpoint=Checkpoint(tmp_path / "seed0.pt", {}))
+    trainer._save(wait=True)
+    before = (tmp_path / "seed0.pt").read_bytes()
+    with torch.no_grad():
+        trainer.classifier.head.bias[0] = torch.nan
+    trainer._save(wait=True)
+    assert (tmp_path / "seed0.pt").read_bytes() == before
+
+
+def test_whole_state_goes_through_a_checkpoint_at_any_step(tmp_path):
+    """Stop after every single step, go on in a new trainer, end with the same result."""
+    hyperparameters = {"expected_positives": 1.5}
+    expected = make_trainer("role", hyperparameters=hyperparameters, epochs=2).run()
+    path = tmp_path / "seed0.pt"
+    for _ in range(100):
+        checkpoint = Checkpoint(path, {})
+        state = checkpoint.load()
+        trainer = make_trainer(
+            "role", hyperparameters=hyperparameters, epochs=2, checkpoint=checkpoint
+        )
+        if state is not None:
+            trainer.load_state(state)
+        steps = iter([False, True])
+        trainer.stop = lambda steps=steps: next(steps)
+        try:
+            result = trainer.run()
+            break
+        except Interrupted:
+            pass
+    assert same(result, expected)

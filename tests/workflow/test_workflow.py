@@ -8,10 +8,24 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import SMALL
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
 RUN = "results/runs/digits/demo"
+
+
+def children(pid: int, module: str) -> list[int]:
+    """Processes below ``pid`` that run Python with ``-m module``."""
+    found, waiting = [], [pid]
+    while waiting:
+        parent = waiting.pop()
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            waiting += [int(child) for child in task.read_text().split()]
+        words = Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")
+        if words[1:3] == [b"-m", module.encode()]:
+            found.append(parent)
+    return found
 
 
 def runs(stage: str, methods: list[str], seeds: list[int]) -> set[str]:
@@ -169,6 +183,40 @@ def test_killed_workflow_goes_on_to_the_same_bytes(pristine, finished, tmp_path)
     assert not [path for path in checkout.path.glob("results/**/.*") if path.is_file()]
 
 
+def test_run_that_reaches_its_time_limit_goes_on_in_the_retry(finished, tmp_path):
+    """SIGTERM to a job's training: Snakemake empties the run's folder, the next attempt goes on."""
+    checkout = finished.copy(tmp_path / "checkout")
+    target = f"{RUN}/an/seed0/metrics.json"
+    (checkout.path / "long.yaml").write_text("protocols: {demo: {training: {epochs: 40}}}")
+    with subprocess.Popen(
+        checkout.command(target, "--retries", "1", *SMALL, "long.yaml"),
+        cwd=checkout.path,
+        env=checkout.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        checkpoint = checkout.path / "data/checkpoints/digits/demo/an/seed0.pt"
+        while not checkpoint.exists():
+            assert process.poll() is None, "the workflow ended before a checkpoint was written"
+            os.sched_yield()
+            time.sleep(0.01)  # polls for the event; nothing depends on how long it takes
+        for trained in children(process.pid, "spml.train"):
+            os.kill(trained, signal.SIGTERM)
+    assert process.returncode == 0
+    record = json.loads((checkout.path / target).with_name("run.json").read_text())
+    assert record["resumed"] == 1
+    assert not checkpoint.exists()
+    interrupted = (checkout.path / target).read_bytes()
+    (checkout.path / target).with_name("predictions.npz").unlink()
+    checkout.snakemake(target, extra_configuration="long.yaml")
+    assert (checkout.path / target).read_bytes() == interrupted
+
+
+def test_changing_how_runs_use_the_machine_plans_nothing(checkout):
+    checkout.edit("config/config.yaml", "checkpoint_minutes: 10", "checkpoint_minutes: 5")
+    assert "Nothing to be done" in checkout.snakemake("-n")
+
+
 def test_slurm_profile_plans_without_a_cluster(pristine):
     printed = pristine.snakemake("-n", "--workflow-profile", "workflow/profiles/slurm")
     assert "train" in printed
@@ -183,7 +231,9 @@ def resources(rule: str) -> str:
     return text.split(f"rule {rule}:")[1].split("params:")[0]
 
 
-def test_training_asks_for_a_gpu_and_nothing_else_does():
-    assert "gpu=1" in resources("train")
-    others = [path for path in Path("workflow/rules").glob("*.smk") if path.stem != "train"]
+def test_what_runs_the_network_asks_for_a_gpu_and_nothing_else_does():
+    on_gpu = {"train": "train", "features": "extract_features"}
+    for rule in on_gpu.values():
+        assert "gpu=1" in resources(rule)
+    others = [path for path in Path("workflow/rules").glob("*.smk") if path.stem not in on_gpu]
     assert not [path for path in others if "gpu=" in path.read_text()]

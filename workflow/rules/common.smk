@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from workflow.spml import configuration, published, registry
-from workflow.spml.addresses import LABELS, OBSERVED, PUBLISHED, RUN, split_key
+from workflow.spml.addresses import CHECKPOINT, LABELS, OBSERVED, PUBLISHED, RUN, split_key
 from workflow.spml.sources import imported_files
 
 
@@ -72,6 +72,22 @@ def run_settings(wildcards):
             wildcards.method,
             int(wildcards.seed),
         )
+    )
+
+
+def machine_settings(wildcards, resources):
+    """How a run uses this computer.
+
+    Nothing is to be made anew when that changes. Snakemake does not compare parameters that are
+    functions of `resources`.
+    """
+    return as_json(config["machine"])
+
+
+def training_need(embedded, photographs):
+    """A resources function: what a run needs on the embedded dataset, and on a real one."""
+    return lambda wildcards: (
+        embedded if "compose" in config["datasets"][wildcards.dataset] else photographs
     )
 
 

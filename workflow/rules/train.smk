@@ -30,10 +30,13 @@ rule train:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=training_need(1500, 10000),
+        runtime=training_need(30, 720),
     params:
         settings=run_settings,
+        machine=machine_settings,
+        # No output, since Snakemake deletes those of a job that was killed.
+        checkpoint=CHECKPOINT,
         features=optional_flag("--features", "features"),
         directory=subpath(output.record, parent=True),
     message:
@@ -47,6 +50,8 @@ rule train:
             --images {input.manifest:q} \
             --backbone {input.backbone:q} \
             {params.features} \
+            --machine {params.machine:q} \
+            --checkpoint {params.checkpoint:q} \
             --threads {threads} \
             --output {params.directory:q} \
             >{log:q} 2>&1

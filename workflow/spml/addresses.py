@@ -6,6 +6,7 @@ All paths are relative to the folder that the workflow runs in.
 from pathlib import Path
 
 RUN = "results/runs/{dataset}/{protocol}/{method}/seed{seed}"
+CHECKPOINT = "data/checkpoints/{dataset}/{protocol}/{method}/seed{seed}.pt"
 LABELS = "results/labels/{dataset}.npz"
 OBSERVED = "results/observed/{dataset}/{protocol}/{observation}.npz"
 TABLE = "results/tables/{paper}/{name}.csv"

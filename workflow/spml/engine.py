@@ -6,33 +6,32 @@ images, and differences between methods are paired.
 """
 
 import functools
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import softplus
-from tqdm import tqdm
 
-from spml.errors import UserError
-from spml.images import flip_some, normalise
+from spml.checkpoint import Checkpoint
+from spml.errors import Interrupted, UserError
+from spml.images import Normaliser, flip_some
 from spml.label_rows import label_rows
+from spml.loading import Batches, load_images
 from spml.losses import Loss
+from spml.machine import Machine
 from spml.matrices import Matrix, dense
 from spml.metrics import mean_average_precision
 from spml.models import Classifier
+from spml.optimizers import adam, sgd
 from spml.packed import Images
+from spml.precision import autocast
+from spml.progress import Progress
 from spml.randomness import FLIPS, ORDER, generator
 from spml.selection import select_epoch, should_stop
+from spml.trace import TRACE_COLUMNS, Trace
 
-TRACE_COLUMNS = (
-    "loss",
-    "true_negative_loss",
-    "false_negative_loss",
-    "lowest_logit",
-    "highest_logit",
-)
 STEPS_BETWEEN_CHECKS = 50
 
 
@@ -54,6 +53,9 @@ class Settings:
     deviation: tuple[float, ...]
     seed: int
     name: str
+    precision: str = "fp32"
+    compile: bool = False
+    deterministic: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,6 @@ class Result:
     steps_per_epoch: int
 
 
-@dataclass
-class _Best:
-    """Weights and validation scores of the best epoch so far."""
-
-    weights: dict[str, torch.Tensor] = field(default_factory=dict)
-    val: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
-
-
 def _make_optimizer(
     classifier: Classifier, loss: Loss, settings: Settings
 ) -> torch.optim.Optimizer:
@@ -109,14 +103,21 @@ def _make_optimizer(
         *loss.parameter_groups(settings.learning_rate),
     ]
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True
-        )
-    return torch.optim.Adam(groups, weight_decay=settings.weight_decay, fused=True)
+        return sgd(groups, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    return adam(groups, weight_decay=settings.weight_decay)
+
+
+def _counts(modified: torch.Tensor) -> dict[str, int]:
+    entries, false_negatives = modified.tolist()
+    return {"entries": entries, "false_negatives": false_negatives}
 
 
 class Trainer:
-    """One run in the making: holds the classifier, the loss, the optimiser and the records."""
+    """One run in the making: holds the classifier, the loss, the optimiser and the records.
+
+    machine says how it uses the computer, checkpoint where its state is kept, and ``stop`` is asked
+    after each step whether to save and raise :class:`Interrupted`.
+    """
 
     def __init__(
         self,
@@ -125,6 +126,10 @@ class Trainer:
         data: Data,
         settings: Settings,
         device: torch.device,
+        *,
+        machine: Machine | None = None,
+        checkpoint: Checkpoint | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         # Channels last is the layout in which convolutions are fastest on both kinds of device.
         self.classifier = classifier.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -132,107 +137,168 @@ class Trainer:
         self.data = data
         self.settings = settings
         self.device = device
+        self.machine = machine or Machine()
+        self.checkpoint = checkpoint or Checkpoint(None, {})
+        self.stop = stop
         self.optimizer = _make_optimizer(self.classifier, self.loss, settings)
+        # Compiled for each shape of batch: there are few, and fixed shapes are the fastest.
+        self._forward = (
+            torch.compile(self.classifier, dynamic=False) if settings.compile else self.classifier
+        )
+        self._normalise = Normaliser(settings.mean, settings.deviation, device)
+        self._train_images = self._load(data.train_images)
         rows = data.train_rows
         self.observed = label_rows(data.observed, rows, device)
         self.truth = label_rows(data.truth, rows, device)
         self.steps_per_epoch = -(-len(rows) // settings.batch_size)
-        self._last_map = ""
-        self.trace = torch.zeros(
-            (settings.epochs * self.steps_per_epoch, len(TRACE_COLUMNS)), device=device
+        self.trace = Trace(settings.epochs * self.steps_per_epoch, device)
+        # Of this epoch: entries that the loss rejected or corrected, and those of them that are
+        # positives which training could not see. None for a loss that does neither.
+        self.modified: torch.Tensor | None = None
+        self.history: list[dict[str, Any]] = []
+        # Steps of the epoch that is under way, and whether the loss has had its turn after them.
+        self.step = 0
+        self.settled = False
+        self.training_seconds = 0.0
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.val_scores: dict[str, np.ndarray] = {}
+
+    # ----------------------------------------------------------------------------------------------
+    # Batches
+    # ----------------------------------------------------------------------------------------------
+
+    def _load(self, images: Images) -> Batches:
+        return load_images(
+            images,
+            self.device,
+            resident_megabytes=self.machine.resident_megabytes,
+            workers=self.machine.workers,
         )
 
-    def _inputs(self, images: Images, rows: np.ndarray) -> torch.Tensor:
-        """Normalised images of ``rows`` on the device, (B, channels, H, W), channels last."""
-        batch = torch.from_numpy(images[rows]).to(self.device, non_blocking=True)
-        return normalise(batch.permute(0, 3, 1, 2), self.settings.mean, self.settings.deviation)
+    def _inputs(self, images: torch.Tensor) -> torch.Tensor:
+        """Normalised (B, channels, H, W), channels last, of (B, H, W, channels) uint8."""
+        return self._normalise(images.permute(0, 3, 1, 2))
 
-    def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Augmented training images with their rows in the training split, in shuffled order."""
-        count = len(self.data.train_rows)
-        order = torch.randperm(count, generator=generator(self.settings.seed, epoch, ORDER))
-        flips = torch.rand(count, generator=generator(self.settings.seed, epoch, FLIPS)) < 0.5
-        for index in order.split(self.settings.batch_size):
-            inputs = self._inputs(self.data.train_images, self.data.train_rows[index.numpy()])
-            if self.settings.flip:
-                inputs = flip_some(inputs, flips[index].to(self.device))
-            yield inputs, index.to(self.device)
+    def _batches(self, epoch: int, first: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Augmented training images with their rows in the training split, in shuffled order.
+
+        Begins with batch ``first``, counted from 0.
+        """
+        if first == self.steps_per_epoch:
+            return
+        settings, rows = self.settings, self.data.train_rows
+        order = torch.randperm(len(rows), generator=generator(settings.seed, epoch, ORDER))
+        flips = torch.rand(len(rows), generator=generator(settings.seed, epoch, FLIPS)) < 0.5
+        order = order[first * settings.batch_size :]
+        flips = flips[order].to(self.device)
+        images = self._train_images.batches(
+            rows[order.numpy()], [len(index) for index in order.split(settings.batch_size)]
+        )
+        parts = zip(
+            images,
+            order.to(self.device).split(settings.batch_size),
+            flips.split(settings.batch_size),
+            strict=True,
+        )
+        for batch, index, flip in parts:
+            inputs = self._inputs(batch)
+            yield flip_some(inputs, flip) if settings.flip else inputs, index
+
+    # ----------------------------------------------------------------------------------------------
+    # Prediction
+    # ----------------------------------------------------------------------------------------------
+
+    def _logits(self, inputs: torch.Tensor) -> torch.Tensor:
+        with autocast(self.settings.precision, self.device):
+            return self._forward(inputs)
 
     def _predict_training(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Logits of the training split as a loss may ask for them after an epoch."""
         self.classifier.eval()
         with torch.no_grad():
             for inputs, index in self._batches(epoch):
-                yield self.classifier(inputs), index
+                yield self._logits(inputs), index
         self.classifier.train()
 
-    def scores(self, images: Images, rows: np.ndarray) -> np.ndarray:
-        """Probabilities (len(rows), C) float32 in evaluation mode."""
+    def _scores(self, images: Batches, rows: np.ndarray) -> np.ndarray:
+        """Probabilities (len(rows), C) float32 in evaluation mode, fetched from the device once."""
         self.classifier.eval()
-        batches = np.array_split(rows, max(1, -(-len(rows) // (4 * self.settings.batch_size))))
+        count = max(1, -(-len(rows) // (4 * self.settings.batch_size)))
+        sizes = [len(part) for part in np.array_split(rows, count)]
+        logits = []
         with torch.no_grad():
-            logits = torch.cat([self.classifier(self._inputs(images, batch)) for batch in batches])
-        result = torch.sigmoid(logits.float()).cpu().numpy()
+            for batch in images.batches(rows, sizes):
+                logits.append(self._logits(self._inputs(batch)))
+                self._stop_if_asked()
+        result = torch.sigmoid(torch.cat(logits).float()).cpu().numpy()
         if not np.isfinite(result).all():
             raise UserError(f"{self.settings.name}: scores of the trained network are not finite")
         return result
 
-    def _record(
-        self, step: int, loss: torch.Tensor, logits: torch.Tensor, index: torch.Tensor
-    ) -> None:
-        """Write one row of the trace without waiting for the device.
+    # ----------------------------------------------------------------------------------------------
+    # One epoch
+    # ----------------------------------------------------------------------------------------------
 
-        The cost of a negative, log(1 + exp(z)), is averaged over entries that are truly negative
-        and over those that are positive but unobserved: what assume-negative training would pay.
-        """
-        logits = logits.detach()
-        cost = softplus(logits)
-        negative = ~self.truth[index]
-        missed = self.truth[index] & (self.observed[index] != 1)
-        lowest, highest = logits.aminmax()
-        self.trace[step] = torch.stack(
-            (
-                loss.detach(),
-                (cost * negative).sum() / negative.sum(),
-                (cost * missed).sum() / missed.sum(),
-                lowest,
-                highest,
-            )
-        )
-
-    def _check_finite(self, first: int, last: int) -> None:
-        """Stop at the first step in [first, last) whose loss or logits were not finite."""
-        watched = [TRACE_COLUMNS.index(c) for c in ("loss", "lowest_logit", "highest_logit")]
-        values = self.trace[first:last, watched]
-        if bool(torch.isfinite(values).all()):
+    def _check_finite(self, upto: int, *, wait: bool = False) -> None:
+        """Stop at the first step before ``upto`` whose loss or logits were not finite."""
+        found = self.trace.first_not_finite(upto, wait=wait)
+        if found is None:
             return
-        offset = int(torch.nonzero(~torch.isfinite(values).all(dim=1))[0])
-        loss, lowest, highest = (float(value) for value in values[offset])
-        epoch, step = divmod(first + offset, self.steps_per_epoch)
+        row = dict(zip(TRACE_COLUMNS, self.trace.values[found].tolist(), strict=True))
+        epoch, step = divmod(found, self.steps_per_epoch)
         raise UserError(
-            f"{self.settings.name}: not finite in epoch {epoch + 1}, step {step + 1}: loss {loss}, "
-            f"logits from {lowest} to {highest}; try a lower learning_rate"
+            f"{self.settings.name}: not finite in epoch {epoch + 1}, step {step + 1}: "
+            f"loss {row['loss']}, logits from {row['lowest_logit']} to {row['highest_logit']}; "
+            "try a lower learning_rate"
         )
 
-    def _train_epoch(self, epoch: int, progress: tqdm) -> None:
+    def _take_step(
+        self, inputs: torch.Tensor, index: torch.Tensor, epoch: int, position: int
+    ) -> None:
+        """One update, recorded in row ``position`` of the trace."""
+        observed, truth = self.observed[index], self.truth[index]
+        logits = self._logits(inputs)
+        loss = self.loss(logits, observed, index=index, epoch=epoch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        missed = truth & (observed != 1)
+        self.trace.record(position, loss, logits.detach(), truth=truth, missed=missed)
+        if self.loss.modified is not None:
+            modified = self.loss.modified
+            counts = torch.stack((modified.sum(), (modified & missed).sum()))
+            self.modified = counts if self.modified is None else self.modified + counts
+
+    def _train_epoch(self, epoch: int, progress: Progress) -> None:
+        """Take the steps of an epoch that are still to be taken."""
         self.classifier.train()
         frozen = epoch <= self.loss.frozen_epochs
         self.classifier.backbone.requires_grad_(not frozen)
+        started = time.perf_counter()
         first = (epoch - 1) * self.steps_per_epoch
-        checked = first
-        for step, (inputs, index) in enumerate(self._batches(epoch), start=first):
-            logits = self.classifier(inputs)
-            loss = self.loss(logits, self.observed[index], index=index, epoch=epoch)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimizer.step()
-            self._record(step, loss, logits, index)
-            if step + 1 - checked == STEPS_BETWEEN_CHECKS:
-                self._check_finite(checked, step + 1)
-                checked = step + 1
-                progress.set_postfix_str(f"loss {loss.item():.4f}{self._last_map}", refresh=False)
+        for inputs, index in self._batches(epoch, self.step):
+            self._take_step(inputs, index, epoch, first + self.step)
+            self.step += 1
+            if self.step % STEPS_BETWEEN_CHECKS == 0:
+                self._check_finite(first + self.step)
+                self._show_loss(progress, self.trace.latest_loss())
             progress.update()
-        self._check_finite(checked, first + self.steps_per_epoch)
+            started = self._add_time(started)
+            if self.checkpoint.due():
+                self._save()
+            self._stop_if_asked()
+        self._check_finite(first + self.steps_per_epoch, wait=True)
+        self._add_time(started)
+
+    def _add_time(self, started: float) -> float:
+        """Count the time since ``started`` as time of training; return the time that it is now."""
+        now = time.perf_counter()
+        self.training_seconds += now - started
+        return now
+
+    def _show_loss(self, progress: Progress, loss: float) -> None:
+        validation = f", val mAP {self.history[-1]['val_map']:.2f}" if self.history else ""
+        progress.set_postfix_str(f"loss {loss:.4f}{validation}", refresh=False)
 
     def _validate(self, epoch: int, scores: np.ndarray) -> dict[str, Any]:
         rows = self.data.val_rows
@@ -242,47 +308,127 @@ class Trainer:
         observed = dense(self.data.observed[rows]) == 1
         return {
             "epoch": epoch,
-            "loss": float(self.trace[steps, 0].double().mean()),
+            "loss": float(self.trace.values[steps, 0].double().mean()),
             "val_map": mean_average_precision(scores, dense(self.data.truth[rows]), ignore),
             "val_map_observed": mean_average_precision(scores, observed, ignore),
             "learning_rates": [group["lr"] for group in self.optimizer.param_groups],
             "schedule": self.loss.schedule(epoch),
+            "modified": None if self.modified is None else _counts(self.modified),
         }
+
+    def _close_epoch(self, epoch: int) -> None:
+        """Validate, keep the weights if they are the best so far, and save."""
+        if not self.settled:
+            self.loss.after_epoch(epoch, functools.partial(self._predict_training, epoch))
+            self.settled = True
+        scores = self._scores(self._train_images, self.data.val_rows)
+        self.history.append(self._validate(epoch, scores))
+        self.val_scores["last"] = scores
+        if epoch == 1:
+            self.val_scores["first"] = scores
+        if select_epoch(self.history, self.settings.selection) == epoch:
+            self.val_scores["best"] = scores
+            state = self.classifier.state_dict()
+            self.best_weights = {key: value.detach().clone() for key, value in state.items()}
+        self.step, self.settled = 0, False
+        self.modified = None
+        self._save()
+
+    # ----------------------------------------------------------------------------------------------
+    # State
+    # ----------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """All that the rest of the run depends on: tensors, plain values, and maps of them.
+
+        Order and flips are not among it: they are functions of the seed and the epoch.
+        """
+        done = len(self.history) * self.steps_per_epoch + self.step
+        on_gpu = self.device.type == "cuda"
+        return {
+            "classifier": self.classifier.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "loss": self.loss.state_dict(),
+            # Networks with dropout draw from torch's own generators.
+            "random": torch.get_rng_state(),
+            "random_gpu": torch.cuda.get_rng_state(self.device) if on_gpu else None,
+            "history": self.history,
+            "step": self.step,
+            "settled": self.settled,
+            "training_seconds": self.training_seconds,
+            "trace": self.trace.values[:done],
+            "modified": self.modified,
+            "best_weights": self.best_weights,
+            "val_scores": {key: torch.from_numpy(value) for key, value in self.val_scores.items()},
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state` gave, as if nothing had happened in between."""
+        self.classifier.load_state_dict(state["classifier"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.loss.load_state_dict(state["loss"])
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda" and state["random_gpu"] is not None:
+            torch.cuda.set_rng_state(state["random_gpu"], self.device)
+        self.history = state["history"]
+        self.step = state["step"]
+        self.settled = state["settled"]
+        self.training_seconds = state["training_seconds"]
+        self.trace.start_from(state["trace"])
+        modified = state["modified"]
+        self.modified = None if modified is None else modified.to(self.device)
+        self.best_weights = {key: v.to(self.device) for key, v in state["best_weights"].items()}
+        self.val_scores = {key: value.numpy() for key, value in state["val_scores"].items()}
+
+    def _save(self, *, wait: bool = False) -> None:
+        """Write a checkpoint, unless the state is one from which no good run can come."""
+        self._check_finite(len(self.history) * self.steps_per_epoch + self.step, wait=True)
+        weights = [parameter.isfinite().all() for parameter in self.classifier.parameters()]
+        if bool(torch.stack(weights).all()):
+            self.checkpoint.save(self.state(), wait=wait)
+
+    def _stop_if_asked(self) -> None:
+        if self.stop():
+            self._save(wait=True)
+            raise Interrupted(
+                f"{self.settings.name}: asked to stop after {len(self.history)} epochs and "
+                f"{self.step} steps; the same command goes on from there"
+            )
+
+    # ----------------------------------------------------------------------------------------------
+    # The whole
+    # ----------------------------------------------------------------------------------------------
+
+    def _finished(self) -> bool:
+        settings, history = self.settings, self.history
+        return len(history) == settings.epochs or (
+            len(history) > 0 and should_stop(history, settings.selection, settings.early_stop_gap)
+        )
 
     def run(self) -> Result:
         """Train, validate after each epoch, stop early where asked, score the selected weights."""
-        settings, data = self.settings, self.data
-        history: list[dict[str, Any]] = []
-        best = _Best()
-        first_scores = np.zeros((0, 0), dtype=np.float32)
-        with tqdm(
-            total=settings.epochs * self.steps_per_epoch,
-            desc=settings.name,
+        with Progress(
+            total=self.settings.epochs * self.steps_per_epoch,
+            initial=len(self.history) * self.steps_per_epoch + self.step,
+            desc=self.settings.name,
             unit="step",
             mininterval=1,
         ) as progress:
-            for epoch in range(1, settings.epochs + 1):
+            while not self._finished():
+                epoch = len(self.history) + 1
                 self._train_epoch(epoch, progress)
-                self.loss.after_epoch(epoch, functools.partial(self._predict_training, epoch))
-                scores = self.scores(data.train_images, data.val_rows)
-                history.append(self._validate(epoch, scores))
-                self._last_map = f", val mAP {history[-1]['val_map']:.2f}"
-                progress.set_postfix_str(f"loss {history[-1]['loss']:.4f}{self._last_map}")
-                if epoch == 1:
-                    first_scores = scores
-                if select_epoch(history, settings.selection) == epoch:
-                    state = self.classifier.state_dict()
-                    best = _Best({k: v.detach().clone() for k, v in state.items()}, scores)
-                if should_stop(history, settings.selection, settings.early_stop_gap):
-                    break
-        self.classifier.load_state_dict(best.weights)
+                self._close_epoch(epoch)
+                self._show_loss(progress, self.history[-1]["loss"])
+        self.checkpoint.finish()
+        self.classifier.load_state_dict(self.best_weights)
+        test_images = self.data.test_images
         return Result(
-            history=history,
-            weights={key: value.cpu() for key, value in best.weights.items()},
-            val=best.val,
-            test=self.scores(data.test_images, np.arange(len(data.test_images))),
-            val_first=first_scores,
-            val_last=scores,
-            trace=self.trace[: len(history) * self.steps_per_epoch].cpu().numpy(),
+            history=self.history,
+            weights={key: value.cpu() for key, value in self.best_weights.items()},
+            val=self.val_scores["best"],
+            test=self._scores(self._load(test_images), np.arange(len(test_images))),
+            val_first=self.val_scores["first"],
+            val_last=self.val_scores["last"],
+            trace=self.trace.values[: len(self.history) * self.steps_per_epoch].cpu().numpy(),
             steps_per_epoch=self.steps_per_epoch,
         )

@@ -1,16 +1,29 @@
-"""The one exception that is shown to a user as a sentence instead of a stack trace."""
+"""The exceptions that are shown to a user as a sentence instead of a stack trace."""
 
 import sys
 from collections.abc import Callable
+
+# EX_TEMPFAIL of sysexits.h: the same command, called again, goes on where this one stopped.
+INTERRUPTED = 75
 
 
 class UserError(Exception):
     """Something that the user can mend; the text says what is wrong, where, and what to do."""
 
 
+class Interrupted(Exception):  # noqa: N818 - nothing went wrong
+    """The process was asked to stop and has saved its state; the text says what it had done."""
+
+
 def run_command(main: Callable[[], None]) -> None:
-    """Run a stage's ``main``; a :class:`UserError` ends it with its sentence and exit status 1."""
+    """Run a stage's ``main``; its exceptions become a sentence and an exit status.
+
+    1 after a :class:`UserError`, :data:`INTERRUPTED` after an :class:`Interrupted`.
+    """
     try:
         main()
     except UserError as error:
         sys.exit(f"error: {error}")
+    except Interrupted as stop:
+        print(f"interrupted: {stop}", file=sys.stderr)
+        sys.exit(INTERRUPTED)

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from spml.devices import claim_device
 from spml.errors import run_command
 from spml.files import atomic_path
-from spml.images import choose_device, normalise
+from spml.images import normalise
 from spml.models import build_classifier, load_backbone
 from spml.packed import Images, load_packed
 
@@ -51,6 +52,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     settings = arguments.settings
+    claim = claim_device(settings["device"])
     classifier = build_classifier(settings["architecture"], 1)
     load_backbone(classifier, arguments.backbone)
     features = extract_features(
@@ -58,7 +60,7 @@ def main() -> None:
         load_packed(arguments.images).train,
         mean=settings["images"]["mean"],
         deviation=settings["images"]["deviation"],
-        device=choose_device(settings["device"]),
+        device=claim.device,
     )
     with atomic_path(arguments.output) as temporary:
         np.save(temporary, features)

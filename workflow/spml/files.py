@@ -1,12 +1,27 @@
 """Whole files or none: every output of every stage is written through here."""
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from spml.errors import UserError
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _read_umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+# Read once: reading it sets it, which another thread could get to see.
+_UMASK = _read_umask()
 
 
 @contextlib.contextmanager
@@ -15,6 +30,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     A reader sees the old file or the complete new one, never a part; after an error or a kill the
     final name is untouched. The temporary name keeps the suffix, since many writers look at it.
+    A full disk is a :class:`UserError`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,12 +40,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         # mkstemp makes private files; outputs carry the permissions of an ordinary new file.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_UMASK)
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise UserError(
+            f"{path} could not be written: {error.strerror}; what was there before is intact; free "
+            "some space and start again"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

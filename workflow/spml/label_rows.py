@@ -19,18 +19,22 @@ class SparseRows:
         self.columns = torch.from_numpy(matrix.indices.astype(np.int64)).to(device)
         self.values = torch.from_numpy(matrix.data).to(device)
         self.width = matrix.shape[1]
+        self.longest = int(np.diff(matrix.indptr).max(initial=0))
 
     def __getitem__(self, index: torch.Tensor) -> torch.Tensor:
         """Rows ``index`` (B,) as a dense tensor (B, C) of the matrix's type."""
-        counts = self.starts[index + 1] - self.starts[index]
-        rows = torch.repeat_interleave(torch.arange(len(index), device=index.device), counts)
-        # The entries of a row follow one another, so the n-th of the batch is so many after the
-        # first one of its row.
-        before = torch.cumsum(counts, dim=0) - counts
-        entries = torch.arange(len(rows), device=index.device) + (self.starts[index] - before)[rows]
-        batch = self.values.new_zeros((len(index), self.width))
-        batch[rows, self.columns[entries]] = self.values[entries]
-        return batch
+        batch = self.values.new_zeros((len(index), self.width + 1))
+        if self.longest:
+            # Each row is given as many places as the longest one needs: to ask how many entries
+            # there are would make the host wait. Places behind a row's end go to a column that is
+            # cut off.
+            places = torch.arange(self.longest, device=index.device)
+            entries = self.starts[index].unsqueeze(1) + places
+            present = entries < self.starts[index + 1].unsqueeze(1)
+            entries = entries.clamp(max=len(self.values) - 1)
+            columns = torch.where(present, self.columns[entries], self.width)
+            batch.scatter_(1, columns, self.values[entries])
+        return batch[:, :-1]
 
 
 def label_rows(matrix: Matrix, rows: np.ndarray, device: torch.device) -> torch.Tensor | SparseRows:

@@ -14,6 +14,7 @@ from torch import nn
 
 from spml.losses import Loss
 from spml.metrics import mean_average_precision
+from spml.optimizers import adam
 from spml.randomness import LINEAR_INIT_ORDER, generator
 
 
@@ -50,7 +51,7 @@ def fit_head(
     val_inputs = torch.from_numpy(features[val_rows]).to(device)
     labels = torch.from_numpy(observed[train_rows]).to(device)
     groups = [{"params": list(head.parameters()), "lr": learning_rate}]
-    optimizer = torch.optim.Adam([*groups, *loss.parameter_groups(learning_rate)], fused=True)
+    optimizer = adam([*groups, *loss.parameter_groups(learning_rate)])
     best = HeadFit(selected_epoch=0, val_map=-1.0)
     states = (head.state_dict(), loss.state_dict())
 

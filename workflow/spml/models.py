@@ -112,7 +112,12 @@ class Classifier(nn.Module):
         self.head = head
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.head(self.backbone(images))
+        features = self.backbone(images)
+        if features.dtype != torch.bfloat16:
+            return self.head(features)
+        # In half precision many scores would be equal, and ranks among them arbitrary.
+        with torch.autocast(features.device.type, enabled=False):
+            return self.head(features.float())
 
 
 def _build_backbone(architecture: str) -> DigitNetwork | TorchvisionBackbone:

@@ -8,16 +8,15 @@ predictions.npz    scores in [0, 1]: ``val`` and ``test`` at the selected epoch,
                    ``val_last`` after the first and the last epoch
 trace.npz          one value a step: loss, mean cost of true and of false negatives, logit range
 run.json           settings, versions, device, time and memory
+
+A run that is given a checkpoint file saves its state there, and goes on from it if it was killed.
+After SIGTERM it saves and ends with exit status 75; the same command then goes on.
 """
 
 import argparse
 import json
-import platform
-import resource
-import subprocess
 import sys
-import time
-from importlib.metadata import version
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +24,23 @@ import numpy as np
 import torch
 
 from spml import losses
-from spml.engine import TRACE_COLUMNS, Data, Result, Settings, Trainer
+from spml.allocator import keep_freed_memory
+from spml.checkpoint import Checkpoint, save_tensors
+from spml.devices import claim_device, memory_advice
+from spml.engine import Data, Result, Settings, Trainer
 from spml.errors import UserError, run_command
 from spml.files import atomic_path, write_json, write_json_lines
-from spml.images import choose_device
+from spml.interruption import termination_requests
 from spml.labels import Labels, load_labels
-from spml.linear_init import HeadFit, fit_head
+from spml.linear_init import fit_head
+from spml.machine import Machine
 from spml.models import Classifier, build_classifier, load_backbone
 from spml.observe import Observation, load_observation
 from spml.packed import PackedImages, load_packed
+from spml.precision import configure
+from spml.provenance import provenance, run_identity
 from spml.selection import select_epoch
+from spml.trace import TRACE_COLUMNS
 
 
 def _check_inputs(labels: Labels, observation: Observation, images: PackedImages) -> None:
@@ -63,35 +69,8 @@ def _build_loss(settings: dict[str, Any], total_epochs: int, data: Data) -> loss
         raise UserError(f"method {settings['method']}: {error}") from error
 
 
-def _git(*arguments: str) -> str:
-    """What git says about the checkout; empty where there is no git or no repository."""
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return done.stdout.strip()
-
-
-def _provenance(device: torch.device, seconds: float, images_seen: int) -> dict[str, Any]:
-    on_gpu = device.type == "cuda"
-    return {
-        "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "numpy")},
-        },
-        "device": torch.cuda.get_device_name(device) if on_gpu else platform.processor() or "cpu",
-        "seconds": round(seconds, 3),
-        "images_per_second": round(images_seen / seconds, 1),
-        "peak_host_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "peak_device_memory_mb": torch.cuda.max_memory_allocated(device) >> 20 if on_gpu else 0,
-    }
-
-
 def _save(result: Result, directory: Path) -> None:
-    with atomic_path(directory / "weights.pt") as temporary:
-        torch.save(result.weights, temporary)
+    save_tensors(directory / "weights.pt", result.weights)
     with atomic_path(directory / "predictions.npz") as temporary:
         np.savez_compressed(
             temporary,
@@ -123,13 +102,19 @@ def _read_data(arguments: argparse.Namespace) -> Data:
     )
 
 
+def _inputs(arguments: argparse.Namespace) -> dict[str, Path]:
+    """The files that a run is made from. Features are made of two of them, images of a third."""
+    names = ("labels", "observed", "images", "backbone")
+    return {name: Path(getattr(arguments, name)) for name in names}
+
+
 def _linear_init(
     classifier: Classifier,
     settings: dict[str, Any],
     data: Data,
     features: Path,
     device: torch.device,
-) -> tuple[HeadFit, dict[str, torch.Tensor]]:
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Fit the head on cached features; return its record and what the loss has learnt by then."""
     options = settings["training"]["linear_init"]
     if settings["head"] != "linear":
@@ -148,40 +133,78 @@ def _linear_init(
         seed=settings["seed"],
         device=device,
     )
-    return fit, loss.state_dict()
+    return asdict(fit), loss.state_dict()
 
 
 def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
     """Train as ``settings`` say and write the run's folder."""
-    started = time.perf_counter()
+    machine = Machine(**arguments.machine)
     data = _read_data(arguments)
-    device = choose_device(settings["training"]["device"])
     not_of_the_loop = ("device", "linear_init")
     options = {k: v for k, v in settings["training"].items() if k not in not_of_the_loop}
     name = "{dataset}/{protocol}/{method}/seed{seed}".format(**settings)
+    training = Settings(**options, **settings["images"], seed=settings["seed"], name=name)
+    claim = claim_device(settings["training"]["device"], machine.runs_per_gpu)
+    device = claim.device
+    configure(training.precision, deterministic=training.deterministic, device=device)
+    checkpoint = Checkpoint(
+        arguments.checkpoint,
+        run_identity(settings, _inputs(arguments), device) if arguments.checkpoint else {},
+        minutes=machine.checkpoint_minutes,
+        other=machine.other_checkpoints,
+    )
+    state = checkpoint.load()
 
     # The classifier is drawn before the loss, so that every method starts from the same weights.
     torch.manual_seed(settings["seed"])
     classifier = build_classifier(settings["architecture"], data.truth.shape[1], settings["head"])
     load_backbone(classifier, arguments.backbone)
     loss = _build_loss(settings, options["epochs"], data)
-    head_fit = None
-    if settings["training"]["linear_init"] is not None:
-        head_fit, state = _linear_init(classifier, settings, data, arguments.features, device)
-        loss.load_state_dict(state)
-    training = Settings(**options, **settings["images"], seed=settings["seed"], name=name)
-    result = Trainer(classifier, loss, data, training, device).run()
+    advice = memory_advice(name, training.batch_size, training.precision)
+    with termination_requests() as stop, advice:
+        if settings["training"]["linear_init"] is not None and state is None:
+            checkpoint.notes["linear_init"], learnt = _linear_init(
+                classifier, settings, data, arguments.features, device
+            )
+            loss.load_state_dict(learnt)
+        trainer = Trainer(
+            classifier,
+            loss,
+            data,
+            training,
+            device,
+            machine=machine,
+            checkpoint=checkpoint,
+            stop=stop,
+        )
+        if state is not None:
+            trainer.load_state(state)
+        result = trainer.run()
     _save(result, arguments.output)
 
-    seconds = time.perf_counter() - started
+    images = len(result.history) * len(data.train_rows)
     record = {
         "settings": settings,
+        "seeds": {"weights_and_order": settings["seed"]},
+        "precision": training.precision,
+        "compile": training.compile,
+        "deterministic": training.deterministic,
+        "machine": asdict(machine),
         "selected_epoch": select_epoch(result.history, options["selection"]),
-        "linear_init": vars(head_fit) if head_fit else None,
-        **_provenance(device, seconds, len(result.history) * len(data.train_rows)),
+        "linear_init": checkpoint.notes.get("linear_init"),
+        "resumed": checkpoint.resumed,
+        "seconds": round(checkpoint.seconds(), 3),
+        "training_seconds": round(trainer.training_seconds, 3),
+        "images_per_second": round(images / trainer.training_seconds, 1),
+        **provenance(device),
     }
     write_json(arguments.output / "run.json", record)
-    print(f"{name}: {len(result.history)} epochs in {seconds:.1f} s", file=sys.stderr)
+    checkpoint.remove()
+    print(
+        f"{name}: {len(result.history)} epochs in {record['seconds']:.1f} s, "
+        f"resumed {checkpoint.resumed} times",
+        file=sys.stderr,
+    )
 
 
 def main() -> None:
@@ -196,10 +219,15 @@ def main() -> None:
     parser.add_argument("--images", required=True, help="manifest of the packed images (.json)")
     parser.add_argument("--backbone", required=True, help="state dict of the backbone (.pt)")
     parser.add_argument("--features", type=Path, help="cached features (.npy), for linear_init")
+    parser.add_argument(
+        "--machine", type=json.loads, default={}, help="how to use this computer, as JSON"
+    )
+    parser.add_argument("--checkpoint", type=Path, help="where the run's state is kept (nowhere)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (1)")
     parser.add_argument("--output", required=True, type=Path, help="folder of the run")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
     train(arguments.settings, arguments)
 
 

@@ -1,0 +1,308 @@
+"""Runs that are killed, asked to stop, or find a checkpoint that is not theirs."""
+
+import contextlib
+import errno
+import json
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from spml.checkpoint import Checkpoint, differences
+from spml.errors import INTERRUPTED, UserError, run_command
+from spml.files import read_json
+from spml.labels import Labels, Split, save_labels
+from spml.models import build_classifier
+from spml.observe import Observation, save_observation
+from spml.packed import save_packed
+from spml.train import train
+
+ROWS, CLASSES = 60, 4
+OUTPUTS = ("history.jsonl", "predictions.npz", "trace.npz", "weights.pt")
+METHODS = {
+    "an": {},
+    "ll_cp": {"delta_rel": 5},
+    "role": {"expected_positives": 1.5},
+    "em_apl": {"alpha": 0.1, "beta": 0.2, "warmup_epochs": 1},
+}
+PACKAGE = str(Path(__file__).parents[2] / "workflow/spml")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory) -> Path:
+    """The inputs of a run on made-up pictures in which class c is a bright quarter."""
+    folder = tmp_path_factory.mktemp("inputs")
+    draw = np.random.default_rng(0)
+    truth = draw.random((ROWS, CLASSES)) < 0.4
+    truth[~truth.any(axis=1), 0] = True
+    images = draw.integers(0, 200, (ROWS, 8, 8, 1)).astype(np.uint8)
+    for row, column in np.argwhere(truth):
+        top, left = 4 * (column // 2), 4 * (column % 2)
+        images[row, top : top + 4, left : left + 4] += 50
+    split = Split(np.array([f"{row}.png" for row in range(ROWS)]), truth)
+    save_labels(folder / "labels.npz", Labels(tuple("abcd"), split, split))
+    observed = np.zeros((ROWS, CLASSES), dtype=np.int8)
+    observed[np.arange(ROWS), truth.argmax(axis=1)] = 1
+    rows = np.arange(ROWS)
+    save_observation(folder / "observed.npz", Observation(rows[:45], rows[45:], observed))
+    save_packed(folder / "manifest.json", {"train": images, "test": images})
+    torch.manual_seed(0)
+    backbone = build_classifier("digit_network", CLASSES).backbone
+    torch.save(backbone.state_dict(), folder / "backbone.pt")
+    np.save(folder / "features.npy", draw.random((ROWS, 64)).astype(np.float32))
+    return folder
+
+
+def settings_of(method: str, **training) -> dict:
+    options = {
+        "epochs": 3,
+        "batch_size": 8,
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+        "head_learning_rate_multiplier": 1.0,
+        "momentum": 0.9,
+        "weight_decay": 0.0,
+        "early_stop_gap": None,
+        # The one with a first phase of its own: what that found is in the record afterwards.
+        "linear_init": {"epochs": 1, "batch_size": 8, "learning_rate": 0.01}
+        if method == "role"
+        else None,
+        "selection": "clean",
+        "device": "cpu",
+    }
+    return {
+        "dataset": "made_up",
+        "protocol": "test",
+        "method": method,
+        "seed": 0,
+        "loss": method,
+        "hyperparameters": METHODS[method],
+        "observation": "single_positive",
+        "architecture": "digit_network",
+        "head": "linear",
+        "images": {"mean": [0.4], "deviation": [0.3], "flip": True},
+        "training": {**options, **training},
+    }
+
+
+def arguments_of(inputs: Path, folder: Path, **machine) -> Namespace:
+    return Namespace(
+        labels=inputs / "labels.npz",
+        observed=inputs / "observed.npz",
+        images=inputs / "manifest.json",
+        backbone=inputs / "backbone.pt",
+        features=inputs / "features.npy",
+        # Six milliseconds: about every other step is saved.
+        machine={"checkpoint_minutes": 1e-4, **machine},
+        checkpoint=folder / "checkpoint/seed0.pt",
+        output=folder / "run",
+    )
+
+
+def train_and_send(settings, arguments, number: int, line: int) -> None:
+    """Train in this process, and have it sent a signal at one of the package's lines.
+
+    number: the signal. line: how many lines of the package run before, whatever thread they are of.
+    Prints nothing; the number of lines of a whole run is left beside the run.
+    """
+    torch.set_num_threads(1)
+    executed = 0
+
+    def count(frame, event, argument):
+        nonlocal executed
+        if event == "line":
+            executed += 1
+            if executed == line:
+                os.kill(os.getpid(), number)
+        return count
+
+    def watch(frame, event, argument):
+        # Reading the imports of the package takes more lines than all the rest together.
+        file = frame.f_code.co_filename
+        return count if file.startswith(PACKAGE) and "sources" not in file else None
+
+    threading.settrace(watch)
+    sys.settrace(watch)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        run_command(lambda: train(settings, arguments))
+    sys.settrace(None)
+    (arguments.output.parent / "lines").write_text(str(executed))
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Runs :func:`train_and_send` in a process of its own that has torch already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["spml.train"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(PACKAGE).parent))
+        patch.setenv("OMP_NUM_THREADS", "1")
+
+        def run(settings, arguments, number: int = signal.SIGKILL, line: int = 0) -> int:
+            process = context.Process(
+                target=train_and_send, args=(settings, arguments, number, line)
+            )
+            process.start()
+            process.join()
+            assert process.exitcode is not None
+            return process.exitcode
+
+        yield run
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / "run" / name).read_bytes() for name in OUTPUTS}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_killed_five_times_and_finished_equals_undisturbed(method, inputs, start, tmp_path):
+    settings = settings_of(method)
+    assert start(settings, arguments_of(inputs, tmp_path / "whole")) == 0
+    expected = outputs(tmp_path / "whole")
+    lines = int((tmp_path / "whole/lines").read_text())
+    arguments = arguments_of(inputs, tmp_path / "killed")
+    moments = random.Random(f"{method} is killed")
+    kills = resumed = 0
+    while kills < 5:
+        # Loading takes about an eighth of a run's lines, so that most of these runs get on.
+        code = start(settings, arguments, signal.SIGKILL, moments.randrange(lines * 2 // 3))
+        assert code in (0, -signal.SIGKILL)
+        kills += code != 0
+        if code == 0:
+            resumed += read_json(arguments.output / "run.json")["resumed"]
+            assert outputs(tmp_path / "killed") == expected
+    assert start(settings, arguments) == 0
+    record = read_json(arguments.output / "run.json")
+    assert resumed + record["resumed"] > 0, "no run went on from a checkpoint"
+    assert outputs(tmp_path / "killed") == expected
+    assert record["linear_init"] == read_json(tmp_path / "whole/run/run.json")["linear_init"]
+    assert not list(arguments.checkpoint.parent.iterdir())
+
+
+def interrupt(settings, inputs, start, folder, **machine) -> Namespace:
+    """Leave the checkpoint of a run that was sent SIGTERM half way; return the run's arguments."""
+    assert start(settings, arguments_of(inputs, folder / "whole", **machine)) == 0
+    half = int((folder / "whole/lines").read_text()) // 2
+    arguments = arguments_of(inputs, folder / "stopped", **machine)
+    assert start(settings, arguments, signal.SIGTERM, half) == INTERRUPTED
+    assert arguments.checkpoint.exists()
+    return arguments
+
+
+def test_sigterm_saves_and_the_same_command_goes_on(inputs, start, tmp_path):
+    settings = settings_of("ll_cp")
+    # Nothing is saved within an epoch but for the signal, so that the state is that of its moment.
+    arguments = interrupt(settings, inputs, start, tmp_path, checkpoint_minutes=1000)
+    assert not arguments.output.exists()
+    assert start(settings, arguments) == 0
+    assert read_json(arguments.output / "run.json")["resumed"] == 1
+    assert outputs(tmp_path / "stopped") == outputs(tmp_path / "whole")
+
+
+def test_checkpoint_of_another_configuration_is_refused_or_discarded(inputs, start, tmp_path):
+    arguments = interrupt(settings_of("an"), inputs, start, tmp_path)
+    changed = settings_of("an", learning_rate=0.02, batch_size=9)
+    with pytest.raises(UserError) as refusal:
+        train(changed, arguments)
+    assert str(refusal.value) == (
+        f"checkpoint {arguments.checkpoint} is of another configuration; different are "
+        "training.batch_size (was 8, is 9), training.learning_rate (was 0.01, is 0.02); restore "
+        "them to go on, or delete the file to start over"
+    )
+    assert arguments.checkpoint.exists()
+    arguments.machine["other_checkpoints"] = "discard"
+    train(changed, arguments)
+    assert read_json(arguments.output / "run.json")["resumed"] == 0
+
+
+def test_changed_inputs_and_code_are_named(inputs, start, tmp_path):
+    arguments = interrupt(settings_of("an"), inputs, start, tmp_path)
+    other = tmp_path / "observed.npz"
+    with np.load(inputs / "observed.npz") as arrays:
+        save_observation(other, Observation(arrays["train"], arrays["val"], -arrays["observed"]))
+    arguments.observed = other
+    with pytest.raises(UserError, match=r"different are inputs\.observed; restore"):
+        train(settings_of("an"), arguments)
+    saved = {"code": {"spml/losses/an.py": "1", "spml/engine.py": "2"}, "seed": 0}
+    now = {"code": {"spml/losses/an.py": "3", "spml/engine.py": "2"}, "seed": 0}
+    assert differences(saved, now) == ["code.spml/losses/an.py"]
+
+
+def test_identity_covers_the_loss_of_the_run_and_no_other(inputs, start, tmp_path):
+    arguments = interrupt(settings_of("an"), inputs, start, tmp_path)
+    saved = torch.load(arguments.checkpoint, weights_only=True)
+    code = json.loads(saved["identity"])["code"]
+    assert {"spml/losses/an.py", "spml/losses/base.py", "spml/engine.py"} <= set(code)
+    assert "spml/losses/gr.py" not in code
+
+
+def test_broken_checkpoint_is_a_sentence(tmp_path):
+    path = tmp_path / "seed0.pt"
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(UserError, match=r"checkpoint .*seed0\.pt cannot be read .*delete it"):
+        Checkpoint(path, {}).load()
+
+
+def test_remains_of_a_killed_writer_are_removed_and_those_of_others_are_not(tmp_path):
+    for name in (".seed1-abc.pt", ".seed10-abc.pt"):
+        (tmp_path / name).touch()
+    assert Checkpoint(tmp_path / "seed1.pt", {}).load() is None
+    assert [path.name for path in tmp_path.iterdir()] == [".seed10-abc.pt"]
+
+
+def test_what_is_written_is_the_state_at_the_time_of_saving(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "seed0.pt", {})
+    tensor = torch.zeros(1000)
+    for value in range(5):
+        checkpoint.save({"tensor": tensor.fill_(value)})
+        tensor.fill_(-1)
+    checkpoint.finish()
+    assert (Checkpoint(tmp_path / "seed0.pt", {}).load()["tensor"] == 4).all()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of one megabyte of its own."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)
+
+
+def test_full_disk_stops_with_a_sentence_and_leaves_the_checkpoint_before(small_disk):
+    path = small_disk / "seed0.pt"
+    checkpoint = Checkpoint(path, {})
+    checkpoint.save({"step": 1}, wait=True)
+    with pytest.raises(UserError, match=r"seed0\.pt could not be written: No space left on device"):
+        checkpoint.save({"step": torch.zeros(300_000)}, wait=True)
+    assert Checkpoint(path, {}).load() == {"step": 1}
+    # Where nobody waits, the next save says so.
+    checkpoint.save({"step": torch.zeros(300_000)})
+    with pytest.raises(UserError, match="free some space and start again"):
+        checkpoint.save({"step": 3})
+    assert [file.name for file in small_disk.iterdir()] == ["seed0.pt"]
+
+
+def test_full_disk_is_told_from_what_torch_says_about_it(tmp_path, monkeypatch):
+    def fail(value, file):
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError:
+            raise RuntimeError("unexpected pos 576 vs 534")  # noqa: B904 - as torch does
+
+    monkeypatch.setattr(torch, "save", fail)
+    (tmp_path / "seed0.pt").write_bytes(b"before")
+    with pytest.raises(UserError, match="could not be written: No space left on device"):
+        Checkpoint(tmp_path / "seed0.pt", {}).save({}, wait=True)
+    assert [(f.name, f.read_bytes()) for f in tmp_path.iterdir()] == [("seed0.pt", b"before")]
