@@ -1,17 +1,23 @@
 import copy
+from collections import Counter
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 from spml import losses
 from spml.configuration import (
     ConfigurationError,
     check,
     compact_json,
+    exhibit_pairs,
     exhibit_runs,
     loss_hyperparameters,
     observation_of,
+    report_settings,
+    reported_runs,
     resolve_method,
     run_settings,
+    shown_exhibits,
     training_settings,
 )
 
@@ -63,7 +69,7 @@ def test_every_shipped_method_builds_with_its_hyperparameters(config):
         ("select.methods", ["grr"], "config/config.yaml: select.methods[0] is 'grr'; allowed: "),
         ("select.methods", ["grr"], "(did you mean 'gr'?)"),
         ("select.datasets", ["digit"], "(did you mean 'digits'?)"),
-        ("select.protocols", ["none"], "select.protocols[0] is 'none'; allowed: demo"),
+        ("select.protocols", ["none"], "select.protocols[0] is 'none'; allowed: cole, demo, em"),
         ("select.exhibits", ["main"], "select.exhibits[0] is 'main'; allowed: "),
         ("select.seeds", ["0"], "select.seeds[0] must be a whole number, not '0'"),
         ("select.seeds", [0, 0], "select.seeds names something twice"),
@@ -86,6 +92,13 @@ def test_every_shipped_method_builds_with_its_hyperparameters(config):
         ("methods.wan.observation", "all", "methods.wan.observation is 'all'; allowed: "),
         ("methods.wan.datasets", {"mnist": {}}, "methods.wan.datasets.mnist is 'mnist'; allowed: coco, cub"),
         ("exhibits.gr_main_table.methods", ["xx"], "config/exhibits.yaml: exhibits.gr_main_table.methods[0] is 'xx'"),
+        ("exhibits.gr_main_table.protocols", ["dmo"], "exhibits.gr_main_table.protocols[0] is 'dmo'; allowed: cole, demo"),
+        ("exhibits.ll_openimages.published_only.imcl.why", "x", "published_only.imcl.why is not a key that exists here; allowed: reason, title"),
+        ("methods.ll_r.protocols", {"dmo": {}}, "config/methods.yaml: methods.ll_r.protocols.dmo is 'dmo'; allowed: cole, demo"),
+        ("methods.ll_r.protocols", {"gr": {"loss": "an"}}, "methods.ll_r.protocols.gr.loss is not a key that exists here; allowed: datasets, hyperparameters, training"),
+        ("methods.ll_r.protocols", {"gr": {"datasets": {"cup": {}}}}, "methods.ll_r.protocols.gr.datasets.cup is 'cup'; allowed: coco, cub"),
+        ("methods.ll_r.protocols", {"demo": {"hyperparameters": {"delta": 1}}}, "methods.ll_r.hyperparameters.delta is not a hyperparameter of ll_r"),
+        ("protocols.demo.only", ["voc"], "select.protocols has none that is for a selected dataset (digits)"),
         ("datasets.digits.compose.noise", -1, "datasets.digits.compose.noise must be at least 0"),
     ],
 )  # fmt: skip
@@ -186,16 +199,141 @@ def test_swapping_two_values_changes_the_parameter_text():
     assert compact_json({"b": 2, "a": 1}) == compact_json({"a": 1, "b": 2})
 
 
-def test_overlays_select_what_exists():
-    for overlay in ("all_methods", "search_digits"):
-        config = merged()
+def overlaid(*overlays: str) -> dict:
+    """The configuration with these files merged into it as Snakemake does."""
+    config = merged()
+    for overlay in overlays:
         with open(f"config/{overlay}.yaml") as file:
-            changes = yaml.safe_load(file)
-        config["methods"] |= changes.get("methods", {})
-        config["select"] |= changes["select"]
-        assert verdict(config) == "", overlay
+            update_config(config, yaml.safe_load(file))
+    return config
+
+
+@pytest.mark.parametrize(
+    "overlays",
+    [("all_methods",), ("search_digits",), ("paper",), ("paper", "paper_on_digits")],
+)
+def test_overlays_select_what_exists(overlays):
+    assert verdict(overlaid(*overlays)) == ""
 
 
 def test_all_methods_means_all_methods(config):
     with open("config/all_methods.yaml") as file:
         assert yaml.safe_load(file)["select"]["methods"] == list(config["methods"])
+
+
+# --- the papers' grid -----------------------------------------------------------------------------
+
+FOUR = ("voc", "coco", "nus", "cub")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "method", "key", "values"),
+    [
+        # The first author's values for each dataset, and the re-runs that tables like GR's print.
+        ("ll", "ll_r", "delta_rel", (0.2, 0.4, 0.4, 0.4)),
+        ("ll", "ll_ct", "delta_rel", (0.2, 0.2, 0.2, 0.4)),
+        ("ll", "ll_cp", "delta_rel", (0.1, 0.2, 0.2, 0.2)),
+        ("ll_linear_init", "ll_r", "delta_rel", (0.2, 0.4, 0.4, 0.4)),
+        ("gr", "ll_r", "delta_rel", (0.5,) * 4),
+        ("em", "ll_ct", "delta_rel", (0.2,) * 4),
+        ("gr", "ll_cp_boostlu", "delta_rel", (0.1,) * 4),
+        ("gr", "em", "alpha", (0.2, 0.1, 0.1, 0.01)),
+        ("em", "em_apl", "alpha", (0.2, 0.1, 0.1, 0.01)),
+        ("em", "em_apl", "beta", (0.02, 0.9, 0.2, 0.4)),
+        ("em", "em_apl", "warmup_epochs", (5, 5, 4, 3)),
+        ("ll", "epr", "expected_positives", (1.5, 2.9, 1.9, 31.4)),
+        ("gr", "role_li", "expected_positives", (1.5, 2.9, 1.9, 31.4)),
+        ("gr", "gr", "q3", (1, 1, 1, 1.5)),
+        ("gr", "gr", "beta", ([0, 2, -2, -2], *[[0, 10, -2, -8]] * 3)),
+        ("gr", "gr", "alpha", ([0.5, 2, 0.8, 0.5],) * 4),
+    ],
+)
+def test_hyperparameters_are_those_of_the_sources(config, protocol, method, key, values):
+    for dataset, value in zip(FOUR, values, strict=True):
+        settings = run_settings(config, dataset, protocol, method, 0)
+        assert settings["hyperparameters"][key] == value, dataset
+
+
+@pytest.mark.parametrize(
+    ("protocol", "key", "values"),
+    [
+        ("gr", "epochs", (8, 8, 10, 10)),
+        ("gr", "batch_size", (8, 16, 16, 8)),
+        ("gr", "learning_rate", (1e-5,) * 4),
+        ("gr", "early_stop_gap", (2,) * 4),
+        ("gr", "head_learning_rate_multiplier", (10,) * 4),
+        ("ll", "epochs", (10,) * 4),
+        ("ll", "batch_size", (16,) * 4),
+        ("ll", "optimizer", ("sgd", "adam", "adam", "adam")),
+        ("ll", "learning_rate", (5e-3, 1e-5, 1e-5, 7.5e-5)),
+        ("ll", "weight_decay", (1e-3, 0, 0, 0)),
+        ("ll", "early_stop_gap", (3,) * 4),
+        ("ll_linear_init", "learning_rate", (5e-3, 1e-5, 1e-5, 7.5e-5)),
+        ("em", "batch_size", (8, 16, 16, 8)),
+        ("em", "learning_rate", (1e-5, 1e-5, 1e-5, 1e-4)),
+        ("em", "head_learning_rate_multiplier", (1,) * 4),
+        ("em", "early_stop_gap", (None,) * 4),
+        ("cole", "epochs", (10,) * 4),
+    ],
+)
+def test_protocols_are_those_of_the_sources(config, protocol, key, values):
+    for dataset, value in zip(FOUR, values, strict=True):
+        assert training_settings(config, dataset, protocol, "an")[key] == value, dataset
+
+
+def test_linear_initialisation_is_that_of_cole_for_an_ls_and_for_role(config):
+    for method, rate, batches in (("ll_r", 1e-4, (8, 8, 16, 8)), ("role", 1e-3, (16, 16, 16, 8))):
+        for dataset, batch_size in zip(FOUR, batches, strict=True):
+            found = training_settings(config, dataset, "ll_linear_init", method)["linear_init"]
+            assert found == {"epochs": 25, "batch_size": batch_size, "learning_rate": rate}
+            assert training_settings(config, dataset, "ll", method)["linear_init"] is None
+
+
+def test_override_for_a_protocol_comes_after_that_for_a_dataset_and_before_a_child(config):
+    config["methods"]["ll_r"]["protocols"]["gr"]["datasets"] = {
+        "cub": {"hyperparameters": {"delta_rel": 0.7}}
+    }
+    config["methods"]["child"] = {
+        "title": "Child", "extends": "ll_r", "hyperparameters": {"delta_rel": 0.9},
+    }  # fmt: skip
+    for method, dataset, protocol, expected in (
+        ("ll_r", "voc", None, 0.2),
+        ("ll_r", "voc", "gr", 0.5),
+        ("ll_r", "cub", "gr", 0.7),
+        ("ll_r", "cub", "ll", 0.4),
+        ("child", "cub", "gr", 0.9),
+    ):
+        resolved = resolve_method(config, method, dataset, protocol)
+        assert resolved["hyperparameters"]["delta_rel"] == expected
+
+
+def test_exhibit_shows_those_of_its_protocols_that_are_selected(config):
+    config["protocols"]["other"] = config["protocols"]["demo"]
+    config["select"]["protocols"] = ["demo", "other"]
+    assert exhibit_pairs(config, "gr_main_table") == [("digits", "demo"), ("digits", "other")]
+    config["exhibits"]["gr_main_table"]["protocols"] = ["other", "gr"]
+    assert exhibit_pairs(config, "gr_main_table") == [("digits", "other")]
+
+
+def test_grid_has_the_runs_that_its_tables_need():
+    config = overlaid("paper")
+    runs = Counter((run.dataset, run.protocol) for run in reported_runs(config))
+    # 17 methods of GR's table, 9 of LL's on each dataset and 7 on OpenImages, with 3 seeds.
+    expected = {("openimages", "ll_openimages"): 7 * 3}
+    for dataset in FOUR:
+        expected |= {
+            (dataset, "gr"): 17 * 3, (dataset, "ll"): 9 * 3, (dataset, "ll_linear_init"): 9 * 3
+        }  # fmt: skip
+    assert runs == expected
+
+
+def test_exhibits_of_which_nothing_is_selected_are_left_out():
+    config = overlaid("paper")
+    config["select"]["datasets"] = ["voc"]
+    assert verdict(config) == ""
+    assert shown_exhibits(config) == ["gr_main_table", "ll_partial_labels"]
+    assert list(report_settings(config)["configuration"]["protocols"]) == [
+        "gr", "ll", "ll_linear_init",
+    ]  # fmt: skip
+    config["select"]["protocols"] = ["gr"]
+    assert shown_exhibits(config) == ["gr_main_table"]

@@ -168,6 +168,15 @@ def test_what_was_packed_from_something_else_is_packed_anew(folder, changes):
     assert (array[0] == as_the_papers_code_does(folder / "images/0.jpg", array.shape[1])).all()
 
 
+def test_packed_file_that_lost_its_end_is_packed_anew(folder):
+    manifest = pack_all(folder)
+    path = folder / "packed/train.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"train\.npy cannot be read.*delete .*manifest\.json"):
+        load_packed(folder / "packed/manifest.json")
+    assert pack_all(folder) == manifest
+
+
 def test_too_small_a_disk_is_found_before_the_start(folder, monkeypatch):
     usage = os.statvfs(folder)
     with pytest.raises(UserError, match=r"needs 1000\d\d\d\.\d GB more"):

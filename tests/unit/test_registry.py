@@ -2,6 +2,9 @@ import copy
 
 import pytest
 import yaml
+from spml import registry
+from spml.datasets import MODULES
+from spml.datasets.export import TYPES
 from spml.registry import (
     RegistryError,
     check,
@@ -59,6 +62,12 @@ def test_dataset_without_files_is_told_how_to_get_them(config):
     config["select"]["datasets"] = ["mine"]
     with pytest.raises(RegistryError, match=r"no labels of mine; .* set data\.mine\.path"):
         check(config)
+    config["data"] = {"mine": {"path": "/x"}}
+    config["datasets"]["mine"]["source"]["module"] = "coco"
+    with pytest.raises(RegistryError, match=r"mine\.source\.module is 'coco'; allowed: voc2012"):
+        check(config)
+    config["datasets"]["mine"]["source"]["module"] = "coco2014"
+    check(config)
     config["data"] = {"mine": {"path": "/x"}, "other": {"path": "/y"}}
     with pytest.raises(RegistryError, match=r"data\.other is not a dataset"):
         check(config)
@@ -88,6 +97,11 @@ def test_mistakes_are_named(tmp_path, column, value, sentence):
     path.write_text("\n".join([HEADER, "\t".join(row), ""]))
     with pytest.raises(RegistryError, match=sentence):
         read_registry(path, {"r": "http://x"})
+
+
+def test_modules_are_those_of_the_package():
+    assert set(registry.MODULES) == set(MODULES)
+    assert set(registry.REFERENCE_MODULES) == set(TYPES)
 
 
 def test_wrong_columns_and_double_rows(tmp_path):

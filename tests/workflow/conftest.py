@@ -19,6 +19,7 @@ class Checkout:
     """A copy of the project in a folder of its own."""
 
     path: Path
+    configuration: tuple[str, ...] = SMALL
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
@@ -30,10 +31,10 @@ class Checkout:
     def snakemake(
         self, *arguments: str, fails: bool = False, extra_configuration: str | None = None
     ) -> str:
-        """Run Snakemake with the small configuration; return all that it printed."""
+        """Run Snakemake with the checkout's configuration; return all that it printed."""
         extra = [extra_configuration] if extra_configuration else []
         done = subprocess.run(
-            self.command(*arguments, *SMALL, *extra),
+            self.command(*arguments, *self.configuration, *extra),
             cwd=self.path,
             env=self.environment(),
             text=True,
@@ -61,7 +62,7 @@ class Checkout:
 
     def copy(self, path: Path) -> "Checkout":
         shutil.copytree(self.path, path, symlinks=True)
-        return Checkout(path)
+        return Checkout(path, self.configuration)
 
 
 def tracked_files() -> list[str]:

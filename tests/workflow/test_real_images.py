@@ -88,6 +88,22 @@ def own_copy_of_the_data_needs_no_download(checkout):
     assert "Download" not in planned
 
 
+def exported_arrays_are_those_of_the_labels(checkout):
+    """The original code base's files, for the selected dataset."""
+    run(checkout, "export_reference_arrays")
+    labels = load_labels(checkout.path / "results/labels/mini_coco.npz")
+    folder = checkout.path / "results/export/mini_coco"
+    for name, split in (("train", labels.train), ("val", labels.test)):
+        arrays = {
+            kind: np.load(folder / f"formatted_{name}_{kind}.npy")
+            for kind in ("images", "labels", "labels_obs")
+        }
+        assert arrays["images"].tolist() == split.paths()
+        assert (arrays["labels"] == split.truth).all()
+        assert (arrays["labels_obs"].sum(axis=1) == 1).all()
+        assert arrays["labels"][arrays["labels_obs"] == 1].all()
+
+
 def frozen_features_beat_the_base_rate(checkout):
     """With full labels; shuffled rows of labels give the base rate."""
     torch.set_num_threads(1)
@@ -139,6 +155,7 @@ def test_from_archives_to_metrics(pristine, tmp_path):
     assert "Nothing to be done" in run(checkout, " ".join(RUNS))
     labels_and_observation_are_right(checkout)
     packed_pixels_are_those_of_the_photographs(checkout)
+    exported_arrays_are_those_of_the_labels(checkout)
     frozen_features_beat_the_base_rate(checkout)
     packing_is_repeated_without_the_server(checkout)
     own_copy_of_the_data_needs_no_download(checkout)

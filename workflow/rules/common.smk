@@ -7,8 +7,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from workflow.spml import configuration, registry
-from workflow.spml.addresses import CHECKPOINT, LABELS, OBSERVED, RUN
+from workflow.spml import configuration, published, registry
+from workflow.spml.addresses import CHECKPOINT, LABELS, OBSERVED, PUBLISHED, RUN, split_key
 from workflow.spml.sources import imported_files
 
 
@@ -26,7 +26,12 @@ try:
         losses="workflow/spml/losses",
     )
     registry.check(config)
-except (configuration.ConfigurationError, registry.RegistryError) as error:
+    published.check("config/published")
+except (
+    configuration.ConfigurationError,
+    registry.RegistryError,
+    published.PublishedError,
+) as error:
     raise WorkflowError(str(error)) from None
 
 
@@ -217,6 +222,12 @@ def exhibit_settings(exhibit):
     return as_json(configuration.exhibit_settings(config, exhibit))
 
 
+def published_numbers(exhibit):
+    """The published numbers that an exhibit shows beside ours."""
+    paper, name = split_key(exhibit)
+    return PUBLISHED.format(paper=paper, name=name)
+
+
 def exhibit_labels(exhibit):
     """The labels of each dataset that an exhibit shows."""
     settings = configuration.exhibit_settings(config, exhibit)
@@ -253,7 +264,11 @@ def report_settings():
 
 def reported_exhibits(wildcards):
     """All files of the exhibits that are selected."""
-    return [path for name in config["select"]["exhibits"] for path in getattr(rules, name).output]
+    return [
+        path
+        for name in configuration.shown_exhibits(config)
+        for path in getattr(rules, name).output
+    ]
 
 
 def reported_files(pattern):

@@ -11,6 +11,7 @@ rule gr_main_table:
         table="results/tables/gr/main_table.csv",
         labels=exhibit_labels("gr_main_table"),
         predictions=run_files("gr_main_table", "predictions.npz"),
+        published=published_numbers("gr_main_table"),
     output:
         csv=report(
             "results/exhibits/gr/main_table.csv",
@@ -196,6 +197,84 @@ rule ll_memorisation_curve:
     shell:
         """
         PYTHONPATH=workflow python -m spml.exhibits.ll_memorisation_curve \
+            --settings {params.settings:q} \
+            --output-directory {params.directory:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule ll_partial_labels:
+    input:
+        code=sources("spml.exhibits.ll_partial_labels"),
+        table="results/tables/ll/partial_labels.csv",
+        published=published_numbers("ll_partial_labels"),
+    output:
+        csv=report(
+            "results/exhibits/ll/partial_labels.csv",
+            caption="../report/exhibit.rst",
+            category="Large Loss Matters",
+            labels={"exhibit": "artificial partial labels", "form": "table"},
+        ),
+        md="results/exhibits/ll/partial_labels.md",
+        tex="results/exhibits/ll/partial_labels.tex",
+        caption="results/exhibits/ll/partial_labels.caption.txt",
+    log:
+        "<logs>/exhibits/ll_partial_labels.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_partial_labels.jsonl"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        settings=exhibit_settings("ll_partial_labels"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of artificial partial labels"
+    shell:
+        """
+        PYTHONPATH=workflow python -m spml.exhibits.ll_partial_labels \
+            --settings {params.settings:q} \
+            --output-directory {params.directory:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule ll_openimages:
+    input:
+        code=sources("spml.exhibits.ll_openimages"),
+        table="results/tables/ll/openimages.csv",
+        published=published_numbers("ll_openimages"),
+    output:
+        csv=report(
+            "results/exhibits/ll/openimages.csv",
+            caption="../report/exhibit.rst",
+            category="Large Loss Matters",
+            labels={"exhibit": "OpenImages by groups", "form": "table"},
+        ),
+        md="results/exhibits/ll/openimages.md",
+        tex="results/exhibits/ll/openimages.tex",
+        caption="results/exhibits/ll/openimages.caption.txt",
+    log:
+        "<logs>/exhibits/ll_openimages.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_openimages.jsonl"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        settings=exhibit_settings("ll_openimages"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of OpenImages by groups of classes"
+    shell:
+        """
+        PYTHONPATH=workflow python -m spml.exhibits.ll_openimages \
             --settings {params.settings:q} \
             --output-directory {params.directory:q} \
             >{log:q} 2>&1

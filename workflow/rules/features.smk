@@ -8,8 +8,8 @@ Outputs: one feature vector an image of the official training split.
 rule extract_features:
     input:
         code=sources("spml.features"),
+        # Stands for the images, which lie beside it or in the dataset's tree.
         manifest="data/packed/{dataset}/manifest.json",
-        images=ancient("data/packed/{dataset}/train.npy"),
         backbone=backbone_weights,
     output:
         features="data/features/{dataset}.npy",

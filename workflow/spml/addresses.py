@@ -10,6 +10,7 @@ CHECKPOINT = "data/checkpoints/{dataset}/{protocol}/{method}/seed{seed}.pt"
 LABELS = "results/labels/{dataset}.npz"
 OBSERVED = "results/observed/{dataset}/{protocol}/{observation}.npz"
 TABLE = "results/tables/{paper}/{name}.csv"
+PUBLISHED = "config/published/{paper}_{name}.csv"
 EXHIBITS = "results/exhibits/{paper}"
 MAPPING_TABLE = "results/losses/mapping.csv"
 GRADIENT_TABLE = "results/losses/gradients.csv"
@@ -34,6 +35,11 @@ def observed_path(dataset: str, protocol: str, observation: str) -> Path:
 def table_path(paper: str, name: str) -> Path:
     """Tidy table of an exhibit."""
     return Path(TABLE.format(paper=paper, name=name))
+
+
+def published_path(paper: str, name: str) -> Path:
+    """Published numbers that an exhibit shows beside ours."""
+    return Path(PUBLISHED.format(paper=paper, name=name))
 
 
 def split_key(key: str) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """Stage *collect*: the metrics of all runs of one exhibit as one tidy table.
 
-One row a run and metric: ``test_map``, ``val_map`` and ``test_ap_<class>`` in percent, and
-``selected_epoch`` counted from 1.
+One row a run and metric: ``test_map``, ``val_map`` and ``test_ap_<class>`` in percent, likewise
+``test_map_g<n>`` of the n-th group of classes where there are groups, and ``selected_epoch``,
+counted from 1.
 """
 
 import argparse
@@ -27,6 +28,8 @@ def run_metrics(metrics: dict[str, Any], classes: tuple[str, ...]) -> Iterator[t
     yield "test_map", metrics["test"]["map"]
     yield "val_map", metrics["val"]["map"]
     yield "selected_epoch", metrics["selected_epoch"]
+    for number, value in enumerate(metrics["test"].get("group_map", []), start=1):
+        yield f"test_map_g{number}", value
     for name, precision in zip(classes, precisions, strict=True):
         yield f"test_ap_{name}", precision
 

@@ -225,6 +225,8 @@ def check(
         for position, dataset in enumerate(protocol.get("only", [])):
             known(["protocols", name, "only", position], dataset, config["datasets"])
     for name, exhibit in config["exhibits"].items():
+        for position, protocol in enumerate(exhibit.get("protocols", [])):
+            known(["exhibits", name, "protocols", position], protocol, config["protocols"])
         if exhibit["methods"] != "selected":
             for position, method in enumerate(exhibit["methods"]):
                 known(["exhibits", name, "methods", position], method, config["methods"])
@@ -232,16 +234,22 @@ def check(
             known(["exhibits", name, "losses", position], method, config["methods"])
         if "reference" in exhibit:
             known(["exhibits", name, "reference"], exhibit["reference"], config["methods"])
+    if not selected_pairs(config):
+        fail(
+            ["select", "protocols"],
+            f"has none that is for a selected dataset ({', '.join(config['select']['datasets'])})",
+        )
     _check_methods(config, fail, known, loss_hyperparameters(losses))
 
 
 def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dict) -> None:
-    # A method that nothing runs need not have hyperparameters for every dataset.
-    run = {
-        method
+    # A method need not have hyperparameters for datasets on which nothing runs it.
+    runs = {
+        (dataset, protocol, method)
         for exhibit in config["select"]["exhibits"]
+        for dataset, protocol in exhibit_pairs(config, exhibit)
         for method in exhibit_methods(config, exhibit)
-    } | set(config["select"]["methods"])
+    }
     for name, method in config["methods"].items():
         path: list[str | int] = ["methods", name]
         chain = [name]
@@ -252,8 +260,14 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
             chain.append(parent)
         for dataset in method.get("datasets", {}):
             known([*path, "datasets", dataset], dataset, config["datasets"])
-        for dataset in [None, *config["select"]["datasets"]]:
-            resolved = resolve_method(config, name, dataset)
+        for protocol, override in method.get("protocols", {}).items():
+            known([*path, "protocols", protocol], protocol, config["protocols"])
+            for dataset in override.get("datasets", {}):
+                known(
+                    [*path, "protocols", protocol, "datasets", dataset], dataset, config["datasets"]
+                )
+        for dataset, protocol in [(None, None), *selected_pairs(config)]:
+            resolved = resolve_method(config, name, dataset, protocol)
             if "loss" not in resolved:
                 fail([*path, "loss"], "is missing")
             known([*path, "loss"], resolved["loss"], losses)
@@ -271,9 +285,8 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
                         f"allowed: {_nearest(key, allowed)}",
                     )
             for key, needed in allowed.items():
-                if dataset is None or name not in run:
-                    continue
-                if needed and key not in resolved["hyperparameters"]:
+                missing = needed and key not in resolved["hyperparameters"]
+                if missing and (dataset, protocol, name) in runs:
                     fail([*path, "hyperparameters", key], f"is missing for dataset {dataset}")
 
 
@@ -293,22 +306,26 @@ def _merge(base: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def resolve_method(config: Mapping[str, Any], name: str, dataset: str | None) -> dict[str, Any]:
-    """A method with what it extends filled in and, with ``dataset``, that dataset's overrides.
+def resolve_method(
+    config: Mapping[str, Any], name: str, dataset: str | None, protocol: str | None = None
+) -> dict[str, Any]:
+    """A method with what it extends filled in and the overrides of ``dataset`` and ``protocol``.
 
-    A dataset's override in a parent comes before what the child itself says, since the child knows
-    the parent whole.
+    An override in a parent comes before what the child itself says, since the child knows the
+    parent whole. A protocol's override comes after a dataset's, and may have datasets of its own.
     """
     method = config["methods"][name]
     parent = method.get("extends")
     resolved = (
-        resolve_method(config, parent, dataset)
+        resolve_method(config, parent, dataset, protocol)
         if parent is not None
         else {"head": "linear", "hyperparameters": {}, "training": {}}
     )
-    own = {key: value for key, value in method.items() if key not in ("extends", "datasets")}
-    resolved = _merge(resolved, own)
-    return _merge(resolved, method.get("datasets", {}).get(dataset, {}))
+    for part in (method, method.get("protocols", {}).get(protocol, {})):
+        own = {k: v for k, v in part.items() if k not in ("extends", "datasets", "protocols")}
+        resolved = _merge(resolved, own)
+        resolved = _merge(resolved, part.get("datasets", {}).get(dataset, {}))
+    return resolved
 
 
 def observation_of(config: Mapping[str, Any], protocol: str, method: str) -> str:
@@ -333,7 +350,7 @@ def training_settings(
     """Everything about training that is not the loss: protocol, then method, then dataset."""
     definition = config["protocols"][protocol]
     settings = _merge(definition["training"], definition.get("datasets", {}).get(dataset, {}))
-    settings = _merge(settings, resolve_method(config, method, dataset)["training"])
+    settings = _merge(settings, resolve_method(config, method, dataset, protocol)["training"])
     return {**settings, "device": config["device"]}
 
 
@@ -341,7 +358,7 @@ def run_settings(
     config: Mapping[str, Any], dataset: str, protocol: str, method: str, seed: int
 ) -> dict[str, Any]:
     """The settings of one run, as ``python -m spml.train --settings`` takes them."""
-    resolved = resolve_method(config, method, dataset)
+    resolved = resolve_method(config, method, dataset, protocol)
     return {
         "dataset": dataset,
         "protocol": protocol,
@@ -373,14 +390,25 @@ def selected_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def exhibit_pairs(config: Mapping[str, Any], exhibit: str) -> list[tuple[str, str]]:
+    """The selected datasets and protocols, without protocols that the exhibit does not show."""
+    shown = config["exhibits"][exhibit].get("protocols", config["select"]["protocols"])
+    return [pair for pair in selected_pairs(config) if pair[1] in shown]
+
+
 def exhibit_runs(config: Mapping[str, Any], exhibit: str) -> list[Run]:
-    """The runs that an exhibit shows: its methods on everything selected, in a fixed order."""
+    """The runs that an exhibit shows, in a fixed order."""
     return [
         Run(dataset, protocol, method, seed)
-        for dataset, protocol in selected_pairs(config)
+        for dataset, protocol in exhibit_pairs(config, exhibit)
         for method in exhibit_methods(config, exhibit)
         for seed in config["select"]["seeds"]
     ]
+
+
+def shown_exhibits(config: Mapping[str, Any]) -> list[str]:
+    """The selected exhibits, without those that show none of the selected datasets or protocols."""
+    return [name for name in config["select"]["exhibits"] if exhibit_pairs(config, name)]
 
 
 def compact_json(value: Any) -> str:
@@ -391,22 +419,22 @@ def compact_json(value: Any) -> str:
 def describe_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The curves of the gradient figure, as ``python -m spml.describe --settings`` takes them.
 
-    Hyperparameters and number of epochs are those of the first selected dataset and protocol.
+    Hyperparameters and number of epochs are those of the first dataset and protocol that it shows.
     """
-    dataset, protocol = config["select"]["datasets"][0], config["select"]["protocols"][0]
     curves = []
-    for method in config["exhibits"]["gr_gradients"]["losses"]:
-        resolved = resolve_method(config, method, dataset)
-        training = training_settings(config, dataset, protocol, method)
-        curves.append(
-            {
-                "name": method,
-                "title": resolved["title"],
-                "loss": resolved["loss"],
-                "hyperparameters": resolved["hyperparameters"],
-                "total_epochs": training["epochs"],
-            }
-        )
+    for dataset, protocol in exhibit_pairs(config, "gr_gradients")[:1]:
+        for method in config["exhibits"]["gr_gradients"]["losses"]:
+            resolved = resolve_method(config, method, dataset, protocol)
+            training = training_settings(config, dataset, protocol, method)
+            curves.append(
+                {
+                    "name": method,
+                    "title": resolved["title"],
+                    "loss": resolved["loss"],
+                    "hyperparameters": resolved["hyperparameters"],
+                    "total_epochs": training["epochs"],
+                }
+            )
     return {"curves": curves}
 
 
@@ -419,8 +447,9 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
     definition = config["exhibits"][exhibit]
     methods = exhibit_methods(config, exhibit)
     paper, _, name = exhibit.partition("_")
+    hidden = ("methods", "losses", "protocols")
     blocks = []
-    for dataset, protocol in selected_pairs(config):
+    for dataset, protocol in exhibit_pairs(config, exhibit):
         observation = config["protocols"][protocol]["observation"]
         others = {method: observation_of(config, protocol, method) for method in methods}
         blocks.append(
@@ -444,7 +473,7 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
             }
         )
     return {
-        **{key: value for key, value in definition.items() if key not in ("methods", "losses")},
+        **{key: value for key, value in definition.items() if key not in hidden},
         "losses": [
             {"name": method, "title": resolve_method(config, method, None)["title"]}
             for method in definition.get("losses", [])
@@ -476,7 +505,7 @@ def reported_runs(config: Mapping[str, Any]) -> list[Run]:
     """The runs that the selected exhibits show, each once."""
     return list(
         dict.fromkeys(
-            run for exhibit in config["select"]["exhibits"] for run in exhibit_runs(config, exhibit)
+            run for exhibit in shown_exhibits(config) for run in exhibit_runs(config, exhibit)
         )
     )
 
@@ -486,33 +515,37 @@ def report_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
     The settings of each method are not among it, since every run's record holds them.
     """
-    select = config["select"]
-    runs = reported_runs(config)
-    methods = list(dict.fromkeys(run.method for run in runs))
-    used = {
+    select, exhibits = config["select"], shown_exhibits(config)
+    groups: dict[tuple[str, str], dict[str, None]] = {}
+    for run in reported_runs(config):
+        groups.setdefault((run.dataset, run.protocol), {})[run.method] = None
+    methods = dict.fromkeys(method for group in groups.values() for method in group)
+    pairs = {pair for exhibit in exhibits for pair in exhibit_pairs(config, exhibit)}
+    datasets = [name for name in select["datasets"] if name in {pair[0] for pair in pairs}]
+    protocols = [name for name in select["protocols"] if name in {pair[1] for pair in pairs}]
+    observations = {
         observation_of(config, protocol, method)
-        for protocol in select["protocols"]
-        for method in methods
-    } | {config["protocols"][protocol]["observation"] for protocol in select["protocols"]}
+        for (_, protocol), group in groups.items()
+        for method in group
+    } | {config["protocols"][protocol]["observation"] for protocol in protocols}
     return {
         "exhibits": [
-            {"key": name, "title": config["exhibits"][name]["title"]} for name in select["exhibits"]
+            {"key": name, "title": config["exhibits"][name]["title"]} for name in exhibits
         ],
         "runs": {
-            "datasets": list(select["datasets"]),
-            "protocols": list(select["protocols"]),
-            "methods": [
-                {"name": name, "title": resolve_method(config, name, None)["title"]}
-                for name in methods
+            "groups": [
+                {"dataset": dataset, "protocol": protocol, "methods": list(group)}
+                for (dataset, protocol), group in groups.items()
             ],
+            "methods": {name: resolve_method(config, name, None)["title"] for name in methods},
             "seeds": list(select["seeds"]),
         },
         "configuration": {
             "select": select,
             "device": config["device"],
-            "datasets": {name: config["datasets"][name] for name in select["datasets"]},
-            "protocols": {name: config["protocols"][name] for name in select["protocols"]},
-            "observations": {name: config["observations"][name] for name in sorted(used)},
-            "exhibits": {name: config["exhibits"][name] for name in select["exhibits"]},
+            "datasets": {name: config["datasets"][name] for name in datasets},
+            "protocols": {name: config["protocols"][name] for name in protocols},
+            "observations": {name: config["observations"][name] for name in sorted(observations)},
+            "exhibits": {name: config["exhibits"][name] for name in exhibits},
         },
     }

@@ -100,6 +100,8 @@ class _Split:
             for path in (self.final, self.partial, self.record):
                 path.unlink(missing_ok=True)
             write_text(self.key_file, self.key)
+        if self.final.exists() and self.final.stat().st_size != self.bytes:
+            self.final.unlink()
 
     @property
     def bytes(self) -> int:
@@ -107,7 +109,7 @@ class _Split:
 
     def done(self) -> np.ndarray:
         """(N,) bool: which rows are in the file."""
-        if self.final.exists() and self.final.stat().st_size == self.bytes:
+        if self.final.exists():
             return np.ones(len(self.files), dtype=np.bool_)
         if self.record.exists() and self.partial.exists():
             record = np.fromfile(self.record, dtype=np.bool_)

@@ -15,6 +15,7 @@ COLUMNS = [
     *("bytes", "checksum", "licence", "access"),
 ]
 REFERENCE_MODULES = ("voc2012", "coco2014", "nuswide", "cub")
+MODULES = (*REFERENCE_MODULES, "openimages")
 HOLDS = ("labels", "images", "all")
 ACCESS = ("open", "manual")
 
@@ -156,6 +157,12 @@ def check(config: Mapping[str, Any]) -> None:
         if dataset not in config["datasets"]:
             known = ", ".join(real_datasets(config))
             raise RegistryError(f"data.{dataset} is not a dataset; allowed: {known}")
+    for dataset in real_datasets(config):
+        module = config["datasets"][dataset]["source"]["module"]
+        if module not in MODULES:
+            raise RegistryError(
+                f"datasets.{dataset}.source.module is {module!r}; allowed: {', '.join(MODULES)}"
+            )
     for dataset in set(config["select"]["datasets"]) & set(real_datasets(config)):
         for holds in ("labels", "images"):
             manifests(config, dataset, holds)

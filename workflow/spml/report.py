@@ -105,24 +105,23 @@ def read_exhibit(key: str, title: str, page: Path) -> dict[str, Any]:
 def read_runs(runs: dict[str, Any], benchmarks: Path) -> list[Run]:
     """The record of each run, with seconds and peak memory (MB) of its whole training job."""
     result = []
-    for dataset in runs["datasets"]:
-        for protocol in runs["protocols"]:
-            for method in runs["methods"]:
-                for seed in runs["seeds"]:
-                    folder = run_path(dataset, protocol, method["name"], seed)
-                    job = benchmarks / dataset / protocol / method["name"] / f"seed{seed}.jsonl"
-                    measured = read_json_lines(job)[-1]
-                    result.append(
-                        {
-                            "dataset": dataset,
-                            "protocol": protocol,
-                            "method": method["name"],
-                            "title": method["title"],
-                            "record": read_json(folder / "run.json"),
-                            "seconds": measured["s"],
-                            "memory": measured["max_rss"],
-                        }
-                    )
+    for group in runs["groups"]:
+        dataset, protocol = group["dataset"], group["protocol"]
+        for method in group["methods"]:
+            for seed in runs["seeds"]:
+                job = benchmarks / dataset / protocol / method / f"seed{seed}.jsonl"
+                measured = read_json_lines(job)[-1]
+                result.append(
+                    {
+                        "dataset": dataset,
+                        "protocol": protocol,
+                        "method": method,
+                        "title": runs["methods"][method],
+                        "record": read_json(run_path(dataset, protocol, method, seed) / "run.json"),
+                        "seconds": measured["s"],
+                        "memory": measured["max_rss"],
+                    }
+                )
     return result
 
 
@@ -257,7 +256,7 @@ def render(settings: dict[str, Any], benchmarks: Path, page: Path) -> str:
         papers=[paper for paper in papers if paper["exhibits"]],
         headlines=headlines(exhibits),
         runs=len(runs),
-        methods=[method["title"] for method in settings["runs"]["methods"]],
+        methods=list(settings["runs"]["methods"].values()),
         datasets=[item["title"] for item in configuration["datasets"].values()],
         protocols=[item["title"] for item in configuration["protocols"].values()],
         seeds=settings["runs"]["seeds"],

@@ -13,7 +13,16 @@ has another layout is a :class:`spml.errors.UserError`.
 import importlib
 from types import ModuleType
 
+from spml.errors import UserError
+
+MODULES = ("voc2012", "coco2014", "nuswide", "cub", "openimages")
+SHORT_NAMES = {"voc": "voc2012", "coco": "coco2014", "nus": "nuswide"}
+
 
 def dataset_module(name: str) -> ModuleType:
-    """The module of a real dataset, by its name."""
-    return importlib.import_module(f"spml.datasets.{name}")
+    """The module of a real dataset, by its name or its short name."""
+    module = SHORT_NAMES.get(name, name)
+    if module not in MODULES:
+        known = ", ".join([*SHORT_NAMES, *MODULES])
+        raise UserError(f"there is no dataset {name!r}; allowed: {known}")
+    return importlib.import_module(f"spml.datasets.{module}")

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spml.datasets import dataset_module
+from spml.datasets import SHORT_NAMES, dataset_module
 from spml.errors import run_command
 from spml.files import atomic_path
 from spml.observe import draw_observed
 
-MODULES = {"voc": "voc2012", "coco": "coco2014", "nus": "nuswide", "cub": "cub"}
 # The scripts of Cole et al. fill zeros of NumPy's default type, but for CUB lists of integers.
 TYPES = {"voc2012": np.float64, "coco2014": np.float64, "nuswide": np.float64, "cub": np.int64}
 SEED = 1200
@@ -45,19 +44,15 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--dataset",
-        required=True,
-        choices=sorted({*MODULES, *TYPES}),
-        help="a dataset or its module",
-    )
+    names = [name for name in [*SHORT_NAMES, *TYPES] if SHORT_NAMES.get(name, name) in TYPES]
+    parser.add_argument("--dataset", required=True, choices=names)
     parser.add_argument("--raw", required=True, type=Path, help="folder of the official tree")
     parser.add_argument("--out", required=True, type=Path, help="folder of the arrays")
     parser.add_argument(
         "--split", choices=("train", "val"), action="append", help="only this split (both)"
     )
     arguments = parser.parse_args()
-    name = MODULES.get(arguments.dataset, arguments.dataset)
+    name = SHORT_NAMES.get(arguments.dataset, arguments.dataset)
     for split in arguments.split or ("train", "val"):
         export(name, arguments.raw, arguments.out, split)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from spml.errors import UserError
 from spml.files import atomic_path, write_text
 
 
@@ -20,6 +21,11 @@ def parse_arguments(module: str, description: str | None) -> tuple[dict[str, Any
     parser.add_argument("--settings", required=True, type=json.loads, help="the exhibit as JSON")
     parser.add_argument("--output-directory", required=True, type=Path, help="where its files go")
     arguments = parser.parse_args()
+    if not arguments.settings["blocks"]:
+        raise UserError(
+            f"{module.rpartition('.')[2]} has nothing to show: none of its protocols is selected "
+            "for a selected dataset"
+        )
     return arguments.settings, arguments.output_directory / arguments.settings["name"]
 
 

@@ -3,6 +3,9 @@
 The mean and the sample standard deviation (n - 1) are over seeds. The interval of a difference is
 a paired bootstrap: each resample draws seeds and test images with replacement, the same for both
 methods, and the interval holds the middle 95 % of the resampled differences.
+
+Published numbers stand beside ours whatever their protocol, since tables of this kind reprint one
+another; where each comes from is in the data and in the caption.
 """
 
 from typing import Any
@@ -13,6 +16,18 @@ import pandas as pd
 from spml.addresses import labels_path, table_path
 from spml.errors import run_command
 from spml.exhibits.command import parse_arguments, write_caption, write_data
+from spml.exhibits.comparison import (
+    any_published,
+    format_difference,
+    format_own,
+    format_published,
+    mark_best,
+    own_columns,
+    published_columns,
+    published_numbers,
+    published_phrase,
+    ranking_phrase,
+)
 from spml.exhibits.records import block_columns, read_arrays, select_rows
 from spml.exhibits.settings import (
     Block,
@@ -23,13 +38,7 @@ from spml.exhibits.settings import (
     seeds_phrase,
     selection_phrase,
 )
-from spml.exhibits.tables import (
-    NOTHING,
-    format_mean,
-    format_number,
-    rank_marks,
-    write_tables,
-)
+from spml.exhibits.tables import NOTHING, format_number, write_tables
 from spml.labels import load_labels
 from spml.markdown import Table
 from spml.statistics import draw_resamples, interval, resampled_map
@@ -58,72 +67,68 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     ``ranked`` is False for a method that trains on other labels than the protocol's.
     """
     collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
-    collected = collected[collected["metric"] == "test_map"]
+    numbers = published_numbers(settings)
     methods, reference = method_titles(settings), settings["reference"]
     rows = []
     for block in blocks(settings):
-        here = select_rows(collected, block)
-        values = {method: here.loc[here["method"] == method, "value"] for method in methods}
+        own = {method: own_columns(collected, block, method, "test_map") for method in methods}
         truth = load_labels(labels_path(block.dataset)).test.truth
         resampled = _resampled(block, settings, truth) if reference in methods else {}
         for method in methods:
+            mean = own[method]["map_mean"]
+            published = published_columns(
+                numbers, mean, method=method, dataset=block.dataset, metric="test_map"
+            )
             row = block_columns(
                 block,
                 method=method,
                 ranked=block.observation_of(method) == block.observation,
-                seeds=len(values[method]),
                 test_images=len(truth),
-                map_mean=values[method].mean(),
-                map_std=values[method].std(ddof=1),
+                **own[method],
                 difference=np.nan,
                 difference_low=np.nan,
                 difference_high=np.nan,
+                **published,
             )
             if reference in methods and method != reference:
                 low, high = interval(resampled[method] - resampled[reference])
-                row["difference"] = values[method].mean() - values[reference].mean()
+                row["difference"] = mean - own[reference]["map_mean"]
                 row["difference_low"], row["difference_high"] = low, high
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _compare(row: dict[str, Any]) -> list[str]:
+    """The cells of the difference to the reference."""
+    if np.isnan(row["difference"]):
+        return [NOTHING, NOTHING]
+    difference, low, high = (
+        format_number(row[column], sign=True)
+        for column in ("difference", "difference_low", "difference_high")
+    )
+    return [difference, f"{low} to {high}"]
 
 
 def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
     """One table a dataset and protocol; methods that are not ranked come first."""
     titles = method_titles(settings)
     shown = blocks(settings)
-    compared = frame["difference"].notna().any()
+    compared, published = frame["difference"].notna().any(), any_published(frame)
+    header = ["Method", "mAP (%)", "Seeds"]
+    if published:
+        header += ["Published", "Ours minus published"]
+    if compared:
+        header += [f"Difference to {titles[settings['reference']]}", "95 % interval"]
     tables = []
     for block in shown:
-        here = select_rows(frame, block)
-        here = here.sort_values("ranked", kind="stable")
-        header = ["Method", "mAP (%)", "Seeds"]
-        if compared:
-            header += [f"Difference to {titles[settings['reference']]}", "95 % interval"]
+        here = select_rows(frame, block).sort_values("ranked", kind="stable").to_dict("records")
         rows = []
-        for row in here.to_dict("records"):
-            cells = [
-                titles[row["method"]],
-                format_mean(row["map_mean"], _known(row["map_std"])),
-                str(row["seeds"]),
-            ]
-            if compared and np.isnan(row["difference"]):
-                cells += [NOTHING, NOTHING]
-            elif compared:
-                difference, low, high = (
-                    format_number(row[column], sign=True)
-                    for column in ("difference", "difference_low", "difference_high")
-                )
-                cells += [difference, f"{low} to {high}"]
-            rows.append(cells)
-        ranked = [
-            mean if counts else None
-            for mean, counts in zip(here["map_mean"], here["ranked"], strict=True)
-        ]
-        marks = {(position, 1): mark for position, mark in rank_marks(ranked).items()}
+        for row in here:
+            cells = [titles[row["method"]], format_own(row), str(row["seeds"])]
+            if published:
+                cells += [format_published(row), format_difference(row)]
+            rows.append(cells + (_compare(row) if compared else []))
+        marks = {(position, 1): mark for position, mark in mark_best(here).items()}
         tables.append(Table(header, rows, block.title if len(shown) > 1 else "", marks))
     return tables
 
@@ -144,14 +149,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
             f"The interval of a difference to {titles[settings['reference']]} is a paired "
             f"bootstrap with {settings['resamples']} resamples of seeds and test images. "
         )
-    text += "Best in bold, second underlined"
-    unranked = frame.loc[~frame["ranked"], "method"].unique()
-    if len(unranked):
-        verb = "which trains" if len(unranked) == 1 else "which train"
-        text += (
-            f"; not ranked: {join_words(titles[name] for name in unranked)}, {verb} on other labels"
-        )
-    return f"{text}."
+    return text + ranking_phrase(frame, settings) + published_phrase(frame)
 
 
 def main() -> None:

@@ -1,0 +1,150 @@
+"""The grid of both papers: planned whole and in part, and run in full on the embedded dataset."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+PAPER = ("--configfile", "config/paper.yaml")
+ON_DIGITS = (*PAPER, "config/paper_on_digits.yaml", "tests/workflow/small_grid.yaml")
+FOUR = ("voc", "coco", "nus", "cub")
+LARGE_LOSS = ("ll_r", "ll_ct", "ll_cp")
+GR_METHODS = (
+    *("bce", "iun", "an", "dw", "an_ls", "n_ls", "entmin", "focal", "asl", "role", "role_li"),
+    *("em", "em_apl", *LARGE_LOSS, "gr"),
+)
+LL_METHODS = ("bce", "an", "wan", "an_ls", "epr", "role", *LARGE_LOSS)
+OPENIMAGES_METHODS = ("naive_iu", "an", "wan", "an_ls", *LARGE_LOSS)
+
+
+def jobs(printed: str) -> dict[str, int]:
+    """Jobs of each rule, from the table that a dry run prints."""
+    table = printed.split("Job stats:")[1].split("\n\n")[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+
+
+def trained(planned: set[str]) -> Counter:
+    """Planned trainings of each dataset, protocol and method."""
+    places = [job.split("/")[1:4] for job in planned if job.startswith("train/")]
+    return Counter(tuple(place) for place in places)
+
+
+def grid(datasets) -> set[tuple[str, str, str]]:
+    """Dataset, protocol and method of every run that the main tables of both papers need."""
+    runs = set()
+    for dataset in datasets:
+        runs |= {(dataset, "gr", method) for method in GR_METHODS}
+        for protocol in ("ll", "ll_linear_init"):
+            runs |= {(dataset, protocol, method) for method in LL_METHODS}
+    return runs
+
+
+def test_whole_grid_is_planned_from_bare_archives(pristine):
+    checkout = replace(pristine, configuration=PAPER)
+    counts = jobs(checkout.snakemake("-n"))
+    seeds = 3
+    runs = seeds * (len(FOUR) * (17 + 2 * 9) + 7)
+    assert runs == 441
+    files = (checkout.path / "config/datasets.tsv").read_text().splitlines()[1:]
+    archives = [row for row in files if not row.startswith("weights\t")]
+    expected = {
+        "all": 1,
+        "report": 1,
+        "gr_main_table": 1,
+        "ll_partial_labels": 1,
+        "ll_openimages": 1,
+        "collect": 3,
+        "train": runs,
+        "evaluate": runs,
+        # Under gr: single positives, all labels, and all negatives; under each ll: the first two.
+        "observe": len(FOUR) * (3 + 2 + 2) + 1,
+        "extract_features": len(FOUR),
+        "format": 5,
+        "pack": 5,
+        "fetch_images": 1,
+        "download_weights": 2,
+        "download": len(archives),
+        "extract": len(archives),
+    }
+    assert counts == {**expected, "total": sum(expected.values())}
+    openimages = {("openimages", "ll_openimages", method) for method in OPENIMAGES_METHODS}
+    planned = trained(checkout.planned())
+    assert planned == Counter(dict.fromkeys(grid(FOUR) | openimages, seeds))
+
+
+def test_voc_alone_is_one_edit(pristine, tmp_path):
+    checkout = replace(pristine.copy(tmp_path / "checkout"), configuration=PAPER)
+    checkout.edit(
+        "config/paper.yaml", "datasets: [voc, coco, nus, cub, openimages]", "datasets: [voc]"
+    )
+    planned = checkout.planned()
+    assert trained(planned) == Counter(dict.fromkeys(grid(["voc"]), 3))
+    assert not {job for job in planned if re.search("coco|nus|cub|openimages", job)}
+    assert {"exhibits/gr_main_table", "exhibits/ll_partial_labels"} <= planned
+
+
+def test_methods_are_selected_by_lists(pristine, tmp_path):
+    checkout = replace(pristine.copy(tmp_path / "checkout"), configuration=PAPER)
+    (checkout.path / "mine.yaml").write_text(
+        "select: { datasets: [voc, cub], protocols: [gr], methods: [an, gr], seeds: [5] }\n"
+    )
+    planned = replace(checkout, configuration=(*PAPER, "mine.yaml")).planned()
+    runs = {(dataset, "gr", method) for dataset in ("voc", "cub") for method in ("an", "gr")}
+    assert trained(planned) == Counter(dict.fromkeys(runs, 1))
+    assert not {job for job in planned if job.startswith("exhibits/ll")}
+
+
+@pytest.fixture(scope="module")
+def grid_on_digits(pristine, tmp_path_factory):
+    path = tmp_path_factory.mktemp("grid") / "checkout"
+    checkout = replace(pristine.copy(path), configuration=ON_DIGITS)
+    checkout.snakemake()
+    return checkout
+
+
+def test_every_path_of_the_grid_runs_on_digits(grid_on_digits):
+    folder = grid_on_digits.path / "results"
+    for protocol, methods in (
+        ("gr", ("an", "em_apl", "gr")),
+        ("ll", ("bce", "role", "ll_cp")),
+        ("ll_linear_init", ("bce", "role", "ll_cp")),
+        ("ll_openimages", ("naive_iu", "ll_cp")),
+    ):
+        for method in methods:
+            run = folder / f"runs/digits/{protocol}/{method}/seed0"
+            record = json.loads((run / "run.json").read_text())
+            assert (record["linear_init"] is not None) == (protocol == "ll_linear_init")
+            assert 0 < json.loads((run / "metrics.json").read_text())["test"]["map"] <= 100
+    assert {path.stem for path in folder.glob("exhibits/*/*.md")} == {
+        "main_table", "partial_labels", "openimages",
+    }  # fmt: skip
+    assert "Nothing to be done" in grid_on_digits.snakemake("-n")
+
+
+def test_published_number_plans_the_exhibit_that_shows_it_alone(grid_on_digits, tmp_path):
+    checkout = grid_on_digits.copy(tmp_path / "checkout")
+    path = checkout.path / "config/published/ll_partial_labels.csv"
+    with path.open("a") as file:
+        file.write("ll,partial_labels,bce,digits,ll,test_map,99.0,,secondary,Nobody,\n")
+    assert checkout.planned() == {"exhibits/ll_partial_labels", "report"}
+    checkout.snakemake("ll_partial_labels")
+    table = (checkout.path / "results/exhibits/ll/partial_labels.md").read_text()
+    assert "99.0 (secondary)" in table
+
+
+def test_changing_a_setting_of_one_protocol_plans_its_runs_alone(grid_on_digits, tmp_path):
+    checkout = grid_on_digits.copy(tmp_path / "checkout")
+    checkout.edit("config/methods.yaml", "ll_openimages: *boostlu_ll_cp", "ll_openimages: {}")
+    assert trained(checkout.planned()) == {("digits", "ll_openimages", "ll_cp"): 1}
+
+
+def test_mistake_among_the_published_numbers_stops_before_any_job(pristine, tmp_path):
+    checkout = pristine.copy(tmp_path / "checkout")
+    checkout.edit("config/published/gr_main_table.csv", ",secondary,", ",tertiary,")
+    printed = checkout.snakemake("-n", fails=True)
+    assert "config/published/gr_main_table.csv, line 2: kind is 'tertiary'; allowed: " in printed
+    assert "Traceback" not in printed

@@ -1,0 +1,156 @@
+"""Real partial labels: test mAP of groups of classes, from rarely to often annotated ones.
+
+Where a dataset is annotated in full there are no groups, and mAP over all classes stands alone.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from spml.addresses import table_path
+from spml.errors import run_command
+from spml.exhibits.command import parse_arguments, write_caption, write_data
+from spml.exhibits.comparison import (
+    Cell,
+    any_published,
+    format_difference,
+    format_own,
+    format_published,
+    mark_best,
+    own_columns,
+    published_columns,
+    published_numbers,
+    published_phrase,
+    ranking_phrase,
+)
+from spml.exhibits.records import block_columns, select_rows
+from spml.exhibits.settings import (
+    blocks,
+    data_phrase,
+    join_words,
+    method_titles,
+    seeds_phrase,
+    selection_phrase,
+)
+from spml.exhibits.tables import write_tables
+from spml.markdown import Table
+
+GROUP = "test_map_g"  # and the number of the group
+ALL = "test_map"
+
+
+def _metrics(names: pd.Series) -> list[str]:
+    """The groups that runs have, in order, and then all classes."""
+    groups = [name for name in names.unique() if name.startswith(GROUP)]
+    return [*sorted(groups, key=lambda name: int(name.removeprefix(GROUP))), ALL]
+
+
+def _published_only(settings: dict[str, Any]) -> dict[str, str]:
+    """Title of each method that is published but not run."""
+    return {name: item["title"] for name, item in settings.get("published_only", {}).items()}
+
+
+def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
+    """One row a dataset, protocol, method and group; mAP and differences in percent.
+
+    Methods that are published but not run have no mean of ours.
+    """
+    collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
+    numbers = published_numbers(settings)
+    rows = []
+    for block in blocks(settings):
+        for method in [*method_titles(settings), *_published_only(settings)]:
+            for metric in _metrics(select_rows(collected, block)["metric"]):
+                own = own_columns(collected, block, method, metric)
+                published = published_columns(
+                    numbers,
+                    own["map_mean"],
+                    method=method,
+                    dataset=block.dataset,
+                    metric=metric,
+                    protocol=block.protocol,
+                )
+                ranked = block.observation_of(method) == block.observation
+                cell = {"method": method, "metric": metric, "ranked": ranked}
+                rows.append(block_columns(block, **cell, **own, **published))
+    return pd.DataFrame(rows)
+
+
+def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
+    """For each dataset and protocol ours and, where there are any, published and differences."""
+    titles = method_titles(settings)
+    published_only = _published_only(settings)
+    metrics = _metrics(frame["metric"])
+    header = ["Method", *(name.removeprefix(GROUP[:-1]).upper() for name in metrics[:-1]), "All"]
+    tables = []
+    for block in blocks(settings):
+        here = select_rows(frame, block)
+        cells = {(row["method"], row["metric"]): row for row in here.to_dict("records")}
+
+        def rows(
+            methods: dict[str, str],
+            show: Callable[[Cell | None], str],
+            cells: dict[Any, Any] = cells,
+        ) -> list[list[str]]:
+            return [
+                [title, *(show(cells.get((method, metric))) for metric in metrics)]
+                for method, title in methods.items()
+            ]
+
+        marks = {
+            (row, column): mark
+            for column, metric in enumerate(metrics, start=1)
+            for row, mark in mark_best([cells.get((name, metric)) for name in titles]).items()
+        }
+        tables.append(Table(header, rows(titles, format_own), block.title, marks))
+        if any_published(here):
+            published = rows(titles | published_only, format_published)
+            tables.append(Table(header, published, f"{block.title}, published"))
+            differences = rows(titles, format_difference)
+            tables.append(Table(header, differences, f"{block.title}, ours minus published"))
+    return tables
+
+
+def _not_run_phrase(settings: dict[str, Any]) -> str:
+    """Which methods are published but not run, and why; empty where there are none."""
+    reasons: dict[str, list[str]] = {}
+    for item in settings.get("published_only", {}).values():
+        reasons.setdefault(item["reason"], []).append(item["title"])
+    return "".join(
+        f" Not run: {join_words(titles)}, since {reason}." for reason, titles in reasons.items()
+    )
+
+
+def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """What the table shows, from the facts of its runs."""
+    spread = " ± sample standard deviation over seeds" if len(settings["seeds"]) > 1 else ""
+    text = (
+        f"Test mAP in percent, mean{spread}, of {seeds_phrase(settings)}, at "
+        f"{selection_phrase(settings)}. {data_phrase(settings)} "
+    )
+    groups = len(_metrics(frame["metric"])) - 1
+    if groups:
+        text += (
+            f"G1 to G{groups}: groups of equally many classes, from the fewest training "
+            "annotations to the most; a class without annotated test images does not count. "
+        )
+    else:
+        text += "All entries are annotated, so classes form no groups. "
+    text += ranking_phrase(frame, settings) + published_phrase(frame)
+    if any_published(frame):
+        text += _not_run_phrase(settings)
+    return text
+
+
+def main() -> None:
+    settings, stem = parse_arguments("spml.exhibits.ll_openimages", __doc__)
+    frame = tabulate(settings)
+    text = caption(frame, settings)
+    write_data(frame, stem)
+    write_tables(layout(frame, settings), text, stem)
+    write_caption(text, stem)
+
+
+if __name__ == "__main__":
+    run_command(main)
