@@ -384,24 +384,25 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     assert (tmp_path / "seed0.pt").read_bytes() == before
 
 
-def test_whole_state_goes_through_a_checkpoint_at_any_step(tmp_path):
-    """Stop after every single step, go on in a new trainer, end with the same result."""
-    hyperparameters = {"expected_positives": 1.5}
-    expected = make_trainer("role", hyperparameters=hyperparameters, epochs=2).run()
-    path = tmp_path / "seed0.pt"
-    for _ in range(100):
-        checkpoint = Checkpoint(path, {})
+@pytest.mark.parametrize("name", ["role", "em_apl", "ll_cp"])
+def test_whole_state_goes_through_a_checkpoint_at_any_moment(name, tmp_path):
+    """Stop after one, two or three steps or batches of scores, go on in a new trainer, and so on."""
+    given = {"loss": name, "hyperparameters": DEFAULTS[name], "epochs": 3}
+    expected = make_trainer(**given).run()
+    moments = set()
+    for attempt in range(100):
+        checkpoint = Checkpoint(tmp_path / "seed0.pt", {})
         state = checkpoint.load()
-        trainer = make_trainer(
-            "role", hyperparameters=hyperparameters, epochs=2, checkpoint=checkpoint
-        )
+        trainer = make_trainer(**given, checkpoint=checkpoint)
         if state is not None:
             trainer.load_state(state)
-        steps = iter([False, True])
-        trainer.stop = lambda steps=steps: next(steps)
+            moments.add((state["step"], state["settled"]))
+        answers = iter([False] * (attempt % 3) + [True])
+        trainer.stop = lambda answers=answers: next(answers)
         try:
             result = trainer.run()
             break
         except Interrupted:
             pass
     assert same(result, expected)
+    assert {(0, False), (6, False), (6, True)} <= moments
