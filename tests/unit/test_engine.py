@@ -6,6 +6,7 @@ import torch
 from spml import losses
 from spml.checkpoint import Checkpoint
 from spml.engine import Data, Settings, Trainer
+from spml.entries import EntryRecord
 from spml.errors import Interrupted, UserError
 from spml.images import flip_some, normalise
 from spml.machine import Machine
@@ -356,6 +357,29 @@ def test_a_step_reads_nothing_from_the_device(name):
         trainer._take_step(inputs, index, 2, position)
     with pytest.raises((RuntimeError, NotImplementedError)):
         trainer.trace.values[0, 0].item()
+
+
+def test_entries_are_recorded_as_they_cost_when_they_were_trained_on(tmp_path):
+    data = make_data()
+    record = EntryRecord(tmp_path / "grows", (2, 45, CLASSES), torch.device("cpu"), going_on=False)
+    trainer = make_trainer(data=data, epochs=2, batch_size=45)
+    trainer.entries = record
+    result = trainer.run()
+    record.finish(2, tmp_path / "entries.npy")
+    entries = np.load(tmp_path / "entries.npy").astype(np.float64)
+    assert entries.shape == (2, 45, CLASSES)
+    # With one step an epoch, the trace holds their means over true negatives and over missed ones.
+    truth, observed = data.truth[data.train_rows], data.observed[data.train_rows]
+    trace = dict(zip(TRACE_COLUMNS, result.trace.T, strict=True))
+    for epoch in range(2):
+        for name, chosen in (("true", ~truth), ("false", truth & (observed != 1))):
+            mean = trace[f"{name}_negative_loss"][epoch]
+            assert entries[epoch][chosen].mean() == pytest.approx(mean, rel=1e-3)
+
+
+def test_record_that_a_checkpoint_counts_on_must_be_there(tmp_path):
+    with pytest.raises(UserError, match="grows is missing, which the checkpoint"):
+        EntryRecord(tmp_path / "grows", (2, 3, 4), torch.device("cpu"), going_on=True)
 
 
 def test_last_good_checkpoint_stays_when_the_loss_stops_being_finite(tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ from spml.packed import save_packed
 from spml.train import train
 
 ROWS, CLASSES = 36, 4
-OUTPUTS = ("history.jsonl", "predictions.npz", "trace.npz", "weights.pt")
+OUTPUTS = ("history.jsonl", "predictions.npz", "trace.npz", "weights.pt", "entries.npy")
 METHODS = {
     "an": {},
     "ll_cp": {"delta_rel": 5},
@@ -159,14 +159,17 @@ def start():
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / "run" / name).read_bytes() for name in OUTPUTS}
+    paths = [folder / "run" / name for name in OUTPUTS]
+    return {path.name: path.read_bytes() for path in paths if path.exists()}
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_killed_five_times_and_finished_equals_undisturbed(method, inputs, start, tmp_path):
-    settings = settings_of(method)
+    settings = settings_of(method, record_entries=True)
     assert start(settings, arguments_of(inputs, tmp_path / "whole")) == 0
     expected = outputs(tmp_path / "whole")
+    assert set(expected) == set(OUTPUTS)
+    assert np.load(tmp_path / "whole/run/entries.npy").shape == (3, 24, CLASSES)
     lines = int((tmp_path / "whole/lines").read_text())
     arguments = arguments_of(inputs, tmp_path / "killed")
     moments = random.Random(f"{method} is killed")
