@@ -148,12 +148,12 @@ def test_mistake_in_the_configuration_stops_before_any_job(pristine, tmp_path, o
 
 def test_loss_that_is_not_finite_stops_the_run_with_its_place(checkout):
     checkout.edit("config/protocols.yaml", "learning_rate: 0.001", "learning_rate: 1.0e+30")
-    checkout.snakemake(f"{RUN}/an/seed0/metrics.json", fails=True)
-    log = (checkout.path / "results/logs/train/digits/demo/an/seed0.log").read_text()
+    checkout.snakemake(f"{RUN}/an/seed9/metrics.json", fails=True)
+    log = (checkout.path / "results/logs/train/digits/demo/an/seed9.log").read_text()
     last = log.strip().splitlines()[-1]
-    assert last.startswith("error: digits/demo/an/seed0: not finite in epoch 1, step ")
+    assert last.startswith("error: digits/demo/an/seed9: not finite in epoch 1, step ")
     assert "logits from" in last
-    assert not (checkout.path / RUN / "an/seed0/metrics.json").exists()
+    assert not (checkout.path / RUN / "an/seed9").exists()
 
 
 def test_killed_workflow_goes_on_to_the_same_bytes(pristine, finished, tmp_path):
