@@ -6,6 +6,7 @@ import torch
 from spml import losses
 from spml.checkpoint import Checkpoint
 from spml.engine import Data, Settings, Trainer
+from spml.entries import EntryRecord
 from spml.errors import Interrupted, UserError
 from spml.images import flip_some, normalise
 from spml.machine import Machine
@@ -358,6 +359,29 @@ def test_a_step_reads_nothing_from_the_device(name):
         trainer.trace.values[0, 0].item()
 
 
+def test_entries_are_recorded_as_they_cost_when_they_were_trained_on(tmp_path):
+    data = make_data()
+    record = EntryRecord(tmp_path / "grows", (2, 45, CLASSES), torch.device("cpu"), going_on=False)
+    trainer = make_trainer(data=data, epochs=2, batch_size=45)
+    trainer.entries = record
+    result = trainer.run()
+    record.finish(2, tmp_path / "entries.npy")
+    entries = np.load(tmp_path / "entries.npy").astype(np.float64)
+    assert entries.shape == (2, 45, CLASSES)
+    # With one step an epoch, the trace holds their means over true negatives and over missed ones.
+    truth, observed = data.truth[data.train_rows], data.observed[data.train_rows]
+    trace = dict(zip(TRACE_COLUMNS, result.trace.T, strict=True))
+    for epoch in range(2):
+        for name, chosen in (("true", ~truth), ("false", truth & (observed != 1))):
+            mean = trace[f"{name}_negative_loss"][epoch]
+            assert entries[epoch][chosen].mean() == pytest.approx(mean, rel=1e-3)
+
+
+def test_record_that_a_checkpoint_counts_on_must_be_there(tmp_path):
+    with pytest.raises(UserError, match="grows is missing, which the checkpoint"):
+        EntryRecord(tmp_path / "grows", (2, 3, 4), torch.device("cpu"), going_on=True)
+
+
 def test_last_good_checkpoint_stays_when_the_loss_stops_being_finite(tmp_path, monkeypatch):
     path = tmp_path / "seed0.pt"
     trainer = make_trainer(checkpoint=Checkpoint(path, {}))
@@ -384,24 +408,25 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     assert (tmp_path / "seed0.pt").read_bytes() == before
 
 
-def test_whole_state_goes_through_a_checkpoint_at_any_step(tmp_path):
-    """Stop after every single step, go on in a new trainer, end with the same result."""
-    hyperparameters = {"expected_positives": 1.5}
-    expected = make_trainer("role", hyperparameters=hyperparameters, epochs=2).run()
-    path = tmp_path / "seed0.pt"
-    for _ in range(100):
-        checkpoint = Checkpoint(path, {})
+@pytest.mark.parametrize("name", ["role", "em_apl", "ll_cp"])
+def test_whole_state_goes_through_a_checkpoint_at_any_moment(name, tmp_path):
+    """Stop after one, two or three steps or batches of scores, go on in a new trainer, and so on."""
+    given = {"loss": name, "hyperparameters": DEFAULTS[name], "epochs": 3}
+    expected = make_trainer(**given).run()
+    moments = set()
+    for attempt in range(100):
+        checkpoint = Checkpoint(tmp_path / "seed0.pt", {})
         state = checkpoint.load()
-        trainer = make_trainer(
-            "role", hyperparameters=hyperparameters, epochs=2, checkpoint=checkpoint
-        )
+        trainer = make_trainer(**given, checkpoint=checkpoint)
         if state is not None:
             trainer.load_state(state)
-        steps = iter([False, True])
-        trainer.stop = lambda steps=steps: next(steps)
+            moments.add((state["step"], state["settled"]))
+        answers = iter([False] * (attempt % 3) + [True])
+        trainer.stop = lambda answers=answers: next(answers)
         try:
             result = trainer.run()
             break
         except Interrupted:
             pass
     assert same(result, expected)
+    assert {(0, False), (6, False), (6, True)} <= moments

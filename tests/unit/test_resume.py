@@ -25,8 +25,8 @@ from spml.observe import Observation, save_observation
 from spml.packed import save_packed
 from spml.train import train
 
-ROWS, CLASSES = 60, 4
-OUTPUTS = ("history.jsonl", "predictions.npz", "trace.npz", "weights.pt")
+ROWS, CLASSES = 36, 4
+OUTPUTS = ("history.jsonl", "predictions.npz", "trace.npz", "weights.pt", "entries.npy")
 METHODS = {
     "an": {},
     "ll_cp": {"delta_rel": 5},
@@ -52,7 +52,7 @@ def inputs(tmp_path_factory) -> Path:
     observed = np.zeros((ROWS, CLASSES), dtype=np.int8)
     observed[np.arange(ROWS), truth.argmax(axis=1)] = 1
     rows = np.arange(ROWS)
-    save_observation(folder / "observed.npz", Observation(rows[:45], rows[45:], observed))
+    save_observation(folder / "observed.npz", Observation(rows[:24], rows[24:], observed))
     save_packed(folder / "manifest.json", {"train": images, "test": images})
     torch.manual_seed(0)
     backbone = build_classifier("digit_network", CLASSES).backbone
@@ -159,14 +159,17 @@ def start():
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / "run" / name).read_bytes() for name in OUTPUTS}
+    paths = [folder / "run" / name for name in OUTPUTS]
+    return {path.name: path.read_bytes() for path in paths if path.exists()}
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_killed_five_times_and_finished_equals_undisturbed(method, inputs, start, tmp_path):
-    settings = settings_of(method)
+    settings = settings_of(method, record_entries=True)
     assert start(settings, arguments_of(inputs, tmp_path / "whole")) == 0
     expected = outputs(tmp_path / "whole")
+    assert set(expected) == set(OUTPUTS)
+    assert np.load(tmp_path / "whole/run/entries.npy").shape == (3, 24, CLASSES)
     lines = int((tmp_path / "whole/lines").read_text())
     arguments = arguments_of(inputs, tmp_path / "killed")
     moments = random.Random(f"{method} is killed")

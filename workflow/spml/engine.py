@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from spml.checkpoint import Checkpoint
+from spml.entries import EntryRecord
 from spml.errors import Interrupted, UserError
 from spml.images import Normaliser, flip_some
 from spml.label_rows import label_rows
@@ -56,6 +57,7 @@ class Settings:
     precision: str = "fp32"
     compile: bool = False
     deterministic: bool = False
+    record_entries: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,9 @@ def _counts(modified: torch.Tensor) -> dict[str, int]:
 class Trainer:
     """One run in the making: holds the classifier, the loss, the optimiser and the records.
 
-    machine says how it uses the computer, checkpoint where its state is kept, and ``stop`` is asked
-    after each step whether to save and raise :class:`Interrupted`.
+    machine says how it uses the computer, checkpoint where its state is kept, entries where the
+    cost of each entry is recorded, and ``stop`` is asked after each step whether to save and raise
+    :class:`Interrupted`.
     """
 
     def __init__(
@@ -129,6 +132,7 @@ class Trainer:
         *,
         machine: Machine | None = None,
         checkpoint: Checkpoint | None = None,
+        entries: EntryRecord | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         # Channels last is the layout in which convolutions are fastest on both kinds of device.
@@ -139,6 +143,7 @@ class Trainer:
         self.device = device
         self.machine = machine or Machine()
         self.checkpoint = checkpoint or Checkpoint(None, {})
+        self.entries = entries
         self.stop = stop
         self.optimizer = _make_optimizer(self.classifier, self.loss, settings)
         # Compiled for each shape of batch: there are few, and fixed shapes are the fastest.
@@ -263,7 +268,10 @@ class Trainer:
         loss.backward()
         self.optimizer.step()
         missed = truth & (observed != 1)
-        self.trace.record(position, loss, logits.detach(), truth=truth, missed=missed)
+        logits = logits.detach()
+        self.trace.record(position, loss, logits, truth=truth, missed=missed)
+        if self.entries is not None:
+            self.entries.add(index, logits)
         if self.loss.modified is not None:
             modified = self.loss.modified
             counts = torch.stack((modified.sum(), (modified & missed).sum()))
@@ -330,6 +338,8 @@ class Trainer:
             self.val_scores["best"] = scores
             state = self.classifier.state_dict()
             self.best_weights = {key: value.detach().clone() for key, value in state.items()}
+        if self.entries is not None:
+            self.entries.close_epoch(epoch)
         self.step, self.settled = 0, False
         self.modified = None
         self._save()
@@ -358,6 +368,7 @@ class Trainer:
             "training_seconds": self.training_seconds,
             "trace": self.trace.values[:done],
             "modified": self.modified,
+            "entries": None if self.entries is None else self.entries.block,
             "best_weights": self.best_weights,
             "val_scores": {key: torch.from_numpy(value) for key, value in self.val_scores.items()},
         }
@@ -377,6 +388,8 @@ class Trainer:
         self.trace.start_from(state["trace"])
         modified = state["modified"]
         self.modified = None if modified is None else modified.to(self.device)
+        if self.entries is not None:
+            self.entries.block.copy_(state["entries"])
         self.best_weights = {key: v.to(self.device) for key, v in state["best_weights"].items()}
         self.val_scores = {key: value.numpy() for key, value in state["val_scores"].items()}
 

@@ -7,6 +7,8 @@ history.jsonl      one object an epoch
 predictions.npz    scores in [0, 1]: ``val`` and ``test`` at the selected epoch, ``val_first`` and
                    ``val_last`` after the first and the last epoch
 trace.npz          one value a step: loss, mean cost of true and of false negatives, logit range
+entries.npy        with ``record_entries``: what each training entry would cost as a negative
+                   (epochs, N, C) float16, rows in the order of ``train`` of the observed labels
 run.json           settings, versions, device, time and memory
 
 A run that is given a checkpoint file saves its state there, and goes on from it if it was killed.
@@ -28,6 +30,7 @@ from spml.allocator import keep_freed_memory
 from spml.checkpoint import Checkpoint, save_tensors
 from spml.devices import claim_device, memory_advice
 from spml.engine import Data, Result, Settings, Trainer
+from spml.entries import EntryRecord
 from spml.errors import UserError, run_command
 from spml.files import atomic_path, write_json, write_json_lines
 from spml.interruption import termination_requests
@@ -108,6 +111,23 @@ def _inputs(arguments: argparse.Namespace) -> dict[str, Path]:
     return {name: Path(getattr(arguments, name)) for name in names}
 
 
+def _entry_record(
+    arguments: argparse.Namespace,
+    training: Settings,
+    data: Data,
+    device: torch.device,
+    *,
+    going_on: bool,
+) -> EntryRecord | None:
+    """Where the cost of entries is recorded, beside the checkpoint; None where it is not."""
+    (arguments.output / "entries.npy").unlink(missing_ok=True)
+    if not training.record_entries:
+        return None
+    shape = (training.epochs, len(data.train_rows), data.truth.shape[1])
+    beside = arguments.checkpoint or arguments.output / "run.json"
+    return EntryRecord(beside.with_suffix(".entries"), shape, device, going_on=going_on)
+
+
 def _linear_init(
     classifier: Classifier,
     settings: dict[str, Any],
@@ -167,6 +187,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
                 classifier, settings, data, arguments.features, device
             )
             loss.load_state_dict(learnt)
+        entries = _entry_record(arguments, training, data, device, going_on=state is not None)
         trainer = Trainer(
             classifier,
             loss,
@@ -175,12 +196,15 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
             device,
             machine=machine,
             checkpoint=checkpoint,
+            entries=entries,
             stop=stop,
         )
         if state is not None:
             trainer.load_state(state)
         result = trainer.run()
     _save(result, arguments.output)
+    if entries is not None:
+        entries.finish(len(result.history), arguments.output / "entries.npy")
 
     images = len(result.history) * len(data.train_rows)
     record = {
@@ -200,6 +224,8 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
     }
     write_json(arguments.output / "run.json", record)
     checkpoint.remove()
+    if entries is not None:
+        entries.remove()
     print(
         f"{name}: {len(result.history)} epochs in {record['seconds']:.1f} s, "
         f"resumed {checkpoint.resumed} times",
