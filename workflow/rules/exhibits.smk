@@ -31,7 +31,8 @@ rule gr_main_table:
     threads: 1
     resources:
         mem_mb=1500,
-        runtime=30,
+        # The bootstrap takes hours on the four datasets of the paper together.
+        runtime=300,
     params:
         settings=exhibit_settings("gr_main_table"),
         directory=subpath(output.caption, parent=True),
