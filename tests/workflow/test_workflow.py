@@ -69,6 +69,16 @@ def test_editing_a_loss_plans_its_runs_and_what_shows_them(checkout):
     assert not {job for job in planned if "memorisation" in job or "class_counts" in job}
 
 
+def test_runs_lost_to_a_mistake_in_a_loss_are_planned_again(checkout):
+    """A loss that fails takes its runs with it; mending it makes them anew, in other words too."""
+    checkout.edit("workflow/spml/losses/gr.py", "self.q2 =", "raise OSError  # ")
+    checkout.snakemake("--keep-going", fails=True)
+    checkout.edit("workflow/spml/losses/gr.py", "raise OSError  # ", "self.q2 = 1.0 *")
+    planned = checkout.planned()
+    assert jobs_of(planned, "train") == runs("train", ["gr"], [0, 1])
+    assert jobs_of(planned, "evaluate") == runs("evaluate", ["gr"], [0, 1])
+
+
 def test_touching_every_source_plans_nothing(checkout):
     for path in [*checkout.path.glob("workflow/**/*.*"), *checkout.path.glob("config/*")]:
         path.touch()

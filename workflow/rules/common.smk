@@ -276,6 +276,12 @@ def reported_files(pattern):
     return [pattern.format(**run._asdict()) for run in configuration.reported_runs(config)]
 
 
+def reported_run_files(wildcards):
+    """All files of each run that a selected exhibit shows."""
+    names = [Path(path).name for rule in (rules.train, rules.evaluate) for path in rule.output]
+    return [path for name in names for path in reported_files(f"{RUN}/{name}")]
+
+
 def benchmark_folder(wildcards, input):
     """The folder of the benchmarks of training, wherever the pathvar puts it."""
     return str(Path(input.benchmarks[0]).parents[3]) if input.benchmarks else "."

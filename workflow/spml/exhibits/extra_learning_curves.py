@@ -35,6 +35,17 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     return runs["value"].agg(mean="mean", low="min", high="max", runs="count").reset_index()
 
 
+def common_range(here: pd.DataFrame) -> tuple[float, float]:
+    """Lowest and highest value to show, methods that failed by a wide margin left out.
+
+    Far means more than three interquartile ranges below the lower quartile, so that one method
+    that collapsed does not flatten the curves of all the others.
+    """
+    lower, upper = here["mean"].quantile([0.25, 0.75])
+    fence = lower - 3 * (upper - lower)
+    return here.loc[here["low"] >= fence, "low"].min() - 1, here["high"].max() + 1
+
+
 def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     """Panels of a dataset and protocol, one a method, each against all other methods in grey.
 
@@ -46,6 +57,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     figure, grid = new_figure(rows * len(shown), columns, width=TEXT_WIDTH, height=1.6)
     for position, block in enumerate(shown):
         here = select_rows(frame, block)
+        lowest, highest = common_range(here)
         panels = grid[position * rows : (position + 1) * rows]
         for axes in panels.flat[len(titles) :]:
             axes.set_visible(False)
@@ -58,17 +70,19 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
                 line["epoch"], line["low"], line["high"], color=BLUE, alpha=0.25, linewidth=0
             )
             axes.plot(line["epoch"], line["mean"], color=BLUE)
+            own = line["low"].min()
+            bottom = lowest if own >= lowest else own - 0.15 * (highest - own)  # room for a number
             axes.annotate(
                 f"{line['mean'].iloc[-1]:.1f}",
-                (line["epoch"].iloc[-1], here["low"].min()),
+                (line["epoch"].iloc[-1], bottom),
                 ha="right",
                 va="bottom",
                 color=BLUE,
             )
             axes.set_title(f"{block.title}: {title}" if len(shown) > 1 else title)
-            axes.set_ylim(here["low"].min() - 1, here["high"].max() + 1)
+            axes.set_ylim(bottom, highest)
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-            axes.tick_params(labelleft=axes in panels[:, 0])
+            axes.tick_params(labelleft=axes in panels[:, 0] or bottom < lowest)
             add_grid(axes)
     figure.supxlabel("Epoch", fontsize=SETTINGS["axes.labelsize"])
     figure.supylabel("Validation mAP (%)", fontsize=SETTINGS["axes.labelsize"])
@@ -81,7 +95,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     return (
         f"Validation mAP against epoch, on the true validation labels. {data_phrase(settings)} "
         f"Line: mean of {seeds_phrase(settings)}{band}; number: mean after the last epoch; grey: "
-        "the other methods."
+        "the other methods. A method far below the others is shown in its own panel only, whose "
+        "axis is longer."
     )
 
 
