@@ -1,9 +1,12 @@
 """nginx on the loopback address: a real web server with ranges, for downloads in tests."""
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +17,7 @@ CONFIGURATION = """
 {user}
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
+worker_processes 1;
 events {{}}
 http {{
     log_format short '$request_uri $status $body_bytes_sent';
@@ -37,11 +41,22 @@ class WebServer:
     def __init__(self, address: str, log: Path) -> None:
         self.address = address
         self._log = log
+        self._questions = 0
 
     def answers(self) -> list[tuple[str, int, int]]:
-        """Path, status and bytes of each answer so far."""
-        lines = self._log.read_text().splitlines() if self._log.exists() else []
-        return [(path, int(status), int(size)) for path, status, size in map(str.split, lines)]
+        """Path, status and bytes of each answer so far.
+
+        A line may be logged after its answer has arrived. Its one worker logs in order, so once a
+        last question of our own is in the log, all before it are.
+        """
+        self._questions += 1
+        last = f"/last/{self._questions}"
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(self.address + last)
+        while f"{last} " not in self._log.read_text():
+            os.sched_yield()
+        lines = [line.split() for line in self._log.read_text().splitlines()]
+        return [(p, int(status), int(size)) for p, status, size in lines if "/last/" not in p]
 
 
 def free_port() -> int:

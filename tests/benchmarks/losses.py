@@ -6,7 +6,8 @@ Needs torch and this package only (and torchvision for --resnet50). Every loss i
 size beside plain `binary_cross_entropy_with_logits`, in the same run: a round times a few steps of
 each, so that whatever else the machine does falls on all alike; the fastest round is printed, in
 microseconds a step. `memory` is the peak of a step beyond the logits, in units of the logits' bytes.
-With --resnet50 a training step of a ResNet-50 at 448 x 448 and batch 16 is timed too, and the
+The losses are also given as a part of a training step of the demo's network, with plain BCE as its
+loss, timed in the same rounds. With --resnet50 a training step of a ResNet-50 at 448 x 448 and batch 16 is timed too, and the
 losses at (16, 20) are given as a part of it.
 """
 
@@ -23,6 +24,7 @@ from spml.losses import build, names
 from torch.nn import functional
 
 SIZES = [(16, 20), (16, 80), (64, 312), (256, 5000)]
+DEMO_SIZE = (32, 10)  # batch and classes of the embedded dataset under its protocol
 PLAIN = "plain BCE"
 EPOCHS = 8
 EPOCH = 5  # past every warm-up, so that the large-loss methods and SPLC do all their work
@@ -79,6 +81,24 @@ def steps(rows: int, classes: int, device: str, chosen: list[str]) -> dict[str, 
         return step
 
     return {PLAIN: plain} | {name: of(name) for name in chosen}
+
+
+def demo_step(device: str) -> Step:
+    from spml.models import build_classifier
+
+    rows, classes = DEMO_SIZE
+    model = build_classifier("digit_network", classes).to(device).train()
+    model = model.to(memory_format=torch.channels_last)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    images = torch.randn(rows, 1, 24, 24, device=device)
+    target = torch.zeros(rows, classes, device=device)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        functional.binary_cross_entropy_with_logits(model(images), target).backward()
+        optimiser.step()
+
+    return step
 
 
 def resnet50_step(device: str) -> Step:
@@ -186,6 +206,16 @@ def main() -> None:
     print(f"{'loss':14}{heading}")
     for name, cells in table.items():
         print(f"{name:14}" + "".join(f"{cell:>21}" for cell in cells))
+
+    all_steps = steps(*DEMO_SIZE, device, arguments.losses)
+    all_steps["network"] = demo_step(device)
+    taken = times(all_steps, device, arguments.seconds)
+    network = taken.pop("network")
+    record["demo_network_microseconds"] = network * 1e6
+    record["part_of_demo_network"] = {name: value / network for name, value in taken.items()}
+    print(f"\nNetwork of the demo, (B, C) = {DEMO_SIZE}: {network * 1e6:.0f} us a step")
+    for name, part in record["part_of_demo_network"].items():
+        print(f"{name:14}{part:8.1%}")
 
     if arguments.resnet50:
         step = resnet50_step(device)
