@@ -1,4 +1,4 @@
-"""The workflow on 256 real photographs of COCO: from a web server's archives to metrics."""
+"""The workflow on 256 real photographs of COCO: from a web server's archives to the table."""
 
 import json
 import subprocess
@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from spml.decode import decode_image
 from spml.features import extract_features
 from spml.labels import load_labels
+from spml.markdown import parse_tables
 from spml.metrics import average_precision
 from spml.models import build_classifier, load_backbone
 from spml.observe import load_observation
@@ -17,6 +18,7 @@ from spml.packed import load_packed
 from web_server import serve
 
 METHODS = ("an", "ll_r", "gr")
+TABLE = "results/exhibits/gr/main_table.md"
 RUNS = [f"results/runs/mini_coco/mini/{method}/seed0/metrics.json" for method in METHODS]
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "deviation": [0.229, 0.224, 0.225]}
 
@@ -140,7 +142,16 @@ def frozen_features_beat_the_base_rate(checkout):
     assert shuffled < 2 * base_rate
 
 
-def test_from_archives_to_metrics(pristine, tmp_path):
+def table_shows_the_runs(checkout):
+    """One run a method: the mAP of its metrics.json, to one decimal."""
+    [shown] = parse_tables((checkout.path / TABLE).read_text())
+    for path, title, cells in zip(RUNS, ("AN", "LL-R", "GR Loss"), shown.rows, strict=True):
+        metrics = json.loads((checkout.path / path).read_text())
+        assert cells[0] == title
+        assert cells[1] == f"{metrics['test']['map']:.1f}"
+
+
+def test_from_archives_to_the_table(pristine, tmp_path):
     """One test, since all of it looks at the same runs."""
     mirror, weights = shared("mini_coco_mirror"), shared("weights")
     checkout = pristine.copy(tmp_path / "checkout")
@@ -149,10 +160,11 @@ def test_from_archives_to_metrics(pristine, tmp_path):
     with serve(folders, tmp_path / "server") as server:
         roots = {"download": {"roots": {"mini": server.address}}}
         (checkout.path / "roots.yaml").write_text(json.dumps(roots))
-        run(checkout, " ".join(RUNS))
+        run(checkout, TABLE)
         answers = server.answers()
     metrics_are_there_and_the_server_was_asked_once_a_file(checkout, answers)
-    assert "Nothing to be done" in run(checkout, " ".join(RUNS))
+    table_shows_the_runs(checkout)
+    assert "Nothing to be done" in run(checkout, TABLE)
     labels_and_observation_are_right(checkout)
     packed_pixels_are_those_of_the_photographs(checkout)
     exported_arrays_are_those_of_the_labels(checkout)

@@ -36,7 +36,8 @@ def extract_features(
     parts = []
     with torch.no_grad():
         for start in tqdm(range(0, len(images), BATCH_SIZE), unit="batch", mininterval=1):
-            batch = torch.from_numpy(images[start : start + BATCH_SIZE]).to(device)
+            # A copy, since mapped memory is read-only and torch wants to be able to write.
+            batch = torch.from_numpy(np.array(images[start : start + BATCH_SIZE])).to(device)
             inputs = normalise(batch.permute(0, 3, 1, 2), mean, deviation)
             parts.append(backbone(inputs).mean(dim=(2, 3)).cpu().numpy())
     return np.concatenate(parts)
