@@ -18,16 +18,18 @@ pathvars:
     benchmarks="results/benchmarks",
 
 
+include: "workflow/rules/common.smk"
+
+
 wildcard_constraints:
-    dataset="[a-z][a-z0-9_]*",
-    protocol="[a-z][a-z0-9_]*",
-    method="[a-z][a-z0-9_]*",
-    observation="[a-z][a-z0-9_]*",
+    dataset=any_of(config["datasets"]),
+    protocol=any_of(config["protocols"]),
+    method=any_of(config["methods"]),
+    observation=any_of(config["observations"]),
     seed="[0-9]+",
     file="[A-Za-z0-9][A-Za-z0-9._-]*",
 
 
-include: "workflow/rules/common.smk"
 include: "workflow/rules/digits.smk"
 include: "workflow/rules/download.smk"
 include: "workflow/rules/extract.smk"

@@ -227,6 +227,41 @@ def test_changing_how_runs_use_the_machine_plans_nothing(checkout):
     assert "Nothing to be done" in checkout.snakemake("-n")
 
 
+def test_lost_images_are_packed_again_without_training_again(checkout):
+    """What the error message says, done: the same bytes come back and no run is out of date."""
+    images = checkout.path / "data/packed/digits/train.npy"
+    before = images.read_bytes()
+    images.unlink()
+    checkout.snakemake(f"{RUN}/an/seed7/metrics.json", fails=True)
+    log = (checkout.path / "results/logs/train/digits/demo/an/seed7.log").read_text()
+    manifest = "data/packed/digits/manifest.json"
+    assert f"delete {manifest} and run: snakemake --cores all -- {manifest}" in log
+    (checkout.path / manifest).unlink()
+    checkout.snakemake(manifest)
+    assert images.read_bytes() == before
+    assert "Nothing to be done" in checkout.snakemake("-n")
+
+
+def test_truncated_scores_are_named_and_made_again_once_deleted(checkout):
+    scores = checkout.path / RUN / "an/seed0/predictions.npz"
+    before = scores.read_bytes()
+    scores.write_bytes(before[:2000])
+    checkout.snakemake(f"{RUN}/an/seed0/metrics.json", fails=True)
+    log = (checkout.path / "results/logs/evaluate/digits/demo/an/seed0.log").read_text()
+    assert log.startswith(f"error: {RUN}/an/seed0/predictions.npz cannot be read")
+    assert "Traceback" not in log
+    scores.unlink()
+    checkout.snakemake(f"{RUN}/an/seed0/metrics.json")
+    assert scores.read_bytes() == before
+
+
+@pytest.mark.parametrize("wrong", ["nowhere/demo/an", "digits/nowhere/an", "digits/demo/nowhere"])
+def test_run_of_an_unknown_name_is_refused_without_a_stack_trace(pristine, wrong):
+    printed = pristine.snakemake("-n", f"results/runs/{wrong}/seed0/metrics.json", fails=True)
+    assert f"results/runs/{wrong}/seed0/metrics.json" in printed
+    assert "Traceback" not in printed
+
+
 def test_slurm_profile_plans_without_a_cluster(pristine):
     printed = pristine.snakemake("-n", "--workflow-profile", "workflow/profiles/slurm")
     assert "train" in printed

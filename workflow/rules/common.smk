@@ -33,6 +33,13 @@ except (
     published.PublishedError,
 ) as error:
     raise WorkflowError(str(error)) from None
+except SyntaxError as error:
+    raise WorkflowError(f"{error.filename}, line {error.lineno}: {error.msg}") from None
+
+
+def any_of(names):
+    """A wildcard that is one of these names and nothing else."""
+    return "|".join(sorted(names))
 
 
 def sources(*modules):

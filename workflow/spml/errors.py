@@ -1,5 +1,6 @@
 """The exceptions that are shown to a user as a sentence instead of a stack trace."""
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -22,6 +23,11 @@ def run_command(main: Callable[[], None]) -> None:
     """
     try:
         main()
+    except KeyboardInterrupt:
+        sys.exit(130)  # what shells report for Ctrl-C
+    except BrokenPipeError:
+        # Whoever read the output, such as head, has had enough of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UserError as error:
         sys.exit(f"error: {error}")
     except Interrupted as stop:

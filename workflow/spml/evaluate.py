@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from spml.arrays import open_arrays
 from spml.errors import run_command
 from spml.files import read_json_lines, write_json
 from spml.labels import Labels, load_labels
@@ -78,7 +79,7 @@ def main() -> None:
     rows = load_observation(arguments.observed).val
     groups = annotation_groups(labels)
     val_annotated = None if labels.train.annotated is None else labels.train.annotated[rows]
-    with np.load(arguments.predictions, allow_pickle=False) as predictions:
+    with open_arrays(arguments.predictions) as predictions:
         metrics = {
             "val": measure(predictions["val"], labels.train.truth[rows], val_annotated, groups),
             "test": measure(predictions["test"], labels.test.truth, labels.test.annotated, groups),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spml.arrays import open_arrays
 from spml.files import atomic_path
 from spml.matrices import Matrix, matrix_arrays, read_matrix
 
@@ -86,7 +87,7 @@ def save_labels(path: str | Path, labels: Labels) -> None:
 
 def load_labels(path: str | Path) -> Labels:
     """Read what :func:`save_labels` wrote."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with open_arrays(path) as arrays:
         splits = {
             name: Split(
                 images=arrays[f"{name}_images"],

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spml.arrays import open_arrays
 from spml.errors import run_command
 from spml.files import atomic_path
 from spml.labels import load_labels
@@ -159,7 +160,7 @@ def save_observation(path: str | Path, observation: Observation) -> None:
 
 def load_observation(path: str | Path) -> Observation:
     """Read what :func:`save_observation` wrote."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with open_arrays(path) as arrays:
         return Observation(
             train=arrays["train"],
             val=arrays["val"],

@@ -55,17 +55,20 @@ def save_packed(manifest: str | Path, images: dict[str, np.ndarray]) -> None:
     write_json(manifest, description)
 
 
+def _remedy(manifest: Path) -> str:
+    """What makes the images again and, since they come out the same, no run on them."""
+    return f"to pack again, delete {manifest} and run: snakemake --cores all -- {manifest}"
+
+
 def _memory_map(path: Path, shape: list[int], manifest: Path) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read ({error}); delete {manifest} to pack again"
-        ) from error
+        raise UserError(f"{path} cannot be read ({error}); {_remedy(manifest)}") from error
     if list(array.shape) != shape:
         raise UserError(
-            f"{path} has shape {list(array.shape)} but its manifest says {shape}; delete "
-            f"{manifest} to pack again"
+            f"{path} has shape {list(array.shape)} but its manifest says {shape}; "
+            f"{_remedy(manifest)}"
         )
     return array
 
@@ -74,9 +77,7 @@ def _on_the_fly(path: Path, folder: Path, shape: list[int], manifest: Path) -> D
     try:
         paths = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error}); delete {manifest} to list the images again"
-        ) from error
+        raise UserError(f"{path} cannot be read ({error}); {_remedy(manifest)}") from error
     return DecodedImages(folder, paths, shape[1])
 
 

@@ -21,6 +21,14 @@ _NORMAL = "\x1b[0m"
 WIDTH = 88  # letters a line of a caption
 
 
+def configured_exhibits() -> list[str]:
+    """The keys of config/exhibits.yaml; none outside the project's folder."""
+    import yaml
+
+    path = Path("config/exhibits.yaml")
+    return list(yaml.safe_load(path.read_text())["exhibits"]) if path.is_file() else []
+
+
 def read_tables(exhibit: str) -> list[Table]:
     """The tables of an exhibit; for a figure, its data."""
     table = exhibit_path(exhibit, ".md")
@@ -31,9 +39,14 @@ def read_tables(exhibit: str) -> list[Table]:
         with data.open(encoding="utf-8", newline="") as lines:
             header, *rows = csv.reader(lines)
         return [Table(header, rows)]
+    known = configured_exhibits()
+    if known and exhibit not in known:
+        raise UserError(
+            f"there is no exhibit {exhibit!r} in config/exhibits.yaml; there are: {', '.join(known)}"
+        )
     raise UserError(
         f"{table} is not there yet; make it with: snakemake --cores all {exhibit}  "
-        "(or everything with: make demo)"
+        "(or everything with: make demo), in the project's folder"
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from spml.addresses import labels_path, observed_path, run_path
+from spml.arrays import open_arrays
 from spml.errors import UserError
 from spml.exhibits.settings import Block
 from spml.labels import load_labels
@@ -15,7 +16,7 @@ from spml.observe import load_observation
 def read_arrays(block: Block, method: str, seed: int, file: str) -> dict[str, np.ndarray]:
     """All arrays of one ``.npz`` of one run."""
     path = run_path(block.dataset, block.protocol, method, seed) / file
-    with np.load(path, allow_pickle=False) as arrays:
+    with open_arrays(path) as arrays:
         return dict(arrays)
 
 
