@@ -42,7 +42,8 @@ def read_tables(exhibit: str) -> list[Table]:
     known = configured_exhibits()
     if known and exhibit not in known:
         raise UserError(
-            f"there is no exhibit {exhibit!r} in config/exhibits.yaml; there are: {', '.join(known)}"
+            f"there is no exhibit {exhibit!r} in config/exhibits.yaml; there are: "
+            f"{', '.join(known)}"
         )
     raise UserError(
         f"{table} is not there yet; make it with: snakemake --cores all {exhibit}  "
