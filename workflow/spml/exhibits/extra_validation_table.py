@@ -6,10 +6,10 @@ import pandas as pd
 
 from spml.addresses import table_path
 from spml.errors import run_command
-from spml.exhibits.command import parse_arguments, write_caption, write_data
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase, method_titles, seeds_phrase
-from spml.exhibits.tables import format_mean, rank_marks, write_tables
+from spml.exhibits.table import make_table
+from spml.exhibits.tables import format_mean, rank_marks
 from spml.markdown import Table
 
 
@@ -57,7 +57,7 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
     return tables
 
 
-def caption(settings: dict[str, Any]) -> str:
+def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the table shows."""
     spread = " ± sample standard deviation over seeds" if len(settings["seeds"]) > 1 else ""
     return (
@@ -67,12 +67,13 @@ def caption(settings: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    settings, stem = parse_arguments("spml.exhibits.extra_validation_table", __doc__)
-    frame = tabulate(settings)
-    text = caption(settings)
-    write_data(frame, stem)
-    write_tables(layout(frame, settings), text, stem)
-    write_caption(text, stem)
+    make_table(
+        "spml.exhibits.extra_validation_table",
+        __doc__,
+        tabulate=tabulate,
+        layout=layout,
+        caption=caption,
+    )
 
 
 if __name__ == "__main__":

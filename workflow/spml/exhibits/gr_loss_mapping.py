@@ -10,8 +10,8 @@ import pandas as pd
 
 from spml.addresses import MAPPING_TABLE
 from spml.errors import run_command
-from spml.exhibits.command import parse_arguments, write_caption, write_data
-from spml.exhibits.tables import NOTHING, write_tables
+from spml.exhibits.table import make_table
+from spml.exhibits.tables import NOTHING
 from spml.markdown import Table
 
 COLUMNS = ["k", "v", "L1", "L2", "L3"]
@@ -25,17 +25,17 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     return shown.assign(title=shown["method"].map(titles))
 
 
-def layout(frame: pd.DataFrame) -> Table:
+def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
     """The table of formulas; a part that plays no role is a dash."""
     header = ["Loss", "$k$", "$v$", "$L_1$", "$L_2$", "$L_3$"]
     rows = [
         [row["title"], *(row[column] or NOTHING for column in COLUMNS)]
         for row in frame.to_dict("records")
     ]
-    return Table(header, rows)
+    return [Table(header, rows)]
 
 
-def caption(frame: pd.DataFrame) -> str:
+def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the table shows, and which losses are outside."""
     text = (
         "Known losses in the generalized loss of GR. An observed positive costs L1; every other "
@@ -48,12 +48,9 @@ def caption(frame: pd.DataFrame) -> str:
 
 
 def main() -> None:
-    settings, stem = parse_arguments("spml.exhibits.gr_loss_mapping", __doc__)
-    frame = tabulate(settings)
-    text = caption(frame)
-    write_data(frame, stem)
-    write_tables([layout(frame)], text, stem)
-    write_caption(text, stem)
+    make_table(
+        "spml.exhibits.gr_loss_mapping", __doc__, tabulate=tabulate, layout=layout, caption=caption
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import pandas as pd
 
 from spml.addresses import labels_path, table_path
 from spml.errors import run_command
-from spml.exhibits.command import parse_arguments, write_caption, write_data
 from spml.exhibits.comparison import (
     any_published,
     format_difference,
@@ -38,7 +37,8 @@ from spml.exhibits.settings import (
     seeds_phrase,
     selection_phrase,
 )
-from spml.exhibits.tables import NOTHING, format_number, write_tables
+from spml.exhibits.table import make_table
+from spml.exhibits.tables import NOTHING, format_number
 from spml.labels import load_labels
 from spml.markdown import Table
 from spml.statistics import draw_resamples, interval, resampled_map
@@ -153,12 +153,9 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    settings, stem = parse_arguments("spml.exhibits.gr_main_table", __doc__)
-    frame = tabulate(settings)
-    text = caption(frame, settings)
-    write_data(frame, stem)
-    write_tables(layout(frame, settings), text, stem)
-    write_caption(text, stem)
+    make_table(
+        "spml.exhibits.gr_main_table", __doc__, tabulate=tabulate, layout=layout, caption=caption
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import pandas as pd
 
 from spml.addresses import table_path
 from spml.errors import run_command
-from spml.exhibits.command import parse_arguments, write_caption, write_data
 from spml.exhibits.comparison import (
     Cell,
     any_published,
@@ -33,7 +32,7 @@ from spml.exhibits.settings import (
     seeds_phrase,
     selection_phrase,
 )
-from spml.exhibits.tables import write_tables
+from spml.exhibits.table import make_table
 from spml.markdown import Table
 
 GROUP = "test_map_g"  # and the number of the group
@@ -144,12 +143,9 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    settings, stem = parse_arguments("spml.exhibits.ll_openimages", __doc__)
-    frame = tabulate(settings)
-    text = caption(frame, settings)
-    write_data(frame, stem)
-    write_tables(layout(frame, settings), text, stem)
-    write_caption(text, stem)
+    make_table(
+        "spml.exhibits.ll_openimages", __doc__, tabulate=tabulate, layout=layout, caption=caption
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import pandas as pd
 
 from spml.addresses import table_path
 from spml.errors import run_command
-from spml.exhibits.command import parse_arguments, write_caption, write_data
 from spml.exhibits.comparison import (
     any_published,
     format_difference,
@@ -30,7 +29,7 @@ from spml.exhibits.settings import (
     seeds_phrase,
     selection_phrase,
 )
-from spml.exhibits.tables import write_tables
+from spml.exhibits.table import make_table
 from spml.markdown import Table
 
 
@@ -98,12 +97,13 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    settings, stem = parse_arguments("spml.exhibits.ll_partial_labels", __doc__)
-    frame = tabulate(settings)
-    text = caption(frame, settings)
-    write_data(frame, stem)
-    write_tables(layout(frame, settings), text, stem)
-    write_caption(text, stem)
+    make_table(
+        "spml.exhibits.ll_partial_labels",
+        __doc__,
+        tabulate=tabulate,
+        layout=layout,
+        caption=caption,
+    )
 
 
 if __name__ == "__main__":

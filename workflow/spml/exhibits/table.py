@@ -1,0 +1,27 @@
+"""The command of a table: its data first, then what people read, from that data alone."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from spml.exhibits.command import parse_arguments, write_caption, write_data
+from spml.exhibits.tables import write_tables
+from spml.markdown import Table
+
+
+def make_table(
+    module: str,
+    description: str | None,
+    *,
+    tabulate: Callable[[dict[str, Any]], pd.DataFrame],
+    layout: Callable[[pd.DataFrame, dict[str, Any]], Sequence[Table]],
+    caption: Callable[[pd.DataFrame, dict[str, Any]], str],
+) -> None:
+    """Write ``.csv``, ``.md``, ``.tex`` and ``.caption.txt``."""
+    settings, stem = parse_arguments(module, description)
+    frame = tabulate(settings)
+    text = caption(frame, settings)
+    write_data(frame, stem)
+    write_tables(layout(frame, settings), text, stem)
+    write_caption(text, stem)
