@@ -9,6 +9,7 @@ min_version("9.27")
 configfile: "config/datasets.yaml"
 configfile: "config/protocols.yaml"
 configfile: "config/methods.yaml"
+configfile: "config/sweeps.yaml"
 configfile: "config/exhibits.yaml"
 configfile: "config/config.yaml"
 

@@ -1,17 +1,15 @@
 import copy
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import yaml
 from snakemake.utils import update_config
 from spml import losses
 from spml.configuration import (
-    ConfigurationError,
-    check,
     compact_json,
     exhibit_pairs,
     exhibit_runs,
-    loss_hyperparameters,
     observation_of,
     report_settings,
     reported_runs,
@@ -20,9 +18,11 @@ from spml.configuration import (
     shown_exhibits,
     training_settings,
 )
+from spml.configuration_checks import ConfigurationError, check, loss_hyperparameters
 
 FILES = [
-    f"config/{name}.yaml" for name in ("datasets", "protocols", "methods", "exhibits", "config")
+    f"config/{name}.yaml"
+    for name in ("datasets", "protocols", "methods", "sweeps", "exhibits", "config")
 ]
 
 
@@ -30,7 +30,7 @@ def merged() -> dict:
     result: dict = {}
     for path in FILES:
         with open(path) as file:
-            result |= yaml.safe_load(file)
+            update_config(result, yaml.safe_load(file))
     return result
 
 
@@ -216,9 +216,12 @@ def test_overlays_select_what_exists(overlays):
     assert verdict(overlaid(*overlays)) == ""
 
 
-def test_all_methods_means_all_methods(config):
-    with open("config/all_methods.yaml") as file:
-        assert yaml.safe_load(file)["select"]["methods"] == list(config["methods"])
+def test_all_methods_means_all_methods():
+    selected, defined = (
+        yaml.safe_load(Path(f"config/{name}.yaml").read_text())
+        for name in ("all_methods", "methods")
+    )
+    assert selected["select"]["methods"] == list(defined["methods"])
 
 
 # --- the papers' grid -----------------------------------------------------------------------------

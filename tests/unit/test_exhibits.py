@@ -80,7 +80,8 @@ def wide_config(tmp_path, monkeypatch):
 
 def test_every_exhibit_that_is_defined_has_a_module_and_a_rule():
     defined = yaml.safe_load((ROOT / "config/exhibits.yaml").read_text())["exhibits"]
-    rules = re.findall(r"^rule (\w+):", (ROOT / "workflow/rules/exhibits.smk").read_text(), re.M)
+    text = (ROOT / "workflow/rules/exhibits.smk").read_text()
+    rules = re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", text, re.M)
     assert set(rules) == set(defined)
     for key in defined:
         assert importlib.util.find_spec(f"spml.exhibits.{key}")

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from spml.configuration import loss_hyperparameters
+from spml.configuration_checks import loss_hyperparameters
 from spml.sources import imported_files
 
 REPORT_IMPORTS = """

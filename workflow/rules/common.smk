@@ -7,8 +7,17 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from workflow.spml import configuration, published, registry
-from workflow.spml.addresses import CHECKPOINT, LABELS, OBSERVED, PUBLISHED, RUN, split_key
+from workflow.spml import configuration, configuration_checks, published, registry
+from workflow.spml.addresses import (
+    CHECKPOINT,
+    LABELS,
+    OBSERVED,
+    PUBLISHED,
+    RUN,
+    exhibit_path,
+    split_key,
+)
+from workflow.spml.papers import PAPERS
 from workflow.spml.sources import imported_files
 
 
@@ -19,7 +28,7 @@ def configuration_files():
 
 
 try:
-    configuration.check(
+    configuration_checks.check(
         config,
         files=configuration_files(),
         schemas="workflow/schemas",
@@ -28,7 +37,7 @@ try:
     registry.check(config)
     published.check("config/published")
 except (
-    configuration.ConfigurationError,
+    configuration_checks.ConfigurationError,
     registry.RegistryError,
     published.PublishedError,
 ) as error:
@@ -229,6 +238,41 @@ def exhibit_settings(exhibit):
     return as_json(configuration.exhibit_settings(config, exhibit))
 
 
+def exhibit_file(exhibit, suffix):
+    """The path of one file of an exhibit."""
+    return str(exhibit_path(exhibit, suffix))
+
+
+def reported_file(exhibit, form):
+    """The file of an exhibit that Snakemake's own report shows."""
+    return report(
+        exhibit_file(exhibit, ".csv" if form == "table" else ".png"),
+        caption="../report/exhibit.rst",
+        category=PAPERS[split_key(exhibit)[0]],
+        labels={"exhibit": config["exhibits"][exhibit]["title"], "form": form},
+    )
+
+
+def table_files(exhibit):
+    """The outputs of a table."""
+    return {
+        "csv": reported_file(exhibit, "table"),
+        "md": exhibit_file(exhibit, ".md"),
+        "tex": exhibit_file(exhibit, ".tex"),
+        "caption": exhibit_file(exhibit, ".caption.txt"),
+    }
+
+
+def figure_files(exhibit):
+    """The outputs of a figure."""
+    return {
+        "csv": exhibit_file(exhibit, ".csv"),
+        "pdf": exhibit_file(exhibit, ".pdf"),
+        "png": reported_file(exhibit, "figure"),
+        "caption": exhibit_file(exhibit, ".caption.txt"),
+    }
+
+
 def published_numbers(exhibit):
     """The published numbers that an exhibit shows beside ours."""
     paper, name = split_key(exhibit)
@@ -296,5 +340,5 @@ def benchmark_folder(wildcards, input):
 
 def all_loss_sources():
     """The files of all losses, and of the stage that describes them."""
-    losses = configuration.loss_hyperparameters("workflow/spml/losses")
+    losses = configuration_checks.loss_hyperparameters("workflow/spml/losses")
     return sources("spml.describe", *(f"spml.losses.{name}" for name in losses))

@@ -25,19 +25,9 @@ from spml.addresses import exhibit_path, run_path
 from spml.errors import run_command
 from spml.files import read_json, read_json_lines, write_text
 from spml.markdown import BEST, Table, parse_tables
+from spml.papers import PAPERS, REFERENCES
 
 TEMPLATES = Path(__file__).parents[1] / "report"
-PAPERS = {
-    "gr": "Generalized Robust Loss",
-    "ll": "Large Loss Matters",
-    "extra": "Beyond the papers",
-}
-REFERENCES = {
-    "gr": "Boosting Single Positive Multi-label Classification with Generalized Robust Loss, "
-    "IJCAI 2024, arXiv 2405.03501",
-    "ll": "Large Loss Matters in Weakly Supervised Multi-Label Classification, "
-    "CVPR 2022, arXiv 2206.03740",
-}
 PACKAGES = ("numpy", "pandas", "scipy", "matplotlib", "jinja2", "snakemake")
 DOWNLOADS = ("pdf", "png", "csv", "md", "tex")
 
@@ -107,8 +97,9 @@ def read_runs(runs: dict[str, Any], benchmarks: Path) -> list[Run]:
     result = []
     for group in runs["groups"]:
         dataset, protocol = group["dataset"], group["protocol"]
-        for method in group["methods"]:
-            for seed in runs["seeds"]:
+        for item in group["methods"]:
+            method = item["name"]
+            for seed in item["seeds"]:
                 job = benchmarks / dataset / protocol / method / f"seed{seed}.jsonl"
                 measured = read_json_lines(job)[-1]
                 result.append(
@@ -259,7 +250,7 @@ def render(settings: dict[str, Any], benchmarks: Path, page: Path) -> str:
         methods=list(settings["runs"]["methods"].values()),
         datasets=[item["title"] for item in configuration["datasets"].values()],
         protocols=[item["title"] for item in configuration["protocols"].values()],
-        seeds=settings["runs"]["seeds"],
+        seeds=configuration["select"]["seeds"],
         cost=cost_table(runs),
         total=format_duration(sum(run["seconds"] for run in runs)),
         configuration=_as_yaml(configuration),
