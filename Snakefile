@@ -42,6 +42,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/describe.smk"
 include: "workflow/rules/collect.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/exhibits.smk"
 include: "workflow/rules/report.smk"
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import yaml
-from spml.addresses import labels_path, observed_path, run_path
+from spml.addresses import comparison_path, labels_path, observed_path, run_path, split_key
+from spml.compare import compare
+from spml.configuration import compared_pairs, comparison_settings
 from spml.evaluate import measure
 from spml.files import write_json, write_json_lines
 from spml.labels import Labels, Split, save_labels
@@ -104,6 +106,14 @@ def write_results(config: dict[str, Any], groups: Sequence[np.ndarray] = ()) -> 
                     folder = run_path(dataset, protocol, method, seed)
                     _write_run(folder, labels, val, 1.0 - 0.1 * place, random, groups)
                     _write_record(folder, dataset, protocol, method, seed)
+
+
+def write_comparisons(config: dict[str, Any], key: str) -> None:
+    """Compare the methods of an exhibit on each block, as its rule does."""
+    for pair in compared_pairs(config, key):
+        path = comparison_path(*split_key(key), **pair)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        compare(comparison_settings(config, key, **pair)).to_csv(path, index=False)
 
 
 def _write_run(

@@ -17,6 +17,7 @@ from finished_runs import (
     EXHIBITS,
     STEPS_PER_EPOCH,
     configuration,
+    write_comparisons,
     write_results,
 )
 from spml import collect
@@ -46,6 +47,7 @@ def make(key, config, monkeypatch):
     if key == "gr_main_table":
         output = str(table_path(settings["paper"], settings["name"]))
         run_main(collect, ["--settings", json.dumps(settings), "--output", output], monkeypatch)
+        write_comparisons(config, key)
     module = importlib.import_module(f"spml.exhibits.{key}")
     directory = str(exhibit_path(key, "").parent)
     run_main(

@@ -57,7 +57,10 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
         "gr_main_table": 1,
         "ll_partial_labels": 1,
         "ll_openimages": 1,
+        "extra_significance": 1,
         "collect": 3,
+        # GR's table under gr, LL's under each ll; OpenImages is annotated in part.
+        "compare": len(FOUR) * (1 + 2),
         "train": runs,
         "evaluate": runs,
         # Under gr: single positives, all labels, and all negatives; under each ll: the first two.
@@ -120,7 +123,7 @@ def test_every_path_of_the_grid_runs_on_digits(grid_on_digits):
             assert (record["linear_init"] is not None) == (protocol == "ll_linear_init")
             assert 0 < json.loads((run / "metrics.json").read_text())["test"]["map"] <= 100
     assert {path.stem for path in folder.glob("exhibits/*/*.md")} == {
-        "main_table", "partial_labels", "openimages",
+        "main_table", "partial_labels", "openimages", "significance",
     }  # fmt: skip
     assert "Nothing to be done" in grid_on_digits.snakemake("-n")
 

@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 from workflow.spml import configuration, configuration_checks, published, registry
 from workflow.spml.addresses import (
     CHECKPOINT,
+    COMPARISON,
     LABELS,
     OBSERVED,
     PUBLISHED,
@@ -306,6 +307,41 @@ def collected_labels(wildcards):
 def collected_metrics(wildcards):
     """The metrics of each run of a tidy table."""
     return run_files(f"{wildcards.paper}_{wildcards.name}", "metrics.json")
+
+
+def comparison_settings(wildcards):
+    """What is compared for an exhibit on one dataset and protocol."""
+    return as_json(
+        configuration.comparison_settings(
+            config,
+            f"{wildcards.paper}_{wildcards.name}",
+            wildcards.dataset,
+            wildcards.protocol,
+        )
+    )
+
+
+def compared_files(name):
+    """An input function: the file ``name`` of each run that is compared."""
+    return lambda wildcards: [
+        f"{RUN.format(**run._asdict())}/{name}"
+        for run in configuration.exhibit_runs(config, f"{wildcards.paper}_{wildcards.name}")
+        if (run.dataset, run.protocol) == (wildcards.dataset, wildcards.protocol)
+    ]
+
+
+def comparisons(*exhibits):
+    """The tables of differences of some exhibits."""
+    return [
+        COMPARISON.format(**dict(zip(("paper", "name"), split_key(exhibit))), **pair)
+        for exhibit in exhibits
+        for pair in configuration.compared_pairs(config, exhibit)
+    ]
+
+
+def drawn_on(exhibit):
+    """The exhibits that an exhibit is made from, of those that are shown."""
+    return configuration.drawn_on(config, exhibit)
 
 
 def report_settings():

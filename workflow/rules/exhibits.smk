@@ -42,8 +42,8 @@ use rule gr_class_counts as gr_main_table with:
     input:
         code=sources("spml.exhibits.gr_main_table"),
         table="results/tables/gr/main_table.csv",
+        comparisons=comparisons("gr_main_table"),
         labels=exhibit_labels("gr_main_table"),
-        predictions=run_files("gr_main_table", "predictions.npz"),
         published=published_numbers("gr_main_table"),
     output:
         **table_files("gr_main_table"),
@@ -51,10 +51,6 @@ use rule gr_class_counts as gr_main_table with:
         "<logs>/exhibits/gr_main_table.log",
     benchmark:
         "<benchmarks>/exhibits/gr_main_table.jsonl"
-    resources:
-        mem_mb=1500,
-        # The bootstrap takes hours on the four datasets of the paper together.
-        runtime=300,
     params:
         module="spml.exhibits.gr_main_table",
         settings=exhibit_settings("gr_main_table"),
@@ -229,3 +225,21 @@ use rule gr_class_counts as extra_validation_table with:
         directory=subpath(output.caption, parent=True),
     message:
         "Write the table of validation mAP"
+
+
+use rule gr_class_counts as extra_significance with:
+    input:
+        code=sources("spml.exhibits.extra_significance"),
+        comparisons=comparisons(*drawn_on("extra_significance")),
+    output:
+        **table_files("extra_significance"),
+    log:
+        "<logs>/exhibits/extra_significance.log",
+    benchmark:
+        "<benchmarks>/exhibits/extra_significance.jsonl"
+    params:
+        module="spml.exhibits.extra_significance",
+        settings=exhibit_settings("extra_significance"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of differences that are more than chance"

@@ -10,6 +10,7 @@ CHECKPOINT = "data/checkpoints/{dataset}/{protocol}/{method}/seed{seed}.pt"
 LABELS = "results/labels/{dataset}.npz"
 OBSERVED = "results/observed/{dataset}/{protocol}/{observation}.npz"
 TABLE = "results/tables/{paper}/{name}.csv"
+COMPARISON = "results/comparisons/{paper}/{name}/{dataset}/{protocol}.csv"
 PUBLISHED = "config/published/{paper}_{name}.csv"
 EXHIBITS = "results/exhibits/{paper}"
 MAPPING_TABLE = "results/losses/mapping.csv"
@@ -35,6 +36,11 @@ def observed_path(dataset: str, protocol: str, observation: str) -> Path:
 def table_path(paper: str, name: str) -> Path:
     """Tidy table of an exhibit."""
     return Path(TABLE.format(paper=paper, name=name))
+
+
+def comparison_path(paper: str, name: str, dataset: str, protocol: str) -> Path:
+    """Differences to the reference of an exhibit, on one dataset under one protocol."""
+    return Path(COMPARISON.format(paper=paper, name=name, dataset=dataset, protocol=protocol))
 
 
 def published_path(paper: str, name: str) -> Path:

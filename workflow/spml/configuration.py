@@ -142,8 +142,55 @@ def exhibit_runs(config: Mapping[str, Any], exhibit: str) -> list[Run]:
 
 
 def shown_exhibits(config: Mapping[str, Any]) -> list[str]:
-    """The selected exhibits, without those that show none of the selected datasets or protocols."""
-    return [name for name in config["select"]["exhibits"] if exhibit_pairs(config, name)]
+    """The selected exhibits, without those that show none of the selected datasets or protocols.
+
+    One that is made from other exhibits needs one of them to be shown.
+    """
+    exhibits = config["exhibits"]
+    return [
+        name
+        for name in config["select"]["exhibits"]
+        if exhibit_pairs(config, name)
+        and ("exhibits" not in exhibits[name] or drawn_on(config, name))
+    ]
+
+
+def drawn_on(config: Mapping[str, Any], exhibit: str) -> list[str]:
+    """The exhibits that an exhibit is made from: those it names, as far as they are shown."""
+    return [
+        name
+        for name in config["exhibits"][exhibit]["exhibits"]
+        if name in config["select"]["exhibits"] and exhibit_pairs(config, name)
+    ]
+
+
+def compared_pairs(config: Mapping[str, Any], exhibit: str) -> list[dict[str, str]]:
+    """Datasets and protocols on which an exhibit's methods are compared to its reference."""
+    definition = config["exhibits"][exhibit]
+    if "resamples" not in definition or definition["reference"] not in exhibit_methods(
+        config, exhibit
+    ):
+        return []
+    return [
+        {"dataset": dataset, "protocol": protocol}
+        for dataset, protocol in exhibit_pairs(config, exhibit)
+    ]
+
+
+def comparison_settings(
+    config: Mapping[str, Any], exhibit: str, dataset: str, protocol: str
+) -> dict[str, Any]:
+    """What ``python -m spml.compare --settings`` takes."""
+    definition = config["exhibits"][exhibit]
+    methods = exhibit_methods(config, exhibit)
+    return {
+        "dataset": dataset,
+        "protocol": protocol,
+        "methods": [method for method in methods if method != definition["reference"]],
+        "seeds": exhibit_seeds(config, exhibit),
+        "reference": definition["reference"],
+        "resamples": definition["resamples"],
+    }
 
 
 def compact_json(value: Any) -> str:
@@ -171,6 +218,23 @@ def describe_settings(config: Mapping[str, Any]) -> dict[str, Any]:
                 }
             )
     return {"curves": curves}
+
+
+def _drawn_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
+    """What an exhibit that is made from others needs to know of them."""
+    others = drawn_on(config, exhibit)
+    methods = {method for other in others for method in exhibit_methods(config, other)}
+    return {
+        "exhibits": [
+            {
+                "key": other,
+                "title": config["exhibits"][other]["title"],
+                "comparisons": compared_pairs(config, other),
+            }
+            for other in others
+        ],
+        "titles": {name: resolve_method(config, name, None)["title"] for name in methods},
+    }
 
 
 def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
@@ -207,8 +271,10 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
                 ),
             }
         )
+    drawn = _drawn_settings(config, exhibit) if "exhibits" in definition else {}
     return {
         **{key: value for key, value in definition.items() if key not in hidden},
+        **drawn,
         "losses": [
             {"name": method, "title": resolve_method(config, method, None)["title"]}
             for method in definition.get("losses", [])

@@ -222,6 +222,8 @@ def check(
                 known(["exhibits", name, "methods", position], method, config["methods"])
         for position, method in enumerate(exhibit.get("losses", [])):
             known(["exhibits", name, "losses", position], method, config["methods"])
+        for position, other in enumerate(exhibit.get("exhibits", [])):
+            known(["exhibits", name, "exhibits", position], other, config["exhibits"])
         if "reference" in exhibit:
             known(["exhibits", name, "reference"], exhibit["reference"], config["methods"])
     if not selected_pairs(config):

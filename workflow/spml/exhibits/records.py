@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spml.addresses import labels_path, observed_path, run_path
+from spml.addresses import comparison_path, labels_path, observed_path, run_path
 from spml.arrays import open_arrays
 from spml.errors import UserError
 from spml.exhibits.settings import Block
@@ -18,6 +18,12 @@ def read_arrays(block: Block, method: str, seed: int, file: str) -> dict[str, np
     path = run_path(block.dataset, block.protocol, method, seed) / file
     with open_arrays(path) as arrays:
         return dict(arrays)
+
+
+def read_comparison(settings: dict[str, Any], block: Block) -> dict[str, dict[str, Any]]:
+    """What :mod:`spml.compare` found of each method of an exhibit on one block."""
+    path = comparison_path(settings["paper"], settings["name"], block.dataset, block.protocol)
+    return pd.read_csv(path).set_index("method").to_dict("index")
 
 
 def unobserved_validation(block: Block, method: str) -> tuple[np.ndarray, np.ndarray]:
