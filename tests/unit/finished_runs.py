@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import yaml
-from spml.addresses import comparison_path, labels_path, observed_path, run_path, split_key
-from spml.compare import compare
+from spml.addresses import comparison_path, labels_path, observed_path, run_path
+from spml.compare import compare, resample
 from spml.configuration import compared_pairs, comparison_settings
 from spml.evaluate import measure
 from spml.files import write_json, write_json_lines
@@ -111,9 +111,10 @@ def write_results(config: dict[str, Any], groups: Sequence[np.ndarray] = ()) -> 
 def write_comparisons(config: dict[str, Any], key: str) -> None:
     """Compare the methods of an exhibit on each block, as its rule does."""
     for pair in compared_pairs(config, key):
-        path = comparison_path(*split_key(key), **pair)
+        settings = comparison_settings(config, key, **pair)
+        path = comparison_path(key, **pair)
         path.parent.mkdir(parents=True, exist_ok=True)
-        compare(comparison_settings(config, key, **pair)).to_csv(path, index=False)
+        compare(settings, resample(settings)).to_csv(path, index=False)
 
 
 def _write_run(

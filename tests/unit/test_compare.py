@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from finished_runs import configuration, write_comparisons, write_results
 from scipy.stats import false_discovery_control
+from spml import compare
 from spml.addresses import comparison_path, exhibit_path, labels_path, run_path
-from spml.compare import compare
 from spml.configuration import (
     compact_json,
     compared_pairs,
@@ -51,8 +51,19 @@ def test_p_of_a_true_null_is_uniform():
     assert 0.06 < np.mean(np.array(found) < 0.1) < 0.16
 
 
-def test_differences_are_those_of_the_metrics_and_corrected_together(config):
-    table = compare(comparison_settings(config, KEY, "alpha", "demo")).set_index("method")
+def run_compare(config, monkeypatch, **changes):
+    """Run the command as its rule does; return its table."""
+    settings = comparison_settings(config, KEY, "alpha", "demo") | changes
+    place = {"dataset": "alpha", "protocol": "demo"}
+    paths = [comparison_path(KEY, **place, suffix=suffix) for suffix in (".csv", ".npz")]
+    arguments = ["--output", str(paths[0]), "--resamples", str(paths[1])]
+    monkeypatch.setattr("sys.argv", ["compare", "--settings", json.dumps(settings), *arguments])
+    compare.main()
+    return pd.read_csv(paths[0])
+
+
+def test_differences_are_those_of_the_metrics_and_corrected_together(config, monkeypatch):
+    table = run_compare(config, monkeypatch).set_index("method")
     assert list(table.index) == ["bce", "gr"]
     means = {
         method: np.mean(
@@ -72,9 +83,19 @@ def test_differences_are_those_of_the_metrics_and_corrected_together(config):
     assert table["corrected_p"].to_list() == pytest.approx(list(expected))
 
 
-def test_a_method_against_itself_differs_by_nothing(config):
-    settings = comparison_settings(config, KEY, "alpha", "demo") | {"methods": ["an"]}
-    [row] = compare(settings).to_dict("records")
+def test_any_two_methods_can_be_compared_from_what_is_kept(config, monkeypatch):
+    table = run_compare(config, monkeypatch).set_index("method")
+    path = comparison_path(KEY, dataset="alpha", protocol="demo", suffix=".npz")
+    kept = compare.load_resampled(path)
+    assert kept.methods == ("an", "bce", "gr")
+    columns = ["difference", "difference_low", "difference_high"]
+    assert kept.difference("gr", "an") == pytest.approx(tuple(table.loc["gr", columns]))
+    other = run_compare(config, monkeypatch, reference="bce", methods=["gr"]).iloc[0]
+    assert kept.difference("gr", "bce") == pytest.approx(tuple(other[columns]))
+
+
+def test_a_method_against_itself_differs_by_nothing(config, monkeypatch):
+    [row] = run_compare(config, monkeypatch, methods=["an"]).to_dict("records")
     assert (row["difference"], row["difference_low"], row["difference_high"]) == (0, 0, 0)
     assert (row["p"], row["corrected_p"]) == (1, 1)
 
@@ -84,12 +105,12 @@ def test_nothing_is_compared_without_the_reference(config):
     assert compared_pairs(config, KEY) == []
 
 
-def test_partly_annotated_labels_are_refused(config):
+def test_partly_annotated_labels_are_refused(config, monkeypatch):
     labels = load_labels(labels_path("alpha"))
     test = replace(labels.test, annotated=np.ones_like(labels.test.truth))
     save_labels(labels_path("alpha"), replace(labels, test=test))
     with pytest.raises(UserError, match="alpha is annotated in part"):
-        compare(comparison_settings(config, KEY, "alpha", "demo"))
+        run_compare(config, monkeypatch)
 
 
 def make_significance(config, monkeypatch):
@@ -102,7 +123,7 @@ def make_significance(config, monkeypatch):
 
 def test_significance_shows_every_comparison_and_its_verdict(config, monkeypatch):
     write_comparisons(config, KEY)
-    path = comparison_path("gr", "main_table", "alpha", "demo")
+    path = comparison_path(KEY, dataset="alpha", protocol="demo")
     table = pd.read_csv(path)
     table["corrected_p"], table["difference"] = [0.049, 0.051], [-3.0, 4.0]
     table.to_csv(path, index=False)

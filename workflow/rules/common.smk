@@ -10,11 +10,11 @@ from snakemake.exceptions import WorkflowError
 from workflow.spml import configuration, configuration_checks, published, registry
 from workflow.spml.addresses import (
     CHECKPOINT,
-    COMPARISON,
     LABELS,
     OBSERVED,
     PUBLISHED,
     RUN,
+    comparison_path,
     exhibit_path,
     split_key,
 )
@@ -330,10 +330,10 @@ def compared_files(name):
     ]
 
 
-def comparisons(*exhibits):
-    """The tables of differences of some exhibits."""
+def comparisons(*exhibits, suffix=".csv"):
+    """The differences of some exhibits, or with ``.npz`` what they are computed from."""
     return [
-        COMPARISON.format(**dict(zip(("paper", "name"), split_key(exhibit))), **pair)
+        str(comparison_path(exhibit, **pair, suffix=suffix))
         for exhibit in exhibits
         for pair in configuration.compared_pairs(config, exhibit)
     ]

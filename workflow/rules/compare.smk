@@ -1,7 +1,7 @@
 """Differences of the methods of one exhibit to its reference, on one dataset and protocol.
 
 Inputs: scores and metrics of the exhibit's runs there, and labels.
-Outputs: one table, a row a method.
+Outputs: one table, a row a method, and the resamples that it is computed from.
 """
 
 
@@ -13,6 +13,7 @@ rule compare:
         metrics=compared_files("metrics.json"),
     output:
         table="results/comparisons/{paper}/{name}/{dataset}/{protocol}.csv",
+        resamples="results/comparisons/{paper}/{name}/{dataset}/{protocol}.npz",
     log:
         "<logs>/compare/{paper}/{name}/{dataset}/{protocol}.log",
     benchmark:
@@ -33,5 +34,6 @@ rule compare:
         PYTHONPATH=workflow python -m spml.compare \
             --settings {params.settings:q} \
             --output {output.table:q} \
+            --resamples {output.resamples:q} \
             >{log:q} 2>&1
         """

@@ -243,3 +243,21 @@ use rule gr_class_counts as extra_significance with:
         directory=subpath(output.caption, parent=True),
     message:
         "Write the table of differences that are more than chance"
+
+
+use rule gr_class_counts as extra_cost with:
+    input:
+        code=sources("spml.exhibits.extra_cost"),
+        records=run_files("extra_cost", "run.json"),
+    output:
+        **table_files("extra_cost"),
+    log:
+        "<logs>/exhibits/extra_cost.log",
+    benchmark:
+        "<benchmarks>/exhibits/extra_cost.jsonl"
+    params:
+        module="spml.exhibits.extra_cost",
+        settings=exhibit_settings("extra_cost"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of time, memory and energy"

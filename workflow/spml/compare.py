@@ -3,11 +3,15 @@
 One row a method: the difference of the means over seeds in points, its 95 % interval from a paired
 bootstrap over seeds and test images, the two-sided p of that bootstrap, and that p corrected for
 the number of methods compared (false discovery rate, Benjamini and Hochberg 1995).
+
+Beside it an .npz with the test mAP of each resample, from which any two methods can be compared:
+``methods`` (M,) str, the reference first, ``map`` (M,) and ``resampled`` (M, R) float64 in percent.
 """
 
 import argparse
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,8 +37,22 @@ COLUMNS = [
 ]
 
 
-def compare(settings: dict[str, Any]) -> pd.DataFrame:
-    """The table of the comparison that ``settings`` describe; methods in their order."""
+class Resampled(NamedTuple):
+    """Test mAP in percent: ``map`` (M,), and ``resampled`` (M, R), the same resamples for all."""
+
+    methods: tuple[str, ...]
+    map: np.ndarray
+    resampled: np.ndarray
+
+    def difference(self, method: str, other: str) -> tuple[float, float, float]:
+        """Test mAP of ``method`` minus that of ``other``, with its 95 % interval."""
+        first, second = self.methods.index(method), self.methods.index(other)
+        low, high = interval(self.resampled[first] - self.resampled[second])
+        return float(self.map[first] - self.map[second]), low, high
+
+
+def resample(settings: dict[str, Any]) -> Resampled:
+    """The test mAP of the reference and the methods of ``settings``, and of each resample."""
     dataset, protocol, seeds = settings["dataset"], settings["protocol"], settings["seeds"]
     split = load_labels(labels_path(dataset)).test
     if split.annotated is not None:
@@ -42,25 +60,33 @@ def compare(settings: dict[str, Any]) -> pd.DataFrame:
     resamples = draw_resamples(
         resamples=settings["resamples"], seeds=len(seeds), images=len(split.truth)
     )
-
-    def measure(method: str) -> tuple[float, np.ndarray]:
-        """Mean test mAP over seeds, and that of each resample."""
+    methods = (settings["reference"], *settings["methods"])
+    means, resampled = [], []
+    for method in methods:
         runs = [run_path(dataset, protocol, method, seed) for seed in seeds]
         scores = []
         for run in runs:
             with open_arrays(run / "predictions.npz") as arrays:
                 scores.append(arrays["test"])
-        means = [read_json(run / "metrics.json")["test"]["map"] for run in runs]
-        return float(np.mean(means)), resampled_map(np.stack(scores), split.truth, resamples)
+        means.append(np.mean([read_json(run / "metrics.json")["test"]["map"] for run in runs]))
+        resampled.append(resampled_map(np.stack(scores), split.truth, resamples))
+    return Resampled(methods, np.array(means), np.array(resampled))
 
-    reference_mean, reference = measure(settings["reference"])
+
+def load_resampled(path: str | Path) -> Resampled:
+    """Read the ``.npz`` of a comparison."""
+    with open_arrays(path) as arrays:
+        return Resampled(tuple(arrays["methods"].tolist()), arrays["map"], arrays["resampled"])
+
+
+def compare(settings: dict[str, Any], found: Resampled) -> pd.DataFrame:
+    """The table of differences; methods in the order of ``settings``."""
+    reference, count = settings["reference"], len(settings["seeds"])
     rows = []
-    for method in settings["methods"]:
-        mean, resampled = measure(method)
-        differences = resampled - reference
-        low, high = interval(differences)
-        row = (dataset, protocol, method, settings["reference"], len(seeds), settings["resamples"])
-        rows.append((*row, mean - reference_mean, low, high, two_sided_p(differences)))
+    for method, resampled in zip(found.methods[1:], found.resampled[1:], strict=True):
+        row = (settings["dataset"], settings["protocol"], method, reference, count)
+        p = two_sided_p(resampled - found.resampled[0])
+        rows.append((*row, settings["resamples"], *found.difference(method, reference), p))
     table = pd.DataFrame(rows, columns=COLUMNS[:-1])
     table["corrected_p"] = false_discovery_control(table["p"]) if rows else []
     return table
@@ -74,9 +100,14 @@ def main() -> None:
     )
     parser.add_argument("--settings", required=True, type=json.loads, help="what to compare: JSON")
     parser.add_argument("--output", required=True, help="the .csv to write")
+    parser.add_argument("--resamples", required=True, help="the .npz to write")
     arguments = parser.parse_args()
+    found = resample(arguments.settings)
+    with atomic_path(arguments.resamples) as temporary:
+        np.savez_compressed(temporary, **found._asdict())
     with atomic_path(arguments.output) as temporary:
-        compare(arguments.settings).to_csv(temporary, index=False, float_format="%.10g")
+        table = compare(arguments.settings, found)
+        table.to_csv(temporary, index=False, float_format="%.10g")
 
 
 if __name__ == "__main__":

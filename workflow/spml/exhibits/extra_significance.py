@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import comparison_path, split_key
+from spml.addresses import comparison_path
 from spml.errors import UserError, run_command
 from spml.exhibits.settings import blocks, join_words
 from spml.exhibits.table import make_table
@@ -20,9 +20,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     ``differs`` is whether the corrected p lies below the false discovery rate.
     """
     frames = [
-        pd.read_csv(comparison_path(*split_key(exhibit["key"]), **pair)).assign(
-            exhibit=exhibit["key"]
-        )
+        pd.read_csv(comparison_path(exhibit["key"], **pair)).assign(exhibit=exhibit["key"])
         for exhibit in settings["exhibits"]
         for pair in exhibit["comparisons"]
     ]

@@ -22,7 +22,8 @@ def read_arrays(block: Block, method: str, seed: int, file: str) -> dict[str, np
 
 def read_comparison(settings: dict[str, Any], block: Block) -> dict[str, dict[str, Any]]:
     """What :mod:`spml.compare` found of each method of an exhibit on one block."""
-    path = comparison_path(settings["paper"], settings["name"], block.dataset, block.protocol)
+    key = f"{settings['paper']}_{settings['name']}"
+    path = comparison_path(key, dataset=block.dataset, protocol=block.protocol)
     return pd.read_csv(path).set_index("method").to_dict("index")
 
 
