@@ -516,9 +516,10 @@ def report_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     The settings of each method are not among it, since every run's record holds them.
     """
     select, exhibits = config["select"], shown_exhibits(config)
-    groups: dict[tuple[str, str], dict[str, None]] = {}
+    groups: dict[tuple[str, str], dict[str, list[int]]] = {}
     for run in reported_runs(config):
-        groups.setdefault((run.dataset, run.protocol), {})[run.method] = None
+        group = groups.setdefault((run.dataset, run.protocol), {})
+        group.setdefault(run.method, []).append(run.seed)
     methods = dict.fromkeys(method for group in groups.values() for method in group)
     pairs = {pair for exhibit in exhibits for pair in exhibit_pairs(config, exhibit)}
     datasets = [name for name in select["datasets"] if name in {pair[0] for pair in pairs}]
@@ -530,15 +531,19 @@ def report_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     } | {config["protocols"][protocol]["observation"] for protocol in protocols}
     return {
         "exhibits": [
-            {"key": name, "title": config["exhibits"][name]["title"]} for name in exhibits
+            {
+                "key": name,
+                "title": config["exhibits"][name]["title"],
+                "pairs": exhibit_pairs(config, name),
+            }
+            for name in exhibits
         ],
         "runs": {
             "groups": [
-                {"dataset": dataset, "protocol": protocol, "methods": list(group)}
+                {"dataset": dataset, "protocol": protocol, "seeds": group}
                 for (dataset, protocol), group in groups.items()
             ],
             "methods": {name: resolve_method(config, name, None)["title"] for name in methods},
-            "seeds": list(select["seeds"]),
         },
         "configuration": {
             "select": select,
