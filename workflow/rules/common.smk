@@ -287,7 +287,9 @@ def other_pages():
 
 def report_templates():
     """The templates of the report's pages, and what they share."""
-    return sorted(str(path) for path in Path("workflow/report").glob("*.*") if path.suffix != ".rst")
+    return sorted(
+        str(path) for path in Path("workflow/report").glob("*.*") if path.suffix != ".rst"
+    )
 
 
 def definition_files():

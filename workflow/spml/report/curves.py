@@ -76,6 +76,6 @@ def draw(own: Sequence[Sequence[float]], others: Sequence[Sequence[Sequence[floa
         others=[" ".join(points(values)) for values in means],
         across=[Tick(across(t), f"{t:g}") for t in _ticks(1, epochs, integer=True)],
         up=[Tick(up(t), f"{t:g}") for t in _ticks(bottom, top)],
-        description=f"Validation mAP from {mean[0]:.1f} % after the first epoch to {mean[-1]:.1f} % "
-        f"after the last of {len(mean)}",
+        description=f"Validation mAP from {mean[0]:.1f} % after the first epoch to "
+        f"{mean[-1]:.1f} % after the last of {len(mean)}",
     )

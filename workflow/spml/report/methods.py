@@ -68,7 +68,7 @@ class Method:
         return Table(["Dataset, protocol", *SCORES], rows)
 
     def hyperparameters(self) -> list[tuple[list[Place], dict[str, Any]]]:
-        """What its loss was built with, each with the places where it was, from the runs' records."""
+        """What its loss was built with, each with the places where; from the runs' records."""
         return _settings_by_place(self.places, lambda settings: settings["hyperparameters"])
 
     def training(self) -> list[tuple[list[Place], dict[str, Any]]]:

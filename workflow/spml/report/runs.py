@@ -1,6 +1,6 @@
 """The runs of a report, from their own records, and what they cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,19 @@ class Run:
         return sorted(path for path in self.folder.iterdir() if not path.name.startswith("."))
 
 
-def read_runs(settings: dict[str, Any], benchmarks: Path) -> list[Run]:
-    """All runs of ``settings["runs"]``; ``benchmarks`` is the folder of training's benchmarks."""
+def read_runs(
+    groups: Sequence[dict[str, Any]], titles: Mapping[str, str], benchmarks: Path
+) -> list[Run]:
+    """All runs, in the order of ``titles``.
+
+    groups: dataset, protocol and the seeds of each method. titles: those of the methods.
+    benchmarks: the folder of training's benchmarks.
+    """
     result = []
-    for group in settings["groups"]:
+    for group in groups:
         dataset, protocol = group["dataset"], group["protocol"]
-        for method, seeds in group["seeds"].items():
-            for seed in seeds:
+        for method, title in titles.items():
+            for seed in group["seeds"].get(method, []):
                 folder = run_path(dataset, protocol, method, seed)
                 job = benchmarks / dataset / protocol / method / f"seed{seed}.jsonl"
                 history = read_json_lines(folder / "history.jsonl")
@@ -59,7 +65,7 @@ def read_runs(settings: dict[str, Any], benchmarks: Path) -> list[Run]:
                         protocol=protocol,
                         method=method,
                         seed=seed,
-                        title=settings["methods"][method],
+                        title=title,
                         folder=folder,
                         record=read_json(folder / "run.json"),
                         metrics=read_json(folder / "metrics.json"),

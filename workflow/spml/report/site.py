@@ -21,6 +21,21 @@ TEMPLATES = Path(__file__).parents[2] / "report"
 SUMMARIES = ("extra_reproduction_summary", "extra_claims")
 
 
+def method_titles(settings: dict[str, Any]) -> dict[str, str]:
+    """Titles of the methods in the order in which they are selected.
+
+    A parameter of a rule is JSON with sorted keys, so that maps have lost their order.
+    """
+    titles, configuration = settings["runs"]["methods"], settings["configuration"]
+    listed = [item["methods"] for item in configuration["exhibits"].values()]
+    order = [name for names in listed if names != "selected" for name in names]
+    return {
+        name: titles[name]
+        for name in dict.fromkeys([*configuration["select"]["methods"], *order, *titles])
+        if name in titles
+    }
+
+
 @dataclass(frozen=True)
 class Site:
     """What the pages show.
@@ -39,7 +54,7 @@ class Site:
 
     @property
     def method_titles(self) -> dict[str, str]:
-        return self.settings["runs"]["methods"]
+        return method_titles(self.settings)
 
     @cached_property
     def exhibits(self) -> list[Exhibit]:
@@ -98,7 +113,8 @@ class Site:
                 ],
                 "entries": entries.get(name, []),
             }
-            for name, definition in self.configuration["datasets"].items()
+            for name in self.configuration["select"]["datasets"]
+            if (definition := self.configuration["datasets"].get(name))
         ]
 
     @cached_property
@@ -166,7 +182,8 @@ def render(
     settings: see :func:`spml.configuration.report_settings`. benchmarks: those of training. files:
     the configuration files that define methods, datasets or protocols.
     """
-    site = Site(settings, read_runs(settings["runs"], benchmarks), files)
+    runs = read_runs(settings["runs"]["groups"], method_titles(settings), benchmarks)
+    site = Site(settings, runs, files)
     environment = _environment(site)
 
     def page(name: str, template: str, **values: Any) -> None:
