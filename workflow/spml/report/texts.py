@@ -23,9 +23,19 @@ def with_formulas(text: str) -> markupsafe.Markup:
     """Text with the LaTeX formulas between its dollar signs as MathML, everything else escaped."""
     parts = re.split(r"\$([^$]+)\$", text)
     return markupsafe.Markup("").join(
-        markupsafe.Markup(latex2mathml.converter.convert(part)) if position % 2 else part
-        for position, part in enumerate(parts)
+        _formula(part) if position % 2 else part for position, part in enumerate(parts)
     )
+
+
+def _formula(latex: str) -> markupsafe.Markup:
+    """MathML; a number or a letter with an index as ordinary text, which every reader can read."""
+    symbol = re.fullmatch(r"([A-Za-z])(?:_(\w))?", latex)
+    if symbol:
+        index = f"<sub>{symbol[2]}</sub>" if symbol[2] else ""
+        return markupsafe.Markup(f"<i>{symbol[1]}</i>{index}")
+    if latex.isdecimal():
+        return markupsafe.Markup(latex)
+    return markupsafe.Markup(latex2mathml.converter.convert(latex))
 
 
 def with_code(text: str) -> markupsafe.Markup:
