@@ -122,7 +122,7 @@ function addThemeButton(tools) {
 
 document.querySelectorAll("table").forEach(makeSortable);
 document.querySelectorAll("table").forEach(makeFilterable);
-document.querySelectorAll(".scroll, .picture").forEach(markScrollable);
+document.querySelectorAll(".scroll, .picture, pre").forEach(markScrollable);
 const tools = document.querySelector(".tools");
 addSearch(tools);
 addThemeButton(tools);
