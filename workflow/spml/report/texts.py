@@ -35,7 +35,10 @@ def _formula(latex: str) -> markupsafe.Markup:
         return markupsafe.Markup(f"<i>{symbol[1]}</i>{index}")
     if latex.isdecimal():
         return markupsafe.Markup(latex)
-    return markupsafe.Markup(latex2mathml.converter.convert(latex))
+    formula = latex2mathml.converter.convert(latex)
+    # TeX sets a thin space between the name of a function and a letter; MathML has to be told.
+    spaced = re.sub(r"(<mi>[a-z]{2,}</mi>)(?=<mi>)", r'\1<mspace width="0.17em"/>', formula)
+    return markupsafe.Markup(spaced)
 
 
 def with_code(text: str) -> markupsafe.Markup:
