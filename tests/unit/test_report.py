@@ -403,6 +403,12 @@ def test_settings_fit_on_a_command_line():
     assert len(json.dumps(report_settings(config))) < 60_000
 
 
+def test_columns_of_words_are_set_to_the_left():
+    rows = [["a", "1.0 ± 0.1", "cpu", "$p$", "word " * 9], ["b", "–", "3 of them", "–", ""]]
+    table = Table(["M", "mAP", "Device", "k", "Text"], [*rows, ["c", "−2", "gpu", "0", "x"]])
+    assert texts.column_kinds(table) == ["text", "", "text", "text", "prose"]
+
+
 def test_formulas_become_mathml_and_the_rest_is_escaped():
     html = texts.with_formulas(r"$\beta$ if <odd>, else $p^2$")
     assert html.count("<math") == 2

@@ -162,8 +162,8 @@ def _environment(site: Site) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (texts.sort_key, texts.with_formulas, texts.with_code, texts.paragraphs):
-        environment.filters[function.__name__] = function
+    for name in ("column_kinds", "paragraphs", "sort_key", "with_code", "with_formulas"):
+        environment.filters[name] = getattr(texts, name)
     environment.globals.update(
         site=site,
         method_pages={title: pages.method_page(key) for key, title in site.method_titles.items()},
@@ -197,7 +197,7 @@ def render(
     page(
         pages.INDEX,
         "index.html.j2",
-        summaries=[exhibit for exhibit in site.exhibits if exhibit.key in SUMMARIES],
+        summaries=[item for key in SUMMARIES for item in site.exhibits if item.key == key],
     )
     for paper in site.papers:
         page(paper["page"], "paper.html.j2", paper=paper)

@@ -8,7 +8,8 @@ from statistics import mean, stdev
 import latex2mathml.converter
 import markupsafe
 
-from spml.exhibits.tables import format_mean
+from spml.exhibits.tables import NOTHING, PROSE, format_mean
+from spml.markdown import Table
 
 
 def sort_key(text: str) -> str:
@@ -17,6 +18,19 @@ def sort_key(text: str) -> str:
     if number is None:
         return text.lower()
     return number[1].replace("\N{MINUS SIGN}", "-").replace(",", "").replace("+", "")
+
+
+def column_kinds(table: Table) -> list[str]:
+    """How each column is set: ``prose`` in lines, ``text`` to the left, numbers (empty) otherwise."""
+    kinds = []
+    for cells in zip(*table.rows, strict=True):
+        filled = [cell for cell in cells if cell not in ("", NOTHING)]
+        numbers = sum(bool(re.fullmatch(r"-?[\d.]+", sort_key(cell))) for cell in filled)
+        if any(len(cell) > PROSE and "$" not in cell for cell in cells):
+            kinds.append("prose")
+        else:
+            kinds.append("text" if 2 * numbers < len(filled) or "$" in "".join(cells) else "")
+    return kinds or [""] * len(table.header)
 
 
 def with_formulas(text: str) -> markupsafe.Markup:
