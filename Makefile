@@ -43,6 +43,10 @@ demo-all: $(STAMP) ## The same with every method, the ablations of GR included
 	$(SNAKEMAKE) --configfile config/all_methods.yaml
 	python -m spml.show
 
+.PHONY: show
+show: $(STAMP) ## Print a table (EXHIBIT=gr_main_table), or what is done and what is missing
+	@python -m spml.show $(EXHIBIT)
+
 .PHONY: search
 search: $(STAMP) ## Repeat the search for the hyperparameters of the embedded dataset
 	$(SNAKEMAKE) --configfile config/search_digits.yaml -- extra_validation_table

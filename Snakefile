@@ -50,7 +50,7 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        report="results/report/index.html",
+        report=rules.report.output,
         # Named here as well as by what is made of them, because Snakemake makes a missing file
         # only for a job that runs: what a failed job has lost would not be noticed otherwise.
         exhibits=reported_exhibits,

@@ -334,7 +334,8 @@ def test_exhibits_of_which_nothing_is_selected_are_left_out():
     config = overlaid("paper")
     config["select"]["datasets"] = ["voc"]
     assert verdict(config) == ""
-    assert shown_exhibits(config) == ["gr_main_table", "ll_partial_labels"]
+    assert "ll_openimages" not in shown_exhibits(config)
+    assert {"gr_main_table", "ll_partial_labels"} <= set(shown_exhibits(config))
     assert list(report_settings(config)["configuration"]["protocols"]) == [
         "gr", "ll", "ll_linear_init",
     ]  # fmt: skip

@@ -1,17 +1,25 @@
-"""The page: complete, self-contained, and saying what the records say."""
+"""The site: complete, in need of nothing else, and saying what the records say."""
 
 import json
+import re
+import shutil
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from finished_runs import configuration, write_results
-from spml import report
+from finished_runs import ROOT, configuration, write_results
 from spml.addresses import exhibit_path, run_path
 from spml.configuration import compact_json, report_settings
 from spml.markdown import BEST, Table, format_tables
+from spml.report import __main__ as command
+from spml.report import curves, definitions, texts
+from spml.report.exhibits import rows_of
+from spml.report.methods import format_value
+from spml.report.pages import page_paths
 
-PAGE = Path("results/report/index.html")
+SITE = Path("results/report")
+FILES = [str(ROOT / f"config/{name}.yaml") for name in ("datasets", "protocols", "methods")]
 # One white pixel.
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8ffff3f"
@@ -28,6 +36,7 @@ class Page(HTMLParser):
         self.text = ""
         self._open = []
         self.feed(html)
+        self.text = " ".join(self.text.split())
 
     def handle_starttag(self, tag, attributes):
         self.elements.append((tag, dict(attributes)))
@@ -51,8 +60,9 @@ def write_exhibits(config):
         exhibit_path(key, ".csv").parent.mkdir(parents=True, exist_ok=True)
         exhibit_path(key, ".csv").write_text("a\n1\n")
         exhibit_path(key, ".caption.txt").write_text(f"Caption of {key} & more.\n")
-        if key == "gr_main_table":
-            table = Table(["Method", "mAP (%)"], [["<b>AN", "88.1"]], marks={(0, 1): BEST})
+        if "table" in key or key in ("extra_claims", "extra_reproduction_summary"):
+            rows = [[item["title"], "88.1"] for item in config["methods"].values()]
+            table = Table(["Method", "mAP (%)"], [["<b>AN", "88.1"], *rows], marks={(0, 1): BEST})
             exhibit_path(key, ".md").write_text(format_tables([table]))
             exhibit_path(key, ".tex").write_text("")
         else:
@@ -70,82 +80,197 @@ def config(tmp_path, monkeypatch):
 
 
 def render(config, monkeypatch):
+    """Make the site; return its pages by their path in it."""
     arguments = [
         "report", "--settings", compact_json(report_settings(config)),
-        "--benchmarks", "results/benchmarks/train", "--output", str(PAGE),
+        "--benchmarks", "results/benchmarks/train", "--definitions", *FILES,
+        "--output-directory", str(SITE),
     ]  # fmt: skip
     monkeypatch.setattr("sys.argv", arguments)
-    report.main()
-    return PAGE.read_text(encoding="utf-8")
+    command.main()
+    return {
+        str(path.relative_to(SITE)): Page(path.read_text(encoding="utf-8"))
+        for path in SITE.glob("**/*.html")
+    }
 
 
 @pytest.fixture
-def html(config, monkeypatch):
+def site(config, monkeypatch):
     return render(config, monkeypatch)
 
 
-def test_page_needs_nothing_but_itself(html):
-    page = Page(html)
-    for tag, attributes in page.elements:
-        for name in ("src", "href"):
-            value = attributes.get(name) or ""
-            assert not value.startswith(("http", "//")), (tag, value)
-    assert not [link for link in page.attributes("link") if link.get("rel") == "stylesheet"]
-    assert all("src" not in script for script in page.attributes("script"))
-    assert all(
-        image["src"].startswith("data:image/png;base64,") for image in page.attributes("img")
-    )
-    assert "@import" not in html
-    assert "url(" not in html
+def test_declared_files_are_those_that_are_written(site, config):
+    written = {str(path.relative_to(SITE)) for path in SITE.glob("**/*.*")}
+    assert written == set(page_paths(report_settings(config)))
+    assert "methods/gr.html" in written
+    assert "datasets/alpha.html" in written
 
 
-def test_every_link_leads_somewhere(html):
-    page = Page(html)
-    places = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
-    links = [attributes["href"] for attributes in page.attributes("a")]
-    assert len(links) > 20
-    for link in links:
-        if link.startswith("#"):
-            assert link[1:] in places
-        else:
-            assert (PAGE.parent / link).is_file(), link
+def test_pages_of_what_is_no_longer_selected_disappear(site, config, monkeypatch):
+    config["select"]["methods"] = ["bce", "an"]
+    config["select"]["exhibits"] = ["gr_main_table"]
+    pages = render(config, monkeypatch)
+    assert "methods/an.html" in pages
+    assert "methods/gr.html" not in pages
+    assert "papers/ll.html" not in pages
 
 
-def test_every_selected_exhibit_is_shown_with_its_caption(html, config):
-    page = Page(html)
+def test_site_needs_nothing_from_elsewhere(site):
+    for page in site.values():
+        for tag, attributes in page.elements:
+            for name in ("src", "href"):
+                value = attributes.get(name) or ""
+                assert not value.startswith(("http", "//", "/")), (tag, value)
+    style = (SITE / "style.css").read_text()
+    assert "@import" not in style
+    assert "url(" not in style
+
+
+def test_every_link_leads_somewhere_also_after_results_were_moved(site, tmp_path):
+    moved = tmp_path / "elsewhere"
+    shutil.move("results", moved)
+    places = {
+        name: {item["id"] for _, item in page.elements if "id" in item}
+        for name, page in site.items()
+    }
+    checked = 0
+    for name, page in site.items():
+        for tag, attributes in page.elements:
+            link = attributes.get("href") or attributes.get("src") or ""
+            if tag == "link" and link == "data:,":
+                continue
+            if link:
+                file, _, anchor = link.partition("#")
+                target = (moved / "report" / name).parent / file if file else Path(name)
+                assert not file or target.exists(), (name, link)
+                if anchor:
+                    inside = target.resolve().relative_to(moved / "report") if file else name
+                    assert anchor in places[str(inside)], (name, link)
+                checked += 1
+    assert checked > 100
+
+
+def test_every_selected_exhibit_is_shown_with_its_caption(site, config):
+    shown = Page("")
+    for name, page in site.items():
+        assert len(page.attributes("h1")) == 1
+        if name.startswith("papers/"):
+            shown.text += page.text
+            shown.elements += page.elements
     for key in config["select"]["exhibits"]:
-        assert f"Caption of {key} & more." in page.text
-        assert config["exhibits"][key]["title"] in page.text
-    assert len(page.attributes("img")) == 5
-    assert all(image["alt"] for image in page.attributes("img"))
-    assert len(page.attributes("h1")) == 1
+        assert f"Caption of {key} & more." in shown.text
+        assert config["exhibits"][key]["title"] in site["index.html"].text
+    assert len(shown.attributes("img")) == 5
+    assert all(image["alt"] for image in shown.attributes("img"))
+
+
+def test_front_page_opens_with_what_it_is_not_with_lists(site):
+    paragraph = site["index.html"].text.split("Learning from single-positive labels", 2)[2][:600]
+    assert "GR_1" not in paragraph
+    assert "6 training runs of 3 methods" in paragraph
+
+
+def test_front_page_shows_summary_and_claims_where_they_are_selected(site, config, monkeypatch):
+    summaries = ["extra_reproduction_summary", "extra_claims"]
+    assert "Caption of extra_claims" not in site["index.html"].text
+    for key in summaries:
+        config["exhibits"][key] = {"paper": "extra", "title": key, "methods": []}
+    config["select"]["exhibits"] += summaries
+    write_exhibits(config)
+    pages = render(config, monkeypatch)
+    for key in summaries:
+        assert f"Caption of {key}" in pages["index.html"].text
+        assert f"Caption of {key}" in pages["papers/extra.html"].text
 
 
 def test_exhibits_that_are_not_selected_are_left_out(config, monkeypatch):
     config["select"]["exhibits"] = ["gr_main_table", "ll_memorisation_curve"]
-    page = Page(render(config, monkeypatch))
-    assert "Learning curves" not in page.text
-    assert "Beyond the papers" not in page.text
-    assert len(page.attributes("img")) == 1
+    pages = render(config, monkeypatch)
+    assert "Learning curves" not in pages["index.html"].text
+    assert "papers/extra.html" not in pages
 
 
 def test_report_without_runs(config, monkeypatch):
     """Class counts show no run, so there is neither a record nor a benchmark to read."""
     config["select"]["exhibits"] = ["gr_class_counts"]
-    page = Page(render(config, monkeypatch))
-    assert "Observed and missing positives per class" in page.text
+    pages = render(config, monkeypatch)
+    assert "Observed and missing positives per class" in pages["papers/gr.html"].text
+    assert set(pages) == {
+        "index.html", "provenance.html", "papers/gr.html", "datasets/alpha.html",
+    }  # fmt: skip
 
 
-def test_texts_are_escaped(html):
+def test_texts_are_escaped(site):
+    html = (SITE / "papers/gr.html").read_text()
     assert "<b>AN" not in html
     assert "&lt;b&gt;AN" in html
     assert "<strong>88.1</strong>" in html
 
 
-def test_cost_is_that_of_the_benchmarks(html):
-    text = " ".join(Page(html).text.split())
-    # Two seeds a method: 10 and 11 s, 600 and 601 MB.
-    assert "Full labels 2 10.5 21.0 601 AN 2" in text
+def test_methods_in_tables_link_to_their_pages_and_those_to_their_runs(site):
+    links = [item["href"] for item in site["papers/gr.html"].attributes("a")]
+    assert "../methods/gr.html" in links
+    links = [item["href"] for item in site["methods/gr.html"].attributes("a")]
+    for seed in (0, 1):
+        folder = f"../../runs/alpha/demo/gr/seed{seed}"
+        assert f"{folder}/" in links
+        for name in ("run.json", "metrics.json", "history.jsonl", "predictions.npz"):
+            assert f"{folder}/{name}" in links
+
+
+def test_page_of_a_method_says_what_its_records_say(site):
+    page = site["methods/gr.html"]
+    maps = []
+    for seed in (0, 1):
+        metrics = json.loads((run_path("alpha", "demo", "gr", seed) / "metrics.json").read_text())
+        maps.append(metrics["test"]["map"])
+        assert f"{metrics['test']['map']:.2f}" in page.text
+    mean = sum(maps) / 2
+    deviation = (sum((value - mean) ** 2 for value in maps)) ** 0.5
+    assert f"{mean:.1f} ± {deviation:.1f}" in page.text
+    assert "0123456789ab with uncommitted changes" in page.text
+
+
+def test_page_of_a_method_defines_it_and_quotes_where_its_settings_come_from(site):
+    page = site["methods/gr.html"]
+    assert "GR, the generalized robust loss" in page.text
+    assert "workflow/spml/losses/gr.py" in page.text
+    assert "# GR Loss: the defaults of the released code" in page.text
+    assert re.search(r"linear_init 0 \(default\)", page.text)
+    assert len(page.attributes("math")) >= 5
+    assert len(page.attributes("polyline")) == 3  # two others and its own
+
+
+def test_loss_is_described_by_its_file_and_what_it_shares():
+    loss = definitions.read_loss("ll_r")
+    assert loss.summary.startswith("LL-R, large loss rejection")
+    assert len(loss.texts) == 2
+    assert "K = ceil" in loss.texts[1]
+    assert loss.mapping["l1"] == r"$-\log p$"
+    assert definitions.read_loss("asl").defaults["margin"] == "0.05"
+
+
+def test_entries_of_the_configuration_keep_their_comments(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "# Opening.\n\nmethods:\n  # About one.\n  one:\n    loss: an # inside\n"
+        "    # still one\n    x: {a: 1}\n\n  # About two.\n  two: { loss: gr } # beside\n"
+        "  three: { loss: an }\nselect: [one]\n"
+    )
+    entries = definitions.entries([str(path)], "methods")
+    assert {name: entry.text for name, [entry] in entries.items()} == {
+        "one": "# About one.\none:\n  loss: an # inside\n  # still one\n  x: {a: 1}",
+        "two": "# About two.\ntwo: { loss: gr } # beside",
+        "three": "three: { loss: an }",
+    }
+    assert definitions.opening_comment(str(path)) == "Opening."
+    assert definitions.entries([str(path)], "datasets") == {}
+
+
+def test_cost_is_that_of_the_benchmarks(site):
+    text = site["provenance.html"].text
+    # Two seeds a method: 10 and 11 s, 8 and 9 s of the processor, 600 and 601 MB.
+    assert "Full labels 2 10.5 8.5 21.0 601 AN 2" in text
     assert "GPU" not in text
     assert "6 runs, 1 min 03 s together" in text
 
@@ -155,29 +280,33 @@ def test_cost_shows_memory_of_a_gpu_where_there_was_one(config, monkeypatch):
     path.write_text(
         path.read_text().replace('"peak_device_memory_mb": 0', '"peak_device_memory_mb": 77')
     )
-    text = " ".join(Page(render(config, monkeypatch)).text.split())
+    text = render(config, monkeypatch)["provenance.html"].text
     assert "Peak GPU memory (MB)" in text
-    assert "GR_1 <x> 2 10.5 21.0 601 77" in text
+    assert "GR_1 <x> 2 10.5 8.5 21.0 601 77" in text
 
 
-def test_provenance_counts_the_runs(html):
-    text = " ".join(Page(html).text.split())
+def test_provenance_counts_the_runs(site):
+    text = site["provenance.html"].text
     assert "0123456789ab (3 runs)" in text
     assert "0123456789ab with uncommitted changes (3 runs)" in text
     assert "python 3.12.1, torch 2.11.0 (6 runs)" in text
     assert "matplotlib " in text
-
-
-def test_configuration_holds_the_settings_of_each_method(html):
-    text = Page(html).text
-    for method in ("bce", "an", "gr"):
-        assert f"loss: {method}" in text
     assert "single_positive" in text
 
 
-def test_summary_names_the_best_row(html):
+def test_front_page_names_the_best_row(site):
     sentence = "Main comparison: among the ranked methods, <b>AN has the best mAP (%), 88.1."
-    assert sentence in Page(html).text
+    assert sentence in site["index.html"].text
+
+
+def test_search_knows_pages_methods_and_exhibits(site, config):
+    script = (SITE / "search.js").read_text(encoding="utf-8")
+    entries = json.loads(script.removeprefix("window.searchIndex = ").rstrip(";\n"))
+    addresses = {entry["address"] for entry in entries}
+    assert {"methods/gr.html", "datasets/alpha.html", "papers/ll.html"} <= addresses
+    assert {f"papers/{key.split('_')[0]}.html#{key}" for key in config["select"]["exhibits"]} <= (
+        addresses
+    )
 
 
 @pytest.mark.parametrize(
@@ -186,27 +315,104 @@ def test_summary_names_the_best_row(html):
      ("1,234", "1234"), ("AN-LS", "an-ls"), ("–", "–"), ("3", "3")],
 )  # fmt: skip
 def test_cells_sort_by_their_first_number(text, key):
-    assert report.sort_key(text) == key
+    assert texts.sort_key(text) == key
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(12.34, "12.3 s"), (245, "4 min 05 s"), (11220, "3 h 07 min")]
 )
 def test_durations_in_words(seconds, text):
-    assert report.format_duration(seconds) == text
+    assert texts.format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (True, "yes"), ([0, 2.5], "0, 2.5"), (1e-05, "1e-05"), ("adam", "adam"),
+     ({"epochs": 25, "rate": 0.1}, "epochs: 25; rate: 0.1")],
+)  # fmt: skip
+def test_settings_as_text(value, text):
+    assert format_value(value) == text
+
+
+def test_rows_of_a_method_keep_their_marks():
+    table = Table(
+        ["M", "a"], [["x", "1"], ["y", "2"], ["x", "3"]], "T", {(2, 1): BEST, (1, 1): "second"}
+    )
+    assert rows_of(table, "x") == Table(["M", "a"], [["x", "1"], ["x", "3"]], "T", {(1, 1): BEST})
+    assert rows_of(table, "z") is None
+
+
+def test_curves_of_runs_that_stopped_at_different_epochs():
+    drawing = curves.draw([[10.0, 20.0, 30.0], [20.0, 40.0]], [[[15.0, 15.0, 15.0]]])
+    points = [tuple(map(float, point.split(","))) for point in drawing.line.split()]
+    assert len(points) == 3
+    assert points[0][0] == curves.LEFT
+    assert points[2][0] == curves.WIDTH - curves.RIGHT
+    assert points[1][1] == points[2][1]  # mean 30 after the second epoch and after the third
+    assert len(drawing.band.split()) == 6
+    assert "from 15.0 % after the first epoch to 30.0 % after the last of 3" in drawing.description
+
+
+def test_curve_of_one_run_of_one_epoch_has_no_band():
+    drawing = curves.draw([[50.0]], [])
+    assert drawing.band == ""
+    assert len(drawing.line.split()) == 1
+
+
+def test_text_of_a_docstring_keeps_the_lines_of_formulas():
+    text = "One\ntwo.\n\n    s = 1: -log p\n      more\n\nalpha  at least 0\nb      above 0\n"
+    assert texts.paragraphs(text) == [
+        ("prose", "One two."),
+        ("lines", "s = 1: -log p\n  more"),
+        ("lines", "alpha  at least 0\nb      above 0"),
+    ]
+    assert texts.with_code("as `gr` & ``x``") == "as <code>gr</code> &amp; <code>x</code>"
+
+
+def large_configuration():
+    """45 methods and 30 exhibits, half of them tables."""
+    config = configuration(datasets=("alpha", "beta"))
+    for number in range(42):
+        name = f"method{number}"
+        config["methods"][name] = {"title": f"Method number {number}", "loss": "an"}
+    config["select"]["methods"] = list(config["methods"])
+    for number in range(24):
+        key = f"extra_{'table' if number % 2 else 'figure'}_{number}"
+        config["exhibits"][key] = {"paper": "extra", "title": key, "methods": "selected"}
+        config["select"]["exhibits"].append(key)
+    return config
+
+
+def test_large_site_is_written_in_seconds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = large_configuration()
+    write_results(config)
+    write_exhibits(config)
+    for path in Path("results/runs").glob("*/*/method*/*/run.json"):
+        path.write_text(re.sub('"loss": "method.*"', '"loss": "an"', path.read_text()))
+    started = time.monotonic()
+    assert len(render(config, monkeypatch)) == 45 + 2 + 3 + 2
+    assert time.monotonic() - started < 10
 
 
 def test_settings_fit_on_a_command_line():
-    config = configuration(datasets=("alpha", "beta"), protocols=("demo", "long"))
+    config = large_configuration()
     for number in range(150):
-        config["methods"][f"method{number}"] = {"title": f"Method number {number}", "loss": "an"}
+        config["methods"][f"variant{number}"] = {"title": f"Variant number {number}", "loss": "an"}
     config["select"]["methods"] = list(config["methods"])
     assert len(json.dumps(report_settings(config))) < 60_000
 
 
+def test_columns_of_words_are_set_to_the_left():
+    rows = [["a", "1.0 ± 0.1", "cpu", "$p$", "word " * 9], ["b", "–", "3 of them", "–", ""]]
+    table = Table(["M", "mAP", "Device", "k", "Text"], [*rows, ["c", "−2", "gpu", "0", "x"]])
+    assert texts.column_kinds(table) == ["text", "", "text", "text", "prose"]
+
+
 def test_formulas_become_mathml_and_the_rest_is_escaped():
-    html = report.with_formulas(r"$\beta$ if <odd>, else $p^2$")
+    html = texts.with_formulas(r"$\beta$ if <odd>, else $p^2$")
     assert html.count("<math") == 2
+    assert texts.with_formulas("$L_2$ of $p$, $0$") == "<i>L</i><sub>2</sub> of <i>p</i>, 0"
     assert "&#x003B2;" in html or "β" in html
     assert "<msup><mi>p</mi><mn>2</mn></msup>" in html
     assert " if &lt;odd&gt;, else " in html

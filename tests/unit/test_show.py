@@ -1,16 +1,21 @@
 """Exhibits in the terminal."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from spml import show
-from spml.addresses import exhibit_path
-from spml.errors import UserError
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
+from spml import configuration_files
+from spml.addresses import CHECKPOINT, exhibit_path, run_path
+from spml.files import write_json
 from spml.markdown import BEST, SECOND, Table, format_tables, parse_tables
+from spml.terminal import align, without_formulas
 
-WORKFLOW = Path(__file__).parents[2] / "workflow"
+ROOT = Path(__file__).parents[2]
+WORKFLOW = ROOT / "workflow"
 TABLE = Table(
     ["Method", "mAP (%)"],
     [["AN", "88.1 ± 0.4"], ["a|b", "9.0 ± 1.0"], ["GR", "94.5 ± 0.2"]],
@@ -71,8 +76,100 @@ def test_says_what_to_run_where_there_is_nothing_yet(results):
     assert "Traceback" not in done.stderr
 
 
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """The project's configuration, and four of the six runs of two methods."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "mine.yaml").write_text(
+        "select: { methods: [an, gr], exhibits: [gr_main_table, gr_class_counts] }\n"
+        "methods: { gr: { title: Mine } }\n"
+    )
+    for method, seeds in {"an": (0, 1, 2), "gr": (1,)}.items():
+        for seed in seeds:
+            write_json(
+                run_path("digits", "demo", method, seed) / "metrics.json",
+                {"val": {"map": 1.0}, "test": {"map": 80.0 + seed}},
+            )
+    checkpoint = Path(CHECKPOINT.format(dataset="digits", protocol="demo", method="gr", seed=2))
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    return tmp_path
+
+
+def test_half_way_it_tells_what_is_done_and_what_is_missing(project):
+    done = run_show(project, "--configfile", "mine.yaml")
+    assert done.returncode == 0, done.stderr
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "gr_main_table 4/6 waits for 2 runs" in lines
+    assert "gr_class_counts – can be made" in lines
+    assert "So far: Digits, Demo" in lines
+    assert "AN 81.0 ± 1.0 3/3" in lines
+    assert "Mine 81.0 1/3" in lines
+    assert "4 of 6 runs are finished, 2 are missing, 1 of which have begun:" in lines
+    assert "results/runs/digits/demo/gr/seed0" in lines
+    assert lines[-1].endswith("--configfile mine.yaml")
+
+
+def test_status_of_one_exhibit_and_after_the_main_table_is_made(project, results):
+    assert "Method" in run_show(project, "--configfile", "mine.yaml").stdout.splitlines()[0]
+    status = run_show(project, "gr_separation", "--status", "--configfile", "mine.yaml").stdout
+    assert "gr_separation" in status
+    assert "gr_main_table" not in status
+
+
+def test_missing_exhibit_says_how_many_of_its_runs_are_there(project):
+    done = run_show(project, "gr_separation", "--configfile", "mine.yaml")
+    assert done.returncode == 1
+    assert "is not there yet (4 of its 6 runs are finished)" in done.stderr
+    assert "snakemake --cores all --configfile mine.yaml -- gr_separation" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["gr_seperation"], "there is no exhibit 'gr_seperation' in config/exhibits.yaml"),
+        (["--status", "--configfile", "no.yaml"], "no.yaml cannot be read: No such file"),
+        (["--status", "--configfile", "bad.yaml"], "bad.yaml is not YAML: "),
+        (["--status", "--configfile", "odd.yaml"], "does not define 'nothing'"),
+    ],
+)
+def test_mistakes_are_sentences(project, arguments, sentence):
+    (project / "bad.yaml").write_text("select: [")
+    (project / "odd.yaml").write_text("select: { exhibits: [nothing] }")
+    done = run_show(project, *arguments)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_status_outside_the_project_is_a_sentence(tmp_path):
+    done = run_show(tmp_path)
+    assert done.returncode == 1
+    assert "go to the project's folder first" in done.stderr
+
+
+@pytest.mark.parametrize("files", [[], ["config/paper.yaml", "config/paper_on_digits.yaml"]])
+def test_configuration_is_merged_as_snakemake_merges_it(files):
+    named = ("datasets", "protocols", "methods", "sweeps", "exhibits", "config")
+    expected: dict = {}
+    for path in [*(f"config/{name}.yaml" for name in named), *files]:
+        update_config(expected, load_configfile(path))
+    assert configuration_files.load(files) == expected
+
+
+def test_status_loads_nothing_heavy():
+    code = "import sys, spml.status, spml.configuration_files; print(*sys.modules)"
+    assert not {"numpy", "pandas", "torch", "snakemake"} & modules_after(code)
+
+
 def test_loads_nothing_heavy():
     code = "import sys, spml.show; print(*sys.modules)"
+    assert not {"numpy", "pandas", "yaml", "torch"} & modules_after(code)
+
+
+def modules_after(code):
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONPATH": str(WORKFLOW)},
@@ -80,11 +177,11 @@ def test_loads_nothing_heavy():
         text=True,
         check=True,
     )
-    assert not {"numpy", "pandas", "yaml", "torch"} & set(done.stdout.split())
+    return set(done.stdout.split())
 
 
 def test_terminal_shows_best_bold_and_second_underlined():
-    shown = show.align(TABLE, colour=True).splitlines()
+    shown = align(TABLE, width=80, colour=True).splitlines()
     assert shown[4].endswith("\x1b[1m94.5 ± 0.2\x1b[0m")
     assert shown[2].endswith("\x1b[4m88.1 ± 0.4\x1b[0m")
 
@@ -97,6 +194,28 @@ def test_markdown_is_read_back_as_it_was_written():
     assert parse_tables(format_tables(tables)) == tables
 
 
-def test_exhibit_that_is_not_there_is_a_sentence(results):
-    with pytest.raises(UserError, match=r"results/exhibits/gr/nothing\.md is not there yet"):
-        show.read_tables("gr_nothing")
+@pytest.mark.parametrize(
+    ("latex", "plain"),
+    [
+        (r"$-\log(1-p)$", "-log(1-p)"),
+        (r"$-(1-\varepsilon)\log p-\varepsilon\log(1-p)$", "-(1-ε) log p-ε log(1-p)"),
+        (r"$\frac{1}{C-1}$", "1/(C-1)"),
+        (r"$\frac{1-(1-p)^{q_3}}{q_3}$", "(1-(1-p)^q_3)/q_3"),
+        (r"$\exp\left(-\frac{(p-\mu)^2}{2\sigma^2}\right)$", "exp(-((p-μ)^2)/(2σ^2))"),
+        (r"$\mathbf{1}[L_3\geq R(t)]$", "1[L_3≥R(t)]"),
+        (r"$p_m^{\gamma_-}$", "p_m^γ_-"),
+        (r"$-\log(1-p_m),\ p_m=\max(p-m,0)$", "-log(1-p_m), p_m=max(p-m,0)"),
+        ("5 $ and no formula", "5 $ and no formula"),
+    ],
+)
+def test_formulas_are_shown_in_plain_letters(latex, plain):
+    assert without_formulas(latex) == plain
+
+
+def test_wide_cells_are_broken_to_fit():
+    table = Table(["Claim", "Text"], [["1", "word " * 30], ["2", "short"]], marks={(0, 1): BEST})
+    lines = align(table, width=40).splitlines()
+    assert max(map(len, lines)) <= 40
+    assert len(lines) == 2 + 5 + 1
+    assert " ".join(" ".join(lines[2:7]).split()) == "1 " + ("word " * 30).strip()
+    assert "\x1b[1m" in align(table, width=40, colour=True).splitlines()[6]

@@ -19,7 +19,8 @@ for name, module in sorted(sys.modules.items()):
 
 MODULES = sorted(
     ".".join(path.relative_to("workflow").with_suffix("").parts)
-    for path in [*Path("workflow/spml").glob("*.py"), *Path("workflow/spml/exhibits").glob("*.py")]
+    for pattern in ("*.py", "exhibits/*.py", "report/__main__.py")
+    for path in Path("workflow/spml").glob(pattern)
     if path.stem != "__init__"
 )
 

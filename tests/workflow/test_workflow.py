@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import SMALL
+from checkouts import SMALL
 
 pytestmark = pytest.mark.xdist_group("workflow")
 

@@ -1,25 +1,128 @@
 "use strict";
-// Tables that sort by a click on a heading: names from a to z first, numbers from high to low.
-for (const table of document.querySelectorAll("table")) {
+// What the pages can do beyond being read: sort and filter tables, search, choose light or dark.
+
+const create = (tag, properties = {}, ...children) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+};
+
+// Tables sort by a click on a heading: names from a to z first, numbers from high to low.
+// Cells without a number come last either way.
+function makeSortable(table) {
   const body = table.tBodies[0];
   const headings = [...table.tHead.rows[0].cells];
-  const compare = (first, second) => {
-    const difference = Number(first) - Number(second);
-    return Number.isNaN(difference) ? first.localeCompare(second) : difference;
-  };
+  if (body.rows.length < 3) return;
+  const isNumber = (key) => key !== "" && !Number.isNaN(Number(key));
   headings.forEach((heading, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = heading.textContent;
-    heading.replaceChildren(button);
+    const button = create("button", { type: "button" }, ...heading.childNodes);
+    heading.append(button);
     button.addEventListener("click", () => {
       const current = heading.getAttribute("aria-sort");
-      const descending = current === null ? column > 0 : current === "ascending";
+      const rows = [...body.rows].map((row) => ({ row, key: row.cells[column].dataset.key }));
+      const numeric = rows.some(({ key }) => isNumber(key)) && column > 0;
+      const descending = current === null ? numeric : current === "ascending";
+      const sign = descending ? -1 : 1;
       headings.forEach((other) => other.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
-      const rows = [...body.rows].map((row) => ({ row, key: row.cells[column].dataset.key }));
-      rows.sort((a, b) => compare(a.key, b.key) * (descending ? -1 : 1));
-      body.append(...rows.map((entry) => entry.row));
+      rows.sort((a, b) => {
+        if (!numeric) return a.key.localeCompare(b.key) * sign;
+        if (!isNumber(a.key) || !isNumber(b.key)) return isNumber(b.key) - isNumber(a.key);
+        return (a.key - b.key) * sign;
+      });
+      body.append(...rows.map(({ row }) => row));
     });
   });
 }
+
+function makeFilterable(table) {
+  const rows = [...table.tBodies[0].rows];
+  const region = table.closest(".scroll");
+  if (rows.length < 8 || region.classList.contains("settings")) return;
+  const name = region.getAttribute("aria-label");
+  const box = create("input", { type: "search", placeholder: "Filter rows" });
+  box.setAttribute("aria-label", `Filter the rows of ${name}`);
+  const count = create("output");
+  box.addEventListener("input", () => {
+    const words = box.value.toLowerCase().split(/\s+/);
+    const shown = rows.filter((row) => {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+      return !row.hidden;
+    });
+    count.textContent = box.value ? `${shown.length} of ${rows.length} rows` : "";
+  });
+  region.before(create("div", { className: "filter" }, box, count));
+}
+
+// Where a table or picture is wider than its place, its edge and a line of text say so.
+function markScrollable(region) {
+  const hint = create("p", { className: "hint" }, "Scroll sideways to see all \u2194");
+  region.after(hint);
+  const update = () => {
+    const more = region.scrollWidth > region.clientWidth + 1;
+    hint.hidden = !more;
+    region.classList.toggle("more", more);
+    region.classList.toggle("moved", region.scrollLeft > 2);
+  };
+  region.addEventListener("scroll", update, { passive: true });
+  new ResizeObserver(update).observe(region);
+}
+
+function addSearch(tools) {
+  const root = document.body.dataset.root;
+  const box = create("input", { type: "search", placeholder: "Search", id: "search" });
+  box.setAttribute("aria-label", "Search pages, methods, tables and figures");
+  const found = create("ul", { id: "found", hidden: true });
+  box.addEventListener("input", () => {
+    const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const rank = ({ title }) => (words.every((word) => title.toLowerCase().includes(word)) ? 0 : 1);
+    const matches = window.searchIndex
+      .filter(({ kind, title, text }) => {
+        const all = `${kind} ${title} ${text}`.toLowerCase();
+        return words.every((word) => all.includes(word));
+      })
+      .sort((a, b) => rank(a) - rank(b))
+      .slice(0, 12);
+    const items = matches.map(({ kind, title, address }) =>
+      create("li", {}, create("a", { href: root + address }, title, create("small", {}, kind))),
+    );
+    found.replaceChildren(...(items.length ? items : [create("li", {}, "Nothing found")]));
+    found.hidden = !words.length;
+  });
+  const close = () => { found.hidden = true; };
+  box.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") close();
+    if (event.key === "Enter") found.querySelector("a")?.click();
+  });
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest(".search")) close();
+  });
+  found.addEventListener("click", close);
+  tools.append(create("div", { className: "search" }, box, found));
+}
+
+function addThemeButton(tools) {
+  const themes = ["auto", "light", "dark"];
+  const button = create("button", { type: "button", id: "theme" });
+  const show = () => {
+    const theme = document.documentElement.dataset.theme || "auto";
+    button.textContent = `Theme: ${theme}`;
+    return theme;
+  };
+  button.addEventListener("click", () => {
+    const theme = themes[(themes.indexOf(show()) + 1) % themes.length];
+    document.documentElement.dataset.theme = theme;
+    try { localStorage.setItem("theme", theme); } catch { /* a reader who stores nothing */ }
+    show();
+  });
+  show();
+  tools.append(button);
+}
+
+document.querySelectorAll("table").forEach(makeSortable);
+document.querySelectorAll("table").forEach(makeFilterable);
+document.querySelectorAll(".scroll, .picture, pre").forEach(markScrollable);
+const tools = document.querySelector(".tools");
+addSearch(tools);
+addThemeButton(tools);

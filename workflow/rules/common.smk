@@ -5,6 +5,7 @@ The configuration itself is resolved in workflow/spml/configuration.py, which is
 
 from pathlib import Path
 
+from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
 from workflow.spml import configuration, configuration_checks, published, registry
@@ -13,12 +14,14 @@ from workflow.spml.addresses import (
     LABELS,
     OBSERVED,
     PUBLISHED,
+    REPORT,
     RUN,
     comparison_path,
     exhibit_path,
     split_key,
 )
 from workflow.spml.papers import PAPERS
+from workflow.spml.report.pages import page_paths
 from workflow.spml.sources import imported_files
 
 
@@ -347,6 +350,32 @@ def drawn_on(exhibit):
 def report_settings():
     """What the report shows, and the configuration that it prints."""
     return as_json(configuration.report_settings(config))
+
+
+def other_pages():
+    """All files of the report but its front page."""
+    paths = page_paths(configuration.report_settings(config))
+    return [path for page in paths if (path := str(Path(REPORT).parent / page)) != REPORT]
+
+
+def report_templates():
+    """The templates of the report's pages, and what they share."""
+    return sorted(
+        str(path) for path in Path("workflow/report").glob("*.*") if path.suffix != ".rst"
+    )
+
+
+def definition_files():
+    """The configuration files that define what the report quotes with its comments."""
+    quoted = {"datasets", "protocols", "methods"}
+    return [path for path in configuration_files() if quoted & set(load_configfile(path))]
+
+
+def reported_losses():
+    """The files of the losses of all reported runs, whose descriptions the report quotes."""
+    methods = dict.fromkeys(run.method for run in configuration.reported_runs(config))
+    losses = {configuration.resolve_method(config, name, None)["loss"] for name in methods}
+    return sources(*(f"spml.losses.{name}" for name in sorted(losses)))
 
 
 def reported_exhibits(wildcards):

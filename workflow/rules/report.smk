@@ -1,21 +1,27 @@
-"""One page with all selected exhibits and where they come from.
+"""A small site with all selected exhibits and where they come from.
 
-Inputs: the files of each exhibit, and the record and the benchmark of each run that they show.
-Outputs: one self-contained HTML file.
+Inputs: the files of each exhibit, the records and the benchmark of each run that they show, the
+files of the losses and of the configuration that they quote.
+Outputs: one page a paper, a dataset and a method, and what they share; nothing from elsewhere.
 """
 
 
 rule report:
     input:
-        code=sources("spml.report"),
-        template=multiext("workflow/report/", "index.html.j2", "style.css", "script.js"),
+        code=sources("spml.report.__main__"),
+        losses=reported_losses(),
+        templates=report_templates(),
+        definitions=definition_files(),
         exhibits=reported_exhibits,
         records=reported_files(f"{RUN}/run.json"),
+        metrics=reported_files(f"{RUN}/metrics.json"),
+        histories=reported_files(f"{RUN}/history.jsonl"),
         benchmarks=reported_files(
             "<benchmarks>/train/{dataset}/{protocol}/{method}/seed{seed}.jsonl"
         ),
     output:
-        page="results/report/index.html",
+        index=REPORT,
+        others=other_pages(),
     log:
         "<logs>/report.log",
     benchmark:
@@ -29,6 +35,7 @@ rule report:
     params:
         settings=report_settings(),
         benchmarks=benchmark_folder,
+        directory=subpath(output.index, parent=True),
     message:
         "Write the report"
     shell:
@@ -36,6 +43,7 @@ rule report:
         PYTHONPATH=workflow python -m spml.report \
             --settings {params.settings:q} \
             --benchmarks {params.benchmarks:q} \
-            --output {output.page:q} \
+            --definitions {input.definitions:q} \
+            --output-directory {params.directory:q} \
             >{log:q} 2>&1
         """

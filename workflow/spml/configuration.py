@@ -332,15 +332,16 @@ def report_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     } | {config["protocols"][protocol]["observation"] for protocol in protocols}
     return {
         "exhibits": [
-            {"key": name, "title": config["exhibits"][name]["title"]} for name in exhibits
+            {
+                "key": name,
+                "title": config["exhibits"][name]["title"],
+                "pairs": exhibit_pairs(config, name),
+            }
+            for name in exhibits
         ],
         "runs": {
             "groups": [
-                {
-                    "dataset": dataset,
-                    "protocol": protocol,
-                    "methods": [{"name": name, "seeds": seeds} for name, seeds in group.items()],
-                }
+                {"dataset": dataset, "protocol": protocol, "seeds": group}
                 for (dataset, protocol), group in groups.items()
             ],
             "methods": {name: resolve_method(config, name, None)["title"] for name in methods},

@@ -1,10 +1,12 @@
-"""Print a finished exhibit in the terminal: ``python -m spml.show [exhibit]``.
+"""Print a finished exhibit, or how far a reproduction has come: ``python -m spml.show [exhibit]``.
 
-Imports no more than it needs, so that it answers at once.
+Without an exhibit it prints the main table, or the status while that is not there. Imports no more
+than it needs, so that it answers at once.
 """
 
 import argparse
 import csv
+import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -12,74 +14,76 @@ from pathlib import Path
 
 from spml.addresses import REPORT, exhibit_path
 from spml.errors import UserError, run_command
-from spml.markdown import BEST, SECOND, Table, parse_tables
+from spml.markdown import Table, parse_tables
+from spml.terminal import align
 
-# What a terminal does to text: bold, underlined, and back to normal.
-_ESCAPES = {BEST: "\x1b[1m", SECOND: "\x1b[4m"}
-_NORMAL = "\x1b[0m"
-
+MAIN = "gr_main_table"
 WIDTH = 88  # letters a line of a caption
 
 
-def configured_exhibits() -> list[str]:
-    """The keys of config/exhibits.yaml; none outside the project's folder."""
-    import yaml
+def terminal_width() -> int:
+    """Letters a line of the terminal; 100 where the output goes elsewhere."""
+    return shutil.get_terminal_size((100, 24)).columns
 
-    path = Path("config/exhibits.yaml")
-    return list(yaml.safe_load(path.read_text())["exhibits"]) if path.is_file() else []
+
+def is_made(exhibit: str) -> bool:
+    """Whether there is something to print of an exhibit."""
+    return any(exhibit_path(exhibit, suffix).is_file() for suffix in (".md", ".csv"))
 
 
 def read_tables(exhibit: str) -> list[Table]:
-    """The tables of an exhibit; for a figure, its data."""
+    """The tables of an exhibit that is made; for a figure, its data."""
     table = exhibit_path(exhibit, ".md")
     if table.is_file():
         return parse_tables(table.read_text(encoding="utf-8"))
-    data = exhibit_path(exhibit, ".csv")
-    if data.is_file():
-        with data.open(encoding="utf-8", newline="") as lines:
-            header, *rows = csv.reader(lines)
-        return [Table(header, rows)]
-    known = configured_exhibits()
-    if known and exhibit not in known:
-        raise UserError(
-            f"there is no exhibit {exhibit!r} in config/exhibits.yaml; there are: "
-            f"{', '.join(known)}"
-        )
-    raise UserError(
-        f"{table} is not there yet; make it with: snakemake --cores all {exhibit}  "
-        "(or everything with: make demo), in the project's folder"
+    with exhibit_path(exhibit, ".csv").open(encoding="utf-8", newline="") as lines:
+        header, *rows = csv.reader(lines)
+    return [Table(header, rows)]
+
+
+def explain_missing(exhibit: str, files: Sequence[str]) -> str:
+    """Why an exhibit cannot be printed, and what to do; the configuration may be missing too."""
+    from spml import configuration_files, status
+
+    runs = ""
+    if configuration_files.in_project():
+        config = configuration_files.load(files)
+        if exhibit not in config["exhibits"]:
+            return (
+                f"there is no exhibit {exhibit!r} in config/exhibits.yaml; there are: "
+                f"{', '.join(config['exhibits'])}"
+            )
+        done, needed = status.count_runs(config, exhibit)
+        runs = f" ({done} of its {needed} runs are finished)" if needed else ""
+    given = f" --configfile {' '.join(files)} --" if files else ""
+    return (
+        f"{exhibit_path(exhibit, '.md')} is not there yet{runs}; make it with: "
+        f"snakemake --cores all{given} {exhibit}  (or everything with: make demo), in the "
+        "project's folder"
     )
-
-
-def align(table: Table, *, colour: bool = False) -> str:
-    """Columns of equal width, the first to the left and the others to the right.
-
-    colour: mark the best and the second with what terminals show as bold and underlined.
-    """
-    lines: list[Sequence[str]] = [table.header, *table.rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(table.header))]
-    text = [f"{table.title}\n"] if table.title else []
-    for number, line in enumerate(lines):
-        cells = []
-        for column, (cell, width) in enumerate(zip(line, widths, strict=True)):
-            padding = " " * (width - len(cell))
-            mark = _ESCAPES.get(table.marks.get((number - 1, column), "")) if colour else None
-            shown = f"{mark}{cell}{_NORMAL}" if mark else cell
-            cells.append(shown + padding if column == 0 else padding + shown)
-        text.append("  ".join(cells).rstrip() + "\n")
-        if number == 0:
-            text.append("  ".join("-" * width for width in widths) + "\n")
-    return "".join(text)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m spml.show", description=__doc__)
+    parser.add_argument("exhibit", nargs="?", help="its key in config/exhibits.yaml")
+    parser.add_argument("--status", action="store_true", help="what is done and what is missing")
     parser.add_argument(
-        "exhibit", nargs="?", default="gr_main_table", help="its key in config/exhibits.yaml"
+        "--configfile", nargs="+", default=[], help="as given to snakemake, for the status"
     )
-    exhibit = parser.parse_args().exhibit
-    tables = read_tables(exhibit)
-    print("\n".join(align(table, colour=sys.stdout.isatty()) for table in tables))
+    arguments = parser.parse_args()
+    width, colour = terminal_width(), sys.stdout.isatty()
+    if arguments.status or (arguments.exhibit is None and not is_made(MAIN)):
+        from spml import configuration_files, status
+
+        config = configuration_files.load(arguments.configfile)
+        tables = status.describe(config, arguments.exhibit)
+        print("\n".join(align(table, width=width, colour=colour) for table in tables))
+        print(status.summarise(config, arguments.configfile))
+        return
+    exhibit = arguments.exhibit or MAIN
+    if not is_made(exhibit):
+        raise UserError(explain_missing(exhibit, arguments.configfile))
+    print("\n".join(align(table, width=width, colour=colour) for table in read_tables(exhibit)))
     caption = exhibit_path(exhibit, ".caption.txt")
     if caption.is_file():
         print(textwrap.fill(caption.read_text(encoding="utf-8"), WIDTH) + "\n")

@@ -1,6 +1,7 @@
 """Tables for people: numbers as text, marks for best and second, Markdown and LaTeX."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,7 +28,22 @@ _LATEX = {
     "\N{PLUS-MINUS SIGN}": r"$\pm$",
     MINUS: "$-$",
     NOTHING: "--",
+    "\N{MULTIPLICATION SIGN}": r"$\times$",
+    "\N{LESS-THAN OR EQUAL TO}": r"$\leq$",
+    "\N{GREATER-THAN OR EQUAL TO}": r"$\geq$",
+    "\N{ALMOST EQUAL TO}": r"$\approx$",
+    "\N{RIGHTWARDS ARROW}": r"$\to$",
+    "\N{INFINITY}": r"$\infty$",
+    "λ": r"$\lambda$",  # which Unicode calls lamda
+    "Δ": r"$\Delta$",
+    **{
+        letter: f"$\\{unicodedata.name(letter).rpartition(' ')[2].lower()}$"
+        for letter in "αβγδεζηθικμνξπρστφχψω"
+    },
 }
+ROWS_PER_PAGE = 40
+PROSE = 40  # letters: a column with a longer cell is set in lines of text
+
 _LATEX_MARKS = {BEST: r"\textbf{%s}", SECOND: r"\underline{%s}"}
 
 
@@ -69,16 +85,41 @@ def _latex(text: str) -> str:
     )
 
 
-def format_latex(tables: Sequence[Table], caption: str, label: str) -> str:
-    """One LaTeX ``table`` with booktabs rules; tables with a title become its blocks."""
-    columns = len(tables[0].header)
+def _columns(tables: Sequence[Table]) -> str:
+    """Alignment: names to the left, numbers to the right, sentences in lines of text."""
+    result = "l"
+    for column in range(1, len(tables[0].header)):
+        cells = [row[column] for table in tables for row in table.rows]
+        prose = any(len(cell) > PROSE and "$" not in cell for cell in cells)
+        result += r">{\raggedright\arraybackslash}p{16em}" if prose else "r"
+    return result
+
+
+def _pages(tables: Sequence[Table]) -> list[list[Table]]:
+    """The tables in groups that fit on a page each; a table that is too long is cut."""
+    pages: list[list[Table]] = [[]]
+    for table in tables:
+        for start in range(0, len(table.rows) or 1, ROWS_PER_PAGE):
+            rows = table.rows[start : start + ROWS_PER_PAGE]
+            if sum(len(other.rows) for other in pages[-1]) + len(rows) > ROWS_PER_PAGE:
+                pages.append([])
+            marks = {
+                (row - start, column): mark
+                for (row, column), mark in table.marks.items()
+                if start <= row < start + len(rows)
+            }
+            pages[-1].append(Table(table.header, rows, table.title, marks))
+    return [page for page in pages if page]
+
+
+def _float(tables: Sequence[Table], columns: str, heading: Sequence[str]) -> list[str]:
+    """The lines of one LaTeX ``table``; what is wider than the text is made as wide as it."""
     lines = [
-        r"% needs \usepackage{booktabs}",
         r"\begin{table}",
         r"  \centering",
-        rf"  \caption{{{_latex(caption)}}}",
-        rf"  \label{{tab:{label}}}",
-        rf"  \begin{{tabular}}{{l{'r' * (columns - 1)}}}",
+        *heading,
+        r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"  \begin{{tabular}}{{{columns}}}",
         r"    \toprule",
         rf"    {' & '.join(_latex(cell) for cell in tables[0].header)} \\",
     ]
@@ -86,7 +127,8 @@ def format_latex(tables: Sequence[Table], caption: str, label: str) -> str:
         lines.append(r"    \midrule")
         if table.title:
             lines.append(
-                rf"    \multicolumn{{{columns}}}{{l}}{{\textit{{{_latex(table.title)}}}}} \\"
+                rf"    \multicolumn{{{len(table.header)}}}{{l}}"
+                rf"{{\textit{{{_latex(table.title)}}}}} \\"
             )
         for row, cells in enumerate(table.rows):
             marked = [
@@ -96,7 +138,17 @@ def format_latex(tables: Sequence[Table], caption: str, label: str) -> str:
                 for column, cell in enumerate(cells)
             ]
             lines.append(rf"    {' & '.join(marked)} \\")
-    lines += [r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]
+    return [*lines, r"    \bottomrule", r"  \end{tabular}}", r"\end{table}"]
+
+
+def format_latex(tables: Sequence[Table], caption: str, label: str) -> str:
+    """LaTeX ``table``s with booktabs rules, one a page; tables with a title become blocks."""
+    first, *others = _pages(tables)
+    columns, label = _columns(tables), f"tab:{label}"
+    heading = [rf"  \caption{{{_latex(caption)}}}", rf"  \label{{{label}}}"]
+    lines = [r"% needs \usepackage{array,booktabs,graphicx}", *_float(first, columns, heading)]
+    for page in others:
+        lines += ["", *_float(page, columns, [rf"  \caption{{Table~\ref{{{label}}}, continued.}}"])]
     return "\n".join(lines) + "\n"
 
 

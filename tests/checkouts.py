@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 SMALL = ("--configfile", "tests/workflow/small.yaml")
 
 
@@ -61,7 +61,8 @@ class Checkout:
         path.write_text(text.replace(old, new, 1))
 
     def copy(self, path: Path) -> "Checkout":
-        shutil.copytree(self.path, path, symlinks=True)
+        # Snakemake may write a log there just now, for another test.
+        shutil.copytree(self.path, path, symlinks=True, ignore=shutil.ignore_patterns("log"))
         return Checkout(path, self.configuration)
 
 
@@ -73,27 +74,3 @@ def tracked_files() -> list[str]:
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("copies of the project are made with git, and this is no git checkout")
     return [name for name in done.stdout.splitlines() if (ROOT / name).is_file()]
-
-
-@pytest.fixture(scope="session")
-def pristine(tmp_path_factory) -> Checkout:
-    """A checkout in which nothing has run; tests do not change it."""
-    root = tmp_path_factory.mktemp("pristine") / "checkout"
-    for name in tracked_files():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, root / name)
-    return Checkout(root)
-
-
-@pytest.fixture(scope="session")
-def finished(pristine, tmp_path_factory) -> Checkout:
-    """A checkout in which everything has run; tests do not change it."""
-    checkout = pristine.copy(tmp_path_factory.mktemp("finished") / "checkout")
-    checkout.snakemake()
-    return checkout
-
-
-@pytest.fixture
-def checkout(finished, tmp_path) -> Checkout:
-    """A finished checkout of the test's own."""
-    return finished.copy(tmp_path / "checkout")

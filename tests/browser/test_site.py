@@ -1,0 +1,202 @@
+"""The pages of the site as a reader meets them, in a real browser."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+KINDS = (
+    "index.html",
+    "papers/gr.html",
+    "datasets/digits.html",
+    "methods/gr.html",
+    "provenance.html",
+)
+# The last is a phone's. Zooming in to twice the size leaves a window of half the width.
+WIDTHS = (1440, 720, 390)
+
+LINKS = """
+() => [...document.querySelectorAll("a[href], img[src], link[href], script[src]")]
+  .map((element) => element.href || element.src).filter((address) => !address.startsWith("data:"))
+"""
+
+# Texts that begin or end outside the window, unless the reader can scroll to them.
+OUTSIDE = """
+() => {
+  const scrolls = (element) => element.closest(".scroll, .picture, pre, .mapping, #found");
+  const hidden = (element) => element.closest(".skip, [hidden]") || !element.checkVisibility();
+  return [...document.querySelectorAll("body *")].filter((element) => {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    const box = range.getBoundingClientRect();
+    const outside = box.left < -1 || box.right > document.documentElement.clientWidth + 1;
+    return own && outside && !scrolls(element) && !hidden(element);
+  }).map((element) => element.outerHTML.slice(0, 200));
+}
+"""
+
+
+def local_path(address: str) -> Path:
+    parts = urlsplit(address)
+    assert parts.scheme == "file", address
+    return Path(unquote(parts.path))
+
+
+def first_column(page, table: str) -> list[str]:
+    return page.locator(f"{table} tbody tr:visible th").all_inner_texts()
+
+
+def test_every_page_loads_without_errors_and_every_link_leads_somewhere(open_page, site):
+    page = open_page("index.html")
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("requestfailed", lambda request: problems.append(request.url))
+    links: dict[Path, list[str]] = {}
+    places: dict[Path, set[str]] = {}
+    for path in site.glob("**/*.html"):
+        page.goto(path.as_uri())
+        links[path] = page.evaluate(LINKS)
+        ids = page.evaluate("() => [...document.querySelectorAll('[id]')].map((e) => e.id)")
+        assert len(ids) == len(set(ids)), path
+        places[path] = set(ids)
+        broken = "() => [...document.images].filter((image) => !image.naturalWidth).length"
+        assert page.evaluate(broken) == 0, path
+    assert not problems
+    assert {"index.html", "an.html", "digits.html", "ll.html"} <= {path.name for path in places}
+    for path, addresses in links.items():
+        for address in addresses:
+            target = local_path(address)
+            assert target.exists(), (path, address)
+            assert site.parent in [target, *target.parents], (path, address)
+            anchor = urlsplit(address).fragment
+            assert not anchor or anchor in places[target], (path, address)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_text_leaves_the_window(open_page, site, width):
+    page = open_page("index.html", viewport={"width": width, "height": 800})
+    for path in site.glob("**/*.html"):
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert page.evaluate(OUTSIDE) == [], path
+
+
+def test_wide_table_scrolls_in_its_place_beside_its_names_and_says_so(open_page):
+    page = open_page("papers/gr.html", viewport={"width": 390, "height": 800})
+    region = page.locator("#gr_main_table .scroll")
+    assert region.evaluate("(element) => element.scrollWidth > element.clientWidth")
+    assert page.get_by_text("Scroll sideways").first.is_visible()
+    name = region.locator("tbody th").first
+    before = name.bounding_box()["x"]
+    region.evaluate("(element) => { element.scrollLeft = 80; }")
+    assert name.bounding_box()["x"] == pytest.approx(before, abs=1)
+
+
+def test_tables_sort_by_a_click_and_by_the_keyboard(open_page):
+    page = open_page("papers/gr.html")
+    table = "#gr_main_table"
+    original = first_column(page, table)
+    values = f"{table} tbody td:nth-child(2)"
+    heading = page.locator(f"{table} th button", has_text="mAP")
+    heading.click()
+    numbers = [float(text.split()[0]) for text in page.locator(values).all_inner_texts()]
+    assert numbers == sorted(numbers, reverse=True)
+    assert page.locator(f"{table} th[aria-sort=descending]").count() == 1
+    heading.press("Enter")
+    assert [float(t.split()[0]) for t in page.locator(values).all_inner_texts()] == numbers[::-1]
+    page.locator(f"{table} th button", has_text="Method").click()
+    assert first_column(page, table) == sorted(original, key=str.lower)
+
+
+def test_cells_without_a_number_come_last(open_page):
+    page = open_page("papers/gr.html")
+    for _ in range(2):
+        page.locator("#gr_main_table th button", has_text="Difference").click()
+        assert first_column(page, "#gr_main_table")[-1] == "AN"
+
+
+def test_tables_are_filtered_as_one_types(open_page):
+    page = open_page("papers/gr.html")
+    box = page.get_by_label("Filter the rows of Known losses")
+    total = len(first_column(page, "#gr_loss_mapping"))
+    box.fill("ll-")
+    assert first_column(page, "#gr_loss_mapping") == ["LL-R", "LL-Ct", "LL-Cp"]
+    assert page.locator("#gr_loss_mapping output").inner_text() == f"3 of {total} rows"
+    box.fill("")
+    assert len(first_column(page, "#gr_loss_mapping")) == total
+
+
+@pytest.mark.parametrize("start", ["index.html", "methods/gr.html"])
+def test_search_leads_to_methods_and_exhibits(open_page, start):
+    page = open_page(start)
+    box = page.get_by_label("Search pages")
+    box.fill("gr loss")
+    assert "GR Loss" in page.locator("#found").inner_text()
+    box.press("Enter")
+    page.wait_for_url("**/methods/gr.html")
+    page.get_by_label("Search pages").fill("false negatives memorisation")
+    page.locator("#found a").first.click()
+    page.wait_for_url("**/papers/ll.html#ll_memorisation_curve")
+    page.get_by_label("Search pages").fill("zzz")
+    assert page.locator("#found").inner_text() == "Nothing found"
+
+
+def background(page) -> str:
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_theme_follows_the_system_until_the_reader_chooses(open_page):
+    page = open_page("index.html", color_scheme="dark")
+    dark = background(page)
+    page.emulate_media(color_scheme="light")
+    light = background(page)
+    assert dark != light
+    button = page.locator("#theme")
+    button.click()
+    button.click()
+    assert button.inner_text() == "Theme: dark"
+    assert background(page) == dark
+    page.reload()
+    assert background(page) == dark
+    page.locator("#theme").click()
+    assert background(page) == light
+
+
+def test_everything_can_be_read_without_scripts(open_page, site):
+    page = open_page("index.html", java_script_enabled=False)
+    for path in site.glob("**/*.html"):
+        page.goto(path.as_uri())
+        assert page.locator("h1").is_visible()
+        assert page.locator("button, input").count() == 0
+        for element in page.locator("table, main img, main svg.curves").all():
+            assert element.is_visible()
+    page.goto((site / "papers/gr.html").as_uri())
+    assert page.locator("#gr_main_table tbody tr").count() >= 3
+    page.locator("summary").first.click()
+    assert page.get_by_text("each method's page links to the folders").first.is_visible()
+
+
+def test_print_shows_the_content_alone(open_page):
+    page = open_page("papers/gr.html", color_scheme="dark", viewport={"width": 700, "height": 900})
+    page.emulate_media(media="print")
+    assert not page.locator(".bar").is_visible()
+    assert not page.locator(".filter").first.is_visible()
+    assert page.locator("#gr_main_table table").is_visible()
+    assert background(page) == "rgb(255, 255, 255)"
+    assert page.pdf().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_accessibility_checker_finds_nothing(open_page, site, scheme, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = open_page("index.html", color_scheme=scheme, viewport={"width": width, "height": 900})
+    for name in KINDS:
+        page.goto((site / name).as_uri())
+        found = axe.run(page).response["violations"]
+        texts = [
+            (v["id"], v["nodes"][0]["html"][:200], v["nodes"][0]["failureSummary"]) for v in found
+        ]
+        assert not texts, (name, texts)

@@ -1,0 +1,42 @@
+"""What a finished checkout holds for people: LaTeX tables, and Snakemake's own report."""
+
+import json
+import re
+import zipfile
+
+import yaml
+from latex import complaints, typeset
+
+
+def selected_exhibits(checkout) -> list[str]:
+    return yaml.safe_load((checkout.path / "config/config.yaml").read_text())["select"]["exhibits"]
+
+
+def test_every_latex_table_is_typeset_in_one_document(finished, tmp_path):
+    paths = sorted(finished.path.glob("results/exhibits/*/*.tex"))
+    assert len(paths) >= 3
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    assert complaints(typeset(texts, tmp_path)) == []
+
+
+def test_snakemake_reports_every_exhibit_with_its_caption_and_category(checkout):
+    checkout.snakemake("--report", "report.zip")
+    with zipfile.ZipFile(checkout.path / "report.zip") as archive:
+        page = archive.read("report/report.html").decode()
+        packed = {name.rpartition("/")[2] for name in archive.namelist()}
+    shown, categories = (
+        json.loads(re.search(rf"\b{name} = (\{{.*\}});", page)[1])
+        for name in ("results", "categories")
+    )
+    sorted_files = {
+        path for group in categories.values() for files in group.values() for path in files
+    }
+    definitions = yaml.safe_load((checkout.path / "config/exhibits.yaml").read_text())["exhibits"]
+    for exhibit in selected_exhibits(checkout):
+        paper, _, name = exhibit.partition("_")
+        [path] = [path for path in shown if path.startswith(f"results/exhibits/{paper}/{name}.")]
+        assert path in sorted_files
+        assert definitions[exhibit]["title"] in shown[path]["caption"]
+        assert shown[path]["labels"]["form"] in ("table", "figure")
+        assert path.rpartition("/")[2] in packed
+    assert "Other" not in categories

@@ -1,0 +1,112 @@
+"""The runs of a report, from their own records, and what they cost."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spml.addresses import run_path
+from spml.files import read_json, read_json_lines
+from spml.markdown import Table
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run.
+
+    record, metrics: run.json and metrics.json. curve: validation mAP in percent after each epoch.
+    measured: Snakemake's benchmark of the whole job; seconds and MB.
+    """
+
+    dataset: str
+    protocol: str
+    method: str
+    seed: int
+    title: str
+    folder: Path
+    record: dict[str, Any]
+    metrics: dict[str, Any]
+    curve: list[float]
+    measured: dict[str, Any]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.dataset, self.protocol
+
+    @property
+    def commit(self) -> str:
+        commit = self.record["git_commit"][:12] or "not in a git repository"
+        return f"{commit} with uncommitted changes" if self.record["git_dirty"] else commit
+
+    def files(self) -> list[Path]:
+        """What lies in its folder."""
+        return sorted(path for path in self.folder.iterdir() if not path.name.startswith("."))
+
+
+def read_runs(
+    groups: Sequence[dict[str, Any]], titles: Mapping[str, str], benchmarks: Path
+) -> list[Run]:
+    """All runs, in the order of ``titles``.
+
+    groups: dataset, protocol and the seeds of each method. titles: those of the methods.
+    benchmarks: the folder of training's benchmarks.
+    """
+    result = []
+    for group in groups:
+        dataset, protocol = group["dataset"], group["protocol"]
+        for method, title in titles.items():
+            for seed in group["seeds"].get(method, []):
+                folder = run_path(dataset, protocol, method, seed)
+                job = benchmarks / dataset / protocol / method / f"seed{seed}.jsonl"
+                history = read_json_lines(folder / "history.jsonl")
+                result.append(
+                    Run(
+                        dataset=dataset,
+                        protocol=protocol,
+                        method=method,
+                        seed=seed,
+                        title=title,
+                        folder=folder,
+                        record=read_json(folder / "run.json"),
+                        metrics=read_json(folder / "metrics.json"),
+                        curve=[epoch["val_map"] for epoch in history],
+                        measured=read_json_lines(job)[-1],
+                    )
+                )
+    return result
+
+
+def by_place(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
+    """The runs under each dataset and protocol."""
+    places: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        places.setdefault(run.place, []).append(run)
+    return places
+
+
+def by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """The runs of each method."""
+    methods: dict[str, list[Run]] = {}
+    for run in runs:
+        methods.setdefault(run.method, []).append(run)
+    return methods
+
+
+def cost_table(runs: Sequence[Run]) -> Table:
+    """Time and memory of each method's runs; columns that would say nothing are left out."""
+    several = len(by_place(runs)) > 1
+    on_gpu = any(run.record["peak_device_memory_mb"] for run in runs)
+    rows = []
+    for (dataset, protocol), here in by_place(runs).items():
+        for group in by_method(here).values():
+            seconds = [run.measured["s"] for run in group]
+            processor = [run.measured["cpu_time"] for run in group]
+            row = [group[0].title, *([dataset, protocol] if several else []), str(len(group))]
+            row += [f"{sum(seconds) / len(seconds):.1f}", f"{sum(processor) / len(processor):.1f}"]
+            row += [f"{sum(seconds):.1f}", f"{max(run.measured['max_rss'] for run in group):.0f}"]
+            if on_gpu:
+                row.append(f"{max(run.record['peak_device_memory_mb'] for run in group)}")
+            rows.append(row)
+    header = ["Method", *(["Dataset", "Protocol"] if several else []), "Runs"]
+    header += ["Mean time (s)", "Mean processor time (s)", "Total time (s)", "Peak memory (MB)"]
+    return Table([*header, "Peak GPU memory (MB)"] if on_gpu else header, rows)

@@ -1,0 +1,233 @@
+"""All pages of the site: what each shows, put into its template."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from spml.papers import PAPERS, REFERENCES
+from spml.report import definitions, methods, origins, pages, texts
+from spml.report.exhibits import Exhibit, headlines, read_exhibit
+from spml.report.runs import Run, by_method, by_place, cost_table, read_runs
+from spml.report.search import Entry, index_script
+
+TEMPLATES = Path(__file__).parents[2] / "report"
+# Exhibits that sum the others up, shown on the front page too where they are selected.
+SUMMARIES = ("extra_reproduction_summary", "extra_claims")
+
+
+def method_titles(settings: dict[str, Any]) -> dict[str, str]:
+    """Titles of the methods in the order in which they are selected.
+
+    A parameter of a rule is JSON with sorted keys, so that maps have lost their order.
+    """
+    titles, configuration = settings["runs"]["methods"], settings["configuration"]
+    listed = [item["methods"] for item in configuration["exhibits"].values()]
+    order = [name for names in listed if names != "selected" for name in names]
+    return {
+        name: titles[name]
+        for name in dict.fromkeys([*configuration["select"]["methods"], *order, *titles])
+        if name in titles
+    }
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the pages show.
+
+    settings: see :func:`spml.configuration.report_settings`. files: the configuration files that
+    define methods, datasets or protocols.
+    """
+
+    settings: dict[str, Any]
+    runs: Sequence[Run]
+    files: Sequence[str]
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        return self.settings["configuration"]
+
+    @property
+    def method_titles(self) -> dict[str, str]:
+        return method_titles(self.settings)
+
+    @cached_property
+    def exhibits(self) -> list[Exhibit]:
+        definitions, select = self.configuration["exhibits"], self.configuration["select"]
+        return [
+            read_exhibit(item, definitions[item["key"]], select, self.runs)
+            for item in self.settings["exhibits"]
+        ]
+
+    @cached_property
+    def papers(self) -> list[dict[str, Any]]:
+        """Those of which there is an exhibit."""
+        shown = {
+            paper: [exhibit for exhibit in self.exhibits if exhibit.paper == paper]
+            for paper in PAPERS
+        }
+        return [
+            {
+                "key": paper,
+                "title": PAPERS[paper],
+                "reference": REFERENCES.get(paper),
+                "page": pages.paper_page(paper),
+                "exhibits": exhibits,
+                "headlines": headlines(exhibits),
+            }
+            for paper, exhibits in shown.items()
+            if exhibits
+        ]
+
+    @cached_property
+    def methods(self) -> list[methods.Method]:
+        return methods.describe_methods(self.method_titles, self.runs)
+
+    @cached_property
+    def datasets(self) -> list[dict[str, Any]]:
+        entries = definitions.entries(self.files, "datasets")
+        return [
+            {
+                "key": name,
+                "title": definition["title"],
+                "page": pages.dataset_page(name),
+                "places": [
+                    {
+                        "protocol": self.configuration["protocols"][protocol],
+                        "key": protocol,
+                        "title": self.place_title((dataset, protocol)),
+                        "results": methods.results_table(here),
+                    }
+                    for (dataset, protocol), here in by_place(self.runs).items()
+                    if dataset == name
+                ],
+                "exhibits": [
+                    exhibit
+                    for exhibit, item in zip(self.exhibits, self.settings["exhibits"], strict=True)
+                    if name in {pair[0] for pair in item["pairs"]}
+                ],
+                "entries": entries.get(name, []),
+            }
+            for name in self.configuration["select"]["datasets"]
+            if (definition := self.configuration["datasets"].get(name))
+        ]
+
+    @cached_property
+    def protocol_entries(self) -> dict[str, list[definitions.Excerpt]]:
+        return definitions.entries(self.files, "protocols")
+
+    def place_title(self, place: tuple[str, str]) -> str:
+        """A dataset under a protocol, for people."""
+        dataset, protocol = place
+        titles = self.configuration["datasets"], self.configuration["protocols"]
+        return f"{titles[0][dataset]['title']}, {titles[1][protocol]['title']}"
+
+    def titled(self, groups: list[tuple[list[Any], dict[str, Any]]]) -> list[tuple[list[str], Any]]:
+        """Settings by place, with the titles of the places."""
+        return [([self.place_title(place) for place in places], value) for places, value in groups]
+
+    def search_entries(self) -> list[Entry]:
+        """What the search box finds."""
+        return [
+            Entry(
+                "Page", "How this was made", pages.PROVENANCE, "cost time memory versions machine"
+            ),
+            *(Entry("Paper", p["title"], p["page"], p["reference"] or "") for p in self.papers),
+            *(Entry("Dataset", d["title"], d["page"], d["key"]) for d in self.datasets),
+            *(Entry("Method", m.title, m.page, f"{m.key} {m.loss.summary}") for m in self.methods),
+            *(Entry("Exhibit", e.title, e.address, f"{e.key} {e.caption}") for e in self.exhibits),
+        ]
+
+
+def _as_yaml(value: Any) -> str:
+    return yaml.dump(
+        value,
+        Dumper=yaml.CSafeDumper,
+        sort_keys=False,
+        default_flow_style=None,
+        allow_unicode=True,
+    )
+
+
+def _environment(site: Site) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("column_kinds", "paragraphs", "sort_key", "with_code", "with_formulas"):
+        environment.filters[name] = getattr(texts, name)
+    environment.globals.update(
+        site=site,
+        method_pages={title: pages.method_page(key) for key, title in site.method_titles.items()},
+        provenance_page=pages.PROVENANCE,
+        by_method=by_method,
+        run_scores=methods.run_scores,
+    )
+    return environment
+
+
+def render(
+    settings: dict[str, Any], benchmarks: Path, files: Sequence[str], folder: Path
+) -> dict[str, str]:
+    """The text of each file of the site, by its path in ``folder``, which links are relative to.
+
+    settings: see :func:`spml.configuration.report_settings`. benchmarks: those of training. files:
+    the configuration files that define methods, datasets or protocols.
+    """
+    runs = read_runs(settings["runs"]["groups"], method_titles(settings), benchmarks)
+    site = Site(settings, runs, files)
+    environment = _environment(site)
+
+    def page(name: str, template: str, **values: Any) -> None:
+        root = "../" * name.count("/")
+        here = (folder / name).parent
+        result[name] = environment.get_template(template).render(
+            root=root, relative=lambda path: os.path.relpath(path, here), **values
+        )
+
+    result: dict[str, str] = {}
+    page(
+        pages.INDEX,
+        "index.html.j2",
+        summaries=[item for key in SUMMARIES for item in site.exhibits if item.key == key],
+    )
+    for paper in site.papers:
+        page(paper["page"], "paper.html.j2", paper=paper)
+    for dataset in site.datasets:
+        page(dataset["page"], "dataset.html.j2", dataset=dataset)
+    entries = definitions.entries(files, "methods")
+    sources = {file: definitions.opening_comment(file) for file in files}
+    for method in site.methods:
+        page(
+            method.page,
+            "method.html.j2",
+            method=method,
+            entries=methods.entries_of(method.key, entries),
+            sources=sources,
+            rows=methods.exhibit_rows(method.title, site.exhibits),
+            hyperparameters=methods.settings_table(
+                "Hyperparameter", site.titled(method.hyperparameters()), method.defaults
+            ),
+            results=method.results({place: site.place_title(place) for place in method.places}),
+            training=methods.settings_table("Setting", site.titled(method.training()), {}),
+        )
+    page(
+        pages.PROVENANCE,
+        "provenance.html.j2",
+        cost=cost_table(site.runs),
+        total=texts.format_duration(sum(run.measured["s"] for run in site.runs)),
+        origins=origins.origins(site.runs),
+        configuration=_as_yaml(site.configuration),
+    )
+    for name in ("style.css", "script.js"):
+        result[name] = (TEMPLATES / name).read_text(encoding="utf-8")
+    result["search.js"] = index_script(site.search_entries())
+    return result

@@ -1,0 +1,93 @@
+"""How texts and numbers read on a page."""
+
+import re
+import textwrap
+from collections.abc import Iterable
+from statistics import mean, stdev
+
+import latex2mathml.converter
+import markupsafe
+
+from spml.exhibits.tables import NOTHING, PROSE, format_mean
+from spml.markdown import Table
+
+
+def sort_key(text: str) -> str:
+    """What a cell is sorted by: its first number in plain digits, else its text in lower case."""
+    number = re.match(r"[^\w]*?([-+\N{MINUS SIGN}]?\d[\d,]*\.?\d*)", text)
+    if number is None:
+        return text.lower()
+    return number[1].replace("\N{MINUS SIGN}", "-").replace(",", "").replace("+", "")
+
+
+def column_kinds(table: Table) -> list[str]:
+    """How each column is set: ``prose`` in lines, ``text`` to the left, numbers (empty) else."""
+    kinds = []
+    for cells in zip(*table.rows, strict=True):
+        filled = [cell for cell in cells if cell not in ("", NOTHING)]
+        numbers = sum(bool(re.fullmatch(r"-?[\d.]+", sort_key(cell))) for cell in filled)
+        if any(len(cell) > PROSE and "$" not in cell for cell in cells):
+            kinds.append("prose")
+        else:
+            kinds.append("text" if 2 * numbers < len(filled) or "$" in "".join(cells) else "")
+    return kinds or [""] * len(table.header)
+
+
+def with_formulas(text: str) -> markupsafe.Markup:
+    """Text with the LaTeX formulas between its dollar signs as MathML, everything else escaped."""
+    parts = re.split(r"\$([^$]+)\$", text)
+    return markupsafe.Markup("").join(
+        _formula(part) if position % 2 else part for position, part in enumerate(parts)
+    )
+
+
+def _formula(latex: str) -> markupsafe.Markup:
+    """MathML; a number or a letter with an index as ordinary text, which every reader can read."""
+    symbol = re.fullmatch(r"([A-Za-z])(?:_(\w))?", latex)
+    if symbol:
+        index = f"<sub>{symbol[2]}</sub>" if symbol[2] else ""
+        return markupsafe.Markup(f"<i>{symbol[1]}</i>{index}")
+    if latex.isdecimal():
+        return markupsafe.Markup(latex)
+    formula = latex2mathml.converter.convert(latex)
+    # TeX sets a thin space between the name of a function and a letter; MathML has to be told.
+    spaced = re.sub(r"(<mi>[a-z]{2,}</mi>)(?=<mi>)", r'\1<mspace width="0.17em"/>', formula)
+    return markupsafe.Markup(spaced)
+
+
+def with_code(text: str) -> markupsafe.Markup:
+    """Text with what stands between backticks as code, everything else escaped."""
+    parts = re.split(r"(?<!`)`{1,2}([^`]+)`{1,2}(?!`)", text)
+    return markupsafe.Markup("").join(
+        markupsafe.Markup("<code>{}</code>").format(part) if position % 2 else part
+        for position, part in enumerate(parts)
+    )
+
+
+def paragraphs(text: str) -> list[tuple[str, str]]:
+    """The paragraphs of a docstring, each ``prose``, or ``lines`` where its line breaks count."""
+    blocks = [block for block in re.split(r"\n\s*\n", text.strip("\n")) if block.strip()]
+    return [
+        ("prose", " ".join(block.split()))
+        # A column of names and meanings, or a formula, is indented or has wide gaps.
+        if not re.search(r"^ |\S {2,}\S", block, re.MULTILINE)
+        else ("lines", textwrap.dedent(block).rstrip())
+        for block in blocks
+    ]
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds as ``12.3 s``, ``4 min 05 s`` or ``3 h 07 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest:02d} s"
+    hours, rest = divmod(round(seconds / 60), 60)
+    return f"{hours} h {rest:02d} min"
+
+
+def format_sample(values: Iterable[float]) -> str:
+    """Mean ± sample standard deviation; the value alone where there is one."""
+    values = list(values)
+    return format_mean(mean(values), stdev(values) if len(values) > 1 else None)
