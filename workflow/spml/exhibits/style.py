@@ -29,6 +29,15 @@ FALSE_NEGATIVE = VERMILLION
 TRUE_NEGATIVE = BLUE
 OBSERVED = SKY
 
+# Colour, dash and marker of curves that one panel shows together.
+SERIES: tuple[tuple[str, Any, str], ...] = (
+    (BLUE, "-", "o"),
+    (VERMILLION, "--", "s"),
+    (BLACK, "-.", "^"),
+    (ORANGE, ":", "D"),
+    (SKY, (0, (5, 1, 1, 1, 1, 1)), "v"),
+)
+
 SETTINGS: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it looks alike everywhere
     "font.size": 7.5,
