@@ -107,6 +107,7 @@ use rule gr_class_counts as ll_memorisation_curve with:
     input:
         code=sources("spml.exhibits.ll_memorisation_curve"),
         traces=run_files("ll_memorisation_curve", "trace.npz"),
+        published=published_numbers("ll_memorisation_curve"),
     output:
         **figure_files("ll_memorisation_curve"),
     log:
@@ -148,6 +149,7 @@ use rule gr_class_counts as ll_corrections with:
         labels=exhibit_labels("ll_corrections"),
         observed=exhibit_observations("ll_corrections"),
         histories=run_files("ll_corrections", "history.jsonl"),
+        records=run_files("ll_corrections", "run.json"),
     output:
         **figure_files("ll_corrections"),
     log:
@@ -184,10 +186,8 @@ use rule gr_class_counts as ll_delta_rel with:
 use rule gr_class_counts as ll_labelling_efficiency with:
     input:
         code=sources("spml.exhibits.ll_labelling_efficiency"),
-        labels=exhibit_labels("ll_labelling_efficiency"),
         observed=exhibit_observations("ll_labelling_efficiency"),
         table="results/tables/ll/labelling_efficiency.csv",
-        records=run_files("ll_labelling_efficiency", "run.json"),
         published=published_numbers("ll_labelling_efficiency"),
     output:
         **figure_files("ll_labelling_efficiency"),

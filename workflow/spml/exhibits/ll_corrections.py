@@ -1,8 +1,12 @@
 """Which unobserved labels a loss rejects or corrects while it trains, and how many rightly.
 
-It is right where the label is a false negative: positive, but unobserved.
+It is right where the label is a false negative: positive, but unobserved. Of an epoch these are the
+labels that the loss modified in it; LL-Cp corrects for good, so that with it they are all labels
+that it corrected so far.
 """
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,22 +25,42 @@ from spml.exhibits.settings import (
     seeds_phrase,
 )
 from spml.exhibits.style import GREY, SERIES, TEXT_WIDTH, add_grid, new_figure
-from spml.files import read_json_lines
+from spml.files import read_json, read_json_lines
 
 PANELS = {
-    "precision": "Right ones among them (%)",
-    "recall": "False negatives among them (%)",
-    "modified": "Modified labels (% of unobserved)",
+    "precision": "Precision (%)",
+    "recall": "Recall (%)",
+    "modified": "Modified (% of unobserved)",
 }
+FOR_GOOD = {"ll_cp"}  # losses that correct a label once, and then for good
+
+
+def _modified(folder: Path, title: str) -> Iterator[tuple[int, int, int]]:
+    """Epoch, labels that count as modified in it, and how many of them are false negatives."""
+    for_good = read_json(folder / "run.json")["settings"]["loss"] in FOR_GOOD
+    entries = right = 0
+    for record in read_json_lines(folder / "history.jsonl"):
+        modified = record["modified"]
+        if modified is None:
+            raise UserError(
+                f"{title} neither rejects nor corrects labels; leave it out of ll_corrections"
+            )
+        entries = modified["entries"] + (entries if for_good else 0)
+        right = modified["false_negatives"] + (right if for_good else 0)
+        yield record["epoch"], entries, right
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return 100 * part / whole if whole else None
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a method, seed and epoch.
 
-    entries: unobserved labels that the loss modified in the epoch, of which ``false_negatives`` are
-    positive. In percent: ``precision`` is their share of the modified ones (empty where there are
-    none), ``recall`` their share of all false negatives, ``modified`` the share of the unobserved
-    labels that was modified, and ``base_rate`` the share of false negatives among these.
+    entries: labels modified in the epoch, of which ``false_negatives`` are positive. In percent,
+    empty where it would be of nothing: ``precision`` is their share of the modified labels,
+    ``recall`` their share of all false negatives, ``modified`` the share of the unobserved labels
+    that is modified, and ``base_rate`` the share of false negatives among these.
     """
     rows = []
     for block in blocks(settings):
@@ -45,28 +69,22 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
             missed = int(masks["false_negatives"].sum())
             unobserved = missed + int(masks["true_negatives"].sum())
             for seed in settings["seeds"]:
-                path = run_path(block.dataset, block.protocol, method, seed) / "history.jsonl"
-                for record in read_json_lines(path):
-                    if record["modified"] is None:
-                        raise UserError(
-                            f"{title} neither rejects nor corrects labels; leave it out of "
-                            f"{settings['paper']}_{settings['name']}"
-                        )
-                    entries, right = record["modified"].values()
-                    rows.append(
-                        block_columns(
-                            block,
-                            method=method,
-                            seed=seed,
-                            epoch=record["epoch"],
-                            entries=entries,
-                            false_negatives=right,
-                            precision=100 * right / entries if entries else None,
-                            recall=100 * right / missed if missed else None,
-                            modified=100 * entries / unobserved if unobserved else None,
-                            base_rate=100 * missed / unobserved if unobserved else None,
-                        )
+                folder = run_path(block.dataset, block.protocol, method, seed)
+                rows += [
+                    block_columns(
+                        block,
+                        method=method,
+                        seed=seed,
+                        epoch=epoch,
+                        entries=entries,
+                        false_negatives=right,
+                        precision=_percent(right, entries),
+                        recall=_percent(right, missed),
+                        modified=_percent(entries, unobserved),
+                        base_rate=_percent(missed, unobserved),
                     )
+                    for epoch, entries, right in _modified(folder, title)
+                ]
     return pd.DataFrame(rows)
 
 
@@ -99,7 +117,8 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
             if len(shown) > 1:
                 axes.set_title(block.title)
             add_grid(axes)
-        row[0].legend(loc="best")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
 
 
@@ -114,11 +133,11 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     ]
     band = " Line: mean of the runs, band: lowest to highest run." * (len(settings["seeds"]) > 1)
     return (
-        "Unobserved training labels that a loss takes for large in an epoch and therefore rejects "
-        "(LL-R) or corrects to positive (LL-Ct for one step; LL-Cp for good, so that a label "
-        "counts in the epoch of its correction alone). Left: how many of them are right, that is, false "
-        "negatives. Middle: how many of all false negatives are among them. Right: how many of the "
-        "unobserved labels they are. In the first epoch none is modified. Dotted: share of false "
+        "Unobserved training labels whose loss is large and which are therefore rejected (LL-R), "
+        "corrected to positive for a step (LL-Ct) or for good (LL-Cp), where those of earlier "
+        "epochs count as well. Precision: how many of them are false negatives. Recall: how many "
+        "of all false negatives are among them. Right: how many of the unobserved labels they are. "
+        "In the first epoch none is modified. Dotted: base rate, the share of false "
         f"negatives among the unobserved labels, {join_words(rates)}. {data_phrase(settings)} "
         f"{join_words(method_titles(settings).values())}, {seeds_phrase(settings)}.{band}"
     )

@@ -18,7 +18,7 @@ from spml.exhibits.settings import (
     seeds_phrase,
     selection_phrase,
 )
-from spml.exhibits.style import GREY, SERIES, add_grid, new_panels
+from spml.exhibits.style import GREY, add_grid, draw_points, new_panels
 from spml.files import read_json
 
 
@@ -59,27 +59,15 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     for block, axes in zip(shown, panels, strict=True):
         here = select_rows(frame, block)
         swept = here.dropna(subset="delta_rel").sort_values("delta_rel")
-        for (curve, line), (colour, dash, marker) in zip(
-            swept.groupby("curve", sort=False), SERIES, strict=False
-        ):
-            axes.errorbar(
-                line["delta_rel"],
-                line["mean"],
-                [line["mean"] - line["low"], line["high"] - line["mean"]],
-                color=colour,
-                linestyle=dash,
-                marker=marker,
-                elinewidth=0.8,
-                capsize=1.5 if len(settings["seeds"]) > 1 else 0,
-                label=curve,
-            )
+        for position, (curve, points) in enumerate(swept.groupby("curve", sort=False)):
+            draw_points(axes, points["delta_rel"], points, position, str(curve))
         reference = settings.get("reference", "")
         level = here.loc[here["method"] == reference, "mean"]
         if len(level):
             axes.axhline(level.iloc[0], color=GREY, linestyle=(0, (1, 1)), label=titles[reference])
         axes.set_xlim(left=0)
         axes.margins(y=0.1)
-        axes.set_xlabel("delta_rel (%)")
+        axes.set_xlabel(r"$\Delta_\mathrm{rel}$ (%)")
         axes.set_ylabel("Test mAP (%)")
         add_grid(axes)
         if len(shown) > 1:
@@ -93,15 +81,15 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     bars = "; bars: lowest to highest run" * (len(settings["seeds"]) > 1)
     curves = frame.loc[frame["delta_rel"].notna(), "curve"].unique()
     text = (
-        f"Test mAP of {join_words(curves)} against delta_rel, "
-        "the percentage of the labels of a batch by which the rejected (LL-R) or corrected (LL-Ct) "
+        f"Test mAP of {join_words(curves)} against Δrel, the "
+        "percentage of the labels of a batch by which the rejected (LL-R) or corrected (LL-Ct) "
         "ones grow from epoch to epoch, or that is corrected in every step (LL-Cp). "
         f"{data_phrase(settings)} Mean of {seeds_phrase(settings)}{bars}, at "
         f"{selection_phrase(settings)}."
     )
     titles = method_titles(settings)
     if settings.get("reference") in titles:
-        text += f" Dotted: {titles[settings['reference']]}, which all are where delta_rel is 0."
+        text += f" Dotted: {titles[settings['reference']]}, which all are where Δrel is 0."
     return f"{text} The curves of the paper could not be recovered."
 
 

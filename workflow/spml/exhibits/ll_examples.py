@@ -133,7 +133,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     for position, (block, method, seed) in enumerate(parts):
         here = select_rows(frame, block, method)
         here = here[here["seed"] == seed]
-        panels = grid[position * rows : (position + 1) * rows].flat
+        panels = list(grid[position * rows : (position + 1) * rows].flat)
         pictures = _pictures(block, here)
         for axes in panels:
             axes.set_axis_off()

@@ -26,7 +26,7 @@ from spml.exhibits.settings import (
     seeds_phrase,
     selection_phrase,
 )
-from spml.exhibits.style import SERIES, add_grid, new_panels
+from spml.exhibits.style import SERIES, add_grid, draw_points, new_panels
 from spml.observe import load_observation
 from spml.published import KINDS, Published
 
@@ -120,28 +120,16 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     figure, panels = new_panels(len(shown), height=2.9)
     for block, axes in zip(shown, panels, strict=True):
         here = select_rows(frame, block)
-        for (curve, line), (colour, dash, marker) in zip(
-            here.groupby("curve", sort=False), SERIES, strict=False
-        ):
+        for position, (curve, line) in enumerate(here.groupby("curve", sort=False)):
             own = line[line["seeds"] > 0]
-            axes.errorbar(
-                own["labels"],
-                own["mean"],
-                [own["mean"] - own["low"], own["high"] - own["mean"]],
-                color=colour,
-                linestyle=dash,
-                marker=marker,
-                elinewidth=0.8,
-                capsize=1.5 if len(settings["seeds"]) > 1 else 0,
-                label=curve,
-            )
+            draw_points(axes, own["labels"], own, position, str(curve))
             published = line.dropna(subset="published")
             axes.plot(
                 published["labels"],
                 published["published"].astype("float"),
-                color=colour,
+                color=SERIES[position % len(SERIES)][0],
                 linestyle="none",
-                marker=marker,
+                marker=SERIES[position % len(SERIES)][2],
                 markerfacecolor="none",
                 markersize=5,
             )
