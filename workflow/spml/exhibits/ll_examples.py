@@ -12,13 +12,14 @@ from spml.errors import UserError, run_command
 from spml.exhibits.figure import make_figure
 from spml.exhibits.records import block_columns, read_recorded, select_rows
 from spml.exhibits.settings import Block, blocks, data_phrase, join_words, method_titles
-from spml.exhibits.style import FALSE_NEGATIVE, TEXT_WIDTH, TRUE_NEGATIVE, new_figure
+from spml.exhibits.style import BLACK, FALSE_NEGATIVE, TEXT_WIDTH, TRUE_NEGATIVE, new_figure
 from spml.labels import load_labels
 from spml.observe import load_observation
 from spml.packed import load_packed
 
 PICTURES, COLUMNS = 8, 4
-LINES = 4  # corrected labels that are written below a picture
+LINES = 3  # corrected labels that are written below a picture; how many more there are comes next
+LINE_HEIGHT = 10  # points
 RIGHT, WRONG = "\N{CHECK MARK}", "\N{BALLOT X}"
 
 
@@ -94,24 +95,33 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _draw_picture(axes: Axes, picture: np.ndarray, here: pd.DataFrame) -> None:
-    """One picture with its observed label above and its corrected labels below."""
+def _draw_picture(axes: Axes, picture: np.ndarray, observed: str) -> None:
     grey = picture.shape[2] == 1
     axes.imshow(picture[..., 0] if grey else picture, cmap="gray", vmin=0, vmax=255)
-    axes.set_axis_off()
-    axes.set_title(f"observed: {here['observed'].iloc[0]}")
-    for line, item in enumerate(here.head(LINES).itertuples()):
-        text = f"{RIGHT if item.right else WRONG} {item.label}, epoch {item.epoch}"
-        if line == LINES - 1 and len(here) > LINES:
-            text += f", and {len(here) - LINES} more"
-        axes.text(
-            0.02,
-            -0.04 - 0.13 * line,
-            text,
-            transform=axes.transAxes,
-            va="top",
-            color=TRUE_NEGATIVE if item.right else FALSE_NEGATIVE,
+    axes.set_title(f"observed: {observed}").set_in_layout(False)
+
+
+def _write_corrections(axes: Axes, here: pd.DataFrame) -> None:
+    """The corrected labels of a picture, a line each; a mark as well as a colour says if right."""
+    lines = [
+        (
+            f"{RIGHT if item.right else WRONG} {item.label}, epoch {item.epoch}",
+            TRUE_NEGATIVE if item.right else FALSE_NEGATIVE,
         )
+        for item in here.head(LINES).itertuples()
+    ]
+    if len(here) > LINES:
+        lines.append((f"and {len(here) - LINES} more", BLACK))
+    for number, (text, colour) in enumerate(lines):
+        axes.annotate(
+            text,
+            (0.06, 1),
+            xytext=(0, -LINE_HEIGHT * number),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="top",
+            color=colour,
+        ).set_in_layout(False)
 
 
 def _pictures(block: Block, here: pd.DataFrame) -> dict[int, np.ndarray]:
@@ -129,16 +139,32 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
         for seed in settings["seeds"]
     ]
     rows = PICTURES // COLUMNS
-    figure, grid = new_figure(rows * len(parts), COLUMNS, width=TEXT_WIDTH, height=2.25)
+    # Below each row of pictures a row for what is written, of a size that no text changes.
+    figure, grid = new_figure(
+        2 * rows * len(parts),
+        COLUMNS,
+        width=TEXT_WIDTH,
+        height=1.2,
+        gridspec_kw={"height_ratios": [1.75, 0.65] * (rows * len(parts))},
+    )
+    for axes in grid.flat:
+        axes.set_axis_off()
     for position, (block, method, seed) in enumerate(parts):
         here = select_rows(frame, block, method)
         here = here[here["seed"] == seed]
-        panels = list(grid[position * rows : (position + 1) * rows].flat)
-        pictures = _pictures(block, here)
-        for axes in panels:
-            axes.set_axis_off()
-        for axes, (row, picture) in zip(panels, pictures.items(), strict=False):
-            _draw_picture(axes, picture, here[here["row"] == row])
+        own = grid[2 * rows * position : 2 * rows * (position + 1)]
+        panels = zip(own[0::2].flat, own[1::2].flat, strict=True)
+        for (row, picture), (above, below) in zip(
+            _pictures(block, here).items(), panels, strict=False
+        ):
+            corrections = here[here["row"] == row]
+            _draw_picture(above, picture, corrections["observed"].iloc[0])
+            _write_corrections(below, corrections)
+        if len(parts) > 1:
+            own[0, 0].text(
+                -0.06, 0.5, f"{block.title}: {method_titles(settings)[method]}, seed {seed}",
+                transform=own[0, 0].transAxes, rotation=90, ha="right", va="center",
+            )  # fmt: skip
     return figure
 
 

@@ -164,6 +164,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
                     linestyle="none",
                     marker=marker,
                     markerfacecolor="none",
+                    clip_on=False,
                     label=f"one {entries[:-1].replace('_', ' ')}, published"
                     if len(points)
                     else None,
