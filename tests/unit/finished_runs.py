@@ -13,7 +13,7 @@ from spml.configuration import compared_pairs, comparison_settings
 from spml.evaluate import measure
 from spml.files import write_json, write_json_lines
 from spml.labels import Labels, Split, save_labels
-from spml.observe import Observation, draw_observed, save_observation
+from spml.observe import Observation, draw_observed, save_observation, thin_out
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("cat", "dog & co", "bird")
@@ -37,8 +37,14 @@ def configuration(
     methods: tuple[str, ...] = ("bce", "an", "gr"),
     seeds: tuple[int, ...] = (0, 1, 2),
 ) -> dict[str, Any]:
-    """A merged configuration that selects these; exhibits are defined as in the project."""
+    """A merged configuration that selects these; exhibits are defined as in the project.
+
+    Only on which datasets and with which seeds they are shown is left to the selection.
+    """
     exhibits = yaml.safe_load((ROOT / "config/exhibits.yaml").read_text())
+    for definition in exhibits["exhibits"].values():
+        for key in ("datasets", "protocols", "seeds"):
+            definition.pop(key, None)
     return {
         "select": {
             "datasets": list(datasets),
@@ -97,15 +103,17 @@ def write_results(config: dict[str, Any], groups: Sequence[np.ndarray] = ()) -> 
         train, val = np.sort(rows[:40]), np.sort(rows[40:])
         for protocol in select["protocols"]:
             for name, definition in config["observations"].items():
-                observed = draw_observed(labels.train.truth, **definition)
+                draw = {key: definition[key] for key in ("positives", "negatives", "seed")}
+                observed = draw_observed(labels.train.truth, **draw)
+                kept = thin_out(train, fraction=definition.get("fraction", 1.0))
                 save_observation(
-                    observed_path(dataset, protocol, name), Observation(train, val, observed)
+                    observed_path(dataset, protocol, name), Observation(kept, val, observed)
                 )
             for place, method in enumerate(select["methods"]):
                 for seed in select["seeds"]:
                     folder = run_path(dataset, protocol, method, seed)
                     _write_run(folder, labels, val, 1.0 - 0.1 * place, random, groups)
-                    _write_record(folder, dataset, protocol, method, seed)
+                    _write_record(folder, dataset, protocol, method, seed, config)
 
 
 def write_comparisons(config: dict[str, Any], key: str) -> None:
@@ -155,7 +163,10 @@ def _write_run(
     )
 
 
-def _write_record(folder: Path, dataset: str, protocol: str, method: str, seed: int) -> None:
+def _write_record(
+    folder: Path, dataset: str, protocol: str, method: str, seed: int, config: dict[str, Any]
+) -> None:
+    definition = config["methods"][method]
     write_json(
         folder / "run.json",
         {
@@ -164,8 +175,8 @@ def _write_record(folder: Path, dataset: str, protocol: str, method: str, seed: 
                 "protocol": protocol,
                 "method": method,
                 "seed": seed,
-                "loss": method,
-                "hyperparameters": {},
+                "loss": definition["loss"],
+                "hyperparameters": definition.get("hyperparameters", {}),
             },
             "git_commit": "0123456789abcdef",
             "git_dirty": seed > 0,

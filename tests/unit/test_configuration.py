@@ -11,6 +11,7 @@ from spml.configuration import (
     exhibit_pairs,
     exhibit_runs,
     observation_of,
+    recorded_methods,
     report_settings,
     reported_runs,
     resolve_method,
@@ -321,12 +322,17 @@ def test_exhibit_shows_those_of_its_protocols_that_are_selected(config):
 def test_grid_has_the_runs_that_its_tables_need():
     config = overlaid("paper")
     runs = Counter((run.dataset, run.protocol) for run in reported_runs(config))
-    # 17 methods of GR's table, 9 of LL's on each dataset and 7 on OpenImages, with 3 seeds.
+    # 17 methods of GR's table, 9 of LL's on each dataset and 7 on OpenImages, with 3 seeds. LL's
+    # figures: delta_rel of 3 methods at 5 values and AN recorded, on VOC and COCO; 5 methods at 9
+    # tenths of COCO's images; and pictures of one run on each of the two.
+    figures = {"voc": 16 * 3 + 1, "coco": (16 + 5 * 9) * 3 + 1}
     expected = {("openimages", "ll_openimages"): 7 * 3}
     for dataset in FOUR:
         expected |= {
-            (dataset, "gr"): 17 * 3, (dataset, "ll"): 9 * 3, (dataset, "ll_linear_init"): 9 * 3
-        }  # fmt: skip
+            (dataset, "gr"): 17 * 3,
+            (dataset, "ll"): 9 * 3 + figures.get(dataset, 0),
+            (dataset, "ll_linear_init"): 9 * 3,
+        }
     assert runs == expected
 
 
@@ -334,10 +340,39 @@ def test_exhibits_of_which_nothing_is_selected_are_left_out():
     config = overlaid("paper")
     config["select"]["datasets"] = ["voc"]
     assert verdict(config) == ""
-    assert "ll_openimages" not in shown_exhibits(config)
-    assert {"gr_main_table", "ll_partial_labels"} <= set(shown_exhibits(config))
+    left_out = set(config["select"]["exhibits"]) - set(shown_exhibits(config))
+    assert left_out == {"ll_openimages", "ll_labelling_efficiency"}
     assert list(report_settings(config)["configuration"]["protocols"]) == [
         "gr", "ll", "ll_linear_init",
     ]  # fmt: skip
     config["select"]["protocols"] = ["gr"]
-    assert shown_exhibits(config) == ["gr_main_table"]
+    assert "gr_main_table" in shown_exhibits(config)
+    assert not [name for name in shown_exhibits(config) if name.startswith("ll_")]
+
+
+# --- recorded runs --------------------------------------------------------------------------------
+
+
+def test_methods_are_recorded_by_what_they_resolve_to(config):
+    assert recorded_methods(config) == ["an_recorded", "ll_ct_recorded"]
+    config["methods"]["child"] = {"title": "Child", "extends": "an_recorded"}
+    config["methods"]["not"] = {**config["methods"]["child"], "training": {"record_entries": False}}
+    assert recorded_methods(config) == ["an_recorded", "ll_ct_recorded", "child"]
+    assert verdict(config) == ""
+
+
+@pytest.mark.parametrize(
+    ("place", "guilty"),
+    [
+        (("protocols", "demo", "training"), "bce"),
+        (("methods", "gr", "datasets", "digits", "training"), "gr"),
+        (("methods", "ll_r", "protocols", "demo", "training"), "ll_r"),
+    ],
+)
+def test_recording_in_some_places_only_is_refused(config, place, guilty):
+    """Outputs of a rule must follow from the name of the method."""
+    where = config
+    for key in place:
+        where = where.setdefault(key, {})
+    where["record_entries"] = True
+    assert f"methods.{guilty}.training.record_entries must hold everywhere" in verdict(config)

@@ -361,11 +361,11 @@ def test_a_step_reads_nothing_from_the_device(name):
 
 def test_entries_are_recorded_as_they_cost_when_they_were_trained_on(tmp_path):
     data = make_data()
-    record = EntryRecord(tmp_path / "grows", (2, 45, CLASSES), torch.device("cpu"), going_on=False)
+    record = EntryRecord(tmp_path / "run.pt", (45, CLASSES), torch.device("cpu"), going_on=False)
     trainer = make_trainer(data=data, epochs=2, batch_size=45)
     trainer.entries = record
     result = trainer.run()
-    record.finish(2, tmp_path / "entries.npy")
+    record.finish(2, tmp_path)
     entries = np.load(tmp_path / "entries.npy").astype(np.float64)
     assert entries.shape == (2, 45, CLASSES)
     # With one step an epoch, the trace holds their means over true negatives and over missed ones.
@@ -375,11 +375,46 @@ def test_entries_are_recorded_as_they_cost_when_they_were_trained_on(tmp_path):
         for name, chosen in (("true", ~truth), ("false", truth & (observed != 1))):
             mean = trace[f"{name}_negative_loss"][epoch]
             assert entries[epoch][chosen].mean() == pytest.approx(mean, rel=1e-3)
+    assert not np.load(tmp_path / "modified.npy").any()
+    record.remove()
+    assert {path.name for path in tmp_path.iterdir()} == {"entries.npy", "modified.npy"}
+
+
+@pytest.mark.parametrize("name", ["ll_r", "ll_ct", "ll_cp"])
+def test_modified_entries_are_recorded_where_they_are(name, tmp_path):
+    """As many as the history counts, unobserved all; of the permanent loss as its state says."""
+    data = make_data()
+    record = EntryRecord(tmp_path / "run.pt", (45, CLASSES), torch.device("cpu"), going_on=False)
+    trainer = make_trainer(name, data=data, epochs=3, hyperparameters={"delta_rel": 5})
+    trainer.entries = record
+    history = trainer.run().history
+    record.finish(3, tmp_path)
+    packed = np.load(tmp_path / "modified.npy")
+    assert packed.dtype == np.uint8
+    modified = np.unpackbits(packed, axis=2, count=CLASSES).astype(bool)
+    truth, observed = data.truth[data.train_rows], data.observed[data.train_rows]
+    assert not modified[:, observed != 0].any()
+    for epoch, noted in zip(history, modified, strict=True):
+        assert epoch["modified"] == {
+            "entries": noted.sum(),
+            "false_negatives": (noted & truth & (observed != 1)).sum(),
+        }
+    assert modified[1:].any()
+    if name == "ll_cp":
+        assert modified.sum(axis=0).max() == 1
+        np.testing.assert_array_equal(modified.any(axis=0), trainer.loss.corrected.numpy())
 
 
 def test_record_that_a_checkpoint_counts_on_must_be_there(tmp_path):
-    with pytest.raises(UserError, match="grows is missing, which the checkpoint"):
-        EntryRecord(tmp_path / "grows", (2, 3, 4), torch.device("cpu"), going_on=True)
+    device = torch.device("cpu")
+    EntryRecord(tmp_path / "run.pt", (3, 4), device, going_on=False)
+    EntryRecord(tmp_path / "run.pt", (3, 4), device, going_on=True)
+    for name in ("entries", "modified"):
+        content = (tmp_path / f"run.{name}").read_bytes()
+        (tmp_path / f"run.{name}").unlink()
+        with pytest.raises(UserError, match=rf"run\.{name} is missing, which the checkpoint"):
+            EntryRecord(tmp_path / "run.pt", (3, 4), device, going_on=True)
+        (tmp_path / f"run.{name}").write_bytes(content)
 
 
 def test_last_good_checkpoint_stays_when_the_loss_stops_being_finite(tmp_path, monkeypatch):

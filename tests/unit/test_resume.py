@@ -26,7 +26,10 @@ from spml.packed import save_packed
 from spml.train import train
 
 ROWS, CLASSES = 36, 4
-OUTPUTS = ("history.jsonl", "predictions.npz", "trace.npz", "weights.pt", "entries.npy")
+OUTPUTS = (
+    *("history.jsonl", "predictions.npz", "trace.npz", "weights.pt"),
+    *("entries.npy", "modified.npy"),
+)
 METHODS = {
     "an": {},
     "ll_cp": {"delta_rel": 5},
@@ -170,6 +173,9 @@ def test_killed_five_times_and_finished_equals_undisturbed(method, inputs, start
     expected = outputs(tmp_path / "whole")
     assert set(expected) == set(OUTPUTS)
     assert np.load(tmp_path / "whole/run/entries.npy").shape == (3, 24, CLASSES)
+    modified = np.load(tmp_path / "whole/run/modified.npy")
+    assert modified.shape == (3, 24, 1)
+    assert bool(modified.any()) == (method == "ll_cp")
     lines = int((tmp_path / "whole/lines").read_text())
     arguments = arguments_of(inputs, tmp_path / "killed")
     moments = random.Random(f"{method} is killed")

@@ -18,6 +18,12 @@ GR_METHODS = (
     *("em", "em_apl", *LARGE_LOSS, "gr"),
 )
 LL_METHODS = ("bce", "an", "wan", "an_ls", "epr", "role", *LARGE_LOSS)
+SWEEP = [f"{method}_delta_0p{tenths}" for method in LARGE_LOSS for tenths in (1, 2, 3, 4, 5)]
+THINNED_OUT = [
+    f"{method}_{percent}_percent"
+    for method in ("bce", "an", "an_ls", "role", "ll_ct")
+    for percent in range(10, 100, 10)
+]
 OPENIMAGES_METHODS = ("naive_iu", "an", "wan", "an_ls", *LARGE_LOSS)
 
 
@@ -33,13 +39,18 @@ def trained(planned: set[str]) -> Counter:
     return Counter(tuple(place) for place in places)
 
 
-def grid(datasets) -> set[tuple[str, str, str]]:
-    """Dataset, protocol and method of every run that the main tables of both papers need."""
-    runs = set()
+def grid(datasets, seeds=3) -> Counter:
+    """Runs of each dataset, protocol and method that the exhibits of both papers need."""
+    runs = Counter()
     for dataset in datasets:
-        runs |= {(dataset, "gr", method) for method in GR_METHODS}
-        for protocol in ("ll", "ll_linear_init"):
-            runs |= {(dataset, protocol, method) for method in LL_METHODS}
+        methods = {("gr", method) for method in GR_METHODS}
+        methods |= {(protocol, m) for protocol in ("ll", "ll_linear_init") for m in LL_METHODS}
+        if dataset in ("voc", "coco"):
+            methods |= {("ll", method) for method in ("an_recorded", *SWEEP)}
+            runs[dataset, "ll", "ll_ct_recorded"] = 1  # its pictures are those of one run
+        if dataset == "coco":
+            methods |= {("ll", method) for method in THINNED_OUT}
+        runs.update({(dataset, protocol, method): seeds for protocol, method in methods})
     return runs
 
 
@@ -47,8 +58,12 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
     checkout = replace(pristine, configuration=PAPER)
     counts = jobs(checkout.snakemake("-n"))
     seeds = 3
-    runs = seeds * (len(FOUR) * (17 + 2 * 9) + 7)
-    assert runs == 441
+    # Rows of the tables; delta_rel of three methods on two datasets; tenths of COCO's images for
+    # five methods; AN recorded on two datasets.
+    runs = seeds * (len(FOUR) * (17 + 2 * 9) + 7 + 2 * 3 * 5 + 5 * 9 + 2)
+    runs += 2  # LL-Ct recorded, one seed on two datasets
+    recorded = seeds * 2 + 2
+    assert (runs, recorded) == (674, 8)
     files = (checkout.path / "config/datasets.tsv").read_text().splitlines()[1:]
     archives = [row for row in files if not row.startswith("weights\t")]
     expected = {
@@ -57,14 +72,24 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
         "gr_main_table": 1,
         "ll_partial_labels": 1,
         "ll_openimages": 1,
+        "ll_memorisation_curve": 1,
+        "ll_memorisation_table": 1,
+        "ll_corrections": 1,
+        "ll_delta_rel": 1,
+        "ll_labelling_efficiency": 1,
+        "ll_pointing_game": 1,
+        "ll_examples": 1,
         "extra_significance": 1,
-        "collect": 3,
+        "collect": 5,
         # GR's table under gr, LL's under each ll; OpenImages is annotated in part.
         "compare": len(FOUR) * (1 + 2),
-        "train": runs,
+        "train": runs - recorded,
+        "train_recorded": recorded,
         "evaluate": runs,
+        "localise": seeds * 2 * 8,
         # Under gr: single positives, all labels, and all negatives; under each ll: the first two.
-        "observe": len(FOUR) * (3 + 2 + 2) + 1,
+        # Of tenths of COCO's images: single positives and all labels.
+        "observe": len(FOUR) * (3 + 2 + 2) + 1 + 2 * 9,
         "extract_features": len(FOUR),
         "format": 5,
         "pack": 5,
@@ -76,7 +101,7 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
     assert counts == {**expected, "total": sum(expected.values())}
     openimages = {("openimages", "ll_openimages", method) for method in OPENIMAGES_METHODS}
     planned = trained(checkout.planned())
-    assert planned == Counter(dict.fromkeys(grid(FOUR) | openimages, seeds))
+    assert planned == grid(FOUR) + Counter(dict.fromkeys(openimages, seeds))
 
 
 def test_voc_alone_is_one_edit(pristine, tmp_path):
@@ -85,7 +110,7 @@ def test_voc_alone_is_one_edit(pristine, tmp_path):
         "config/paper.yaml", "datasets: [voc, coco, nus, cub, openimages]", "datasets: [voc]"
     )
     planned = checkout.planned()
-    assert trained(planned) == Counter(dict.fromkeys(grid(["voc"]), 3))
+    assert trained(planned) == grid(["voc"])
     assert not {job for job in planned if re.search("coco|nus|cub|openimages", job)}
     assert {"exhibits/gr_main_table", "exhibits/ll_partial_labels"} <= planned
 
@@ -123,8 +148,14 @@ def test_every_path_of_the_grid_runs_on_digits(grid_on_digits):
             assert (record["linear_init"] is not None) == (protocol == "ll_linear_init")
             assert 0 < json.loads((run / "metrics.json").read_text())["test"]["map"] <= 100
     assert {path.stem for path in folder.glob("exhibits/*/*.md")} == {
-        "main_table", "partial_labels", "openimages", "significance",
+        "main_table", "partial_labels", "openimages", "memorisation_table", "pointing_game",
+        "significance",
     }  # fmt: skip
+    assert {path.stem for path in folder.glob("exhibits/ll/*.png")} == {
+        "memorisation_curve", "corrections", "delta_rel", "labelling_efficiency", "examples",
+    }  # fmt: skip
+    recorded = folder / "runs/digits/ll/an_recorded/seed0"
+    assert {path.name for path in recorded.glob("*.npy")} == {"entries.npy", "modified.npy"}
     assert "Nothing to be done" in grid_on_digits.snakemake("-n")
 
 

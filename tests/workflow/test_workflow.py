@@ -38,7 +38,8 @@ def jobs_of(planned: set[str], *stages: str) -> set[str]:
 
 def collectors(planned: set[str]) -> set[str]:
     """Planned jobs that gather runs: tables, exhibits and the report."""
-    return planned - jobs_of(planned, "compose", "pretrain", "observe", "train", "evaluate")
+    stages = ("compose", "pretrain", "observe", "train", "evaluate", "localise")
+    return planned - jobs_of(planned, *stages)
 
 
 def test_everything_is_made_and_then_nothing_is_to_be_done(finished):
@@ -277,7 +278,7 @@ def resources(rule: str) -> str:
 
 
 def test_what_runs_the_network_asks_for_a_gpu_and_nothing_else_does():
-    on_gpu = {"train": "train", "features": "extract_features"}
+    on_gpu = {"train": "train", "features": "extract_features", "localise": "localise"}
     for rule in on_gpu.values():
         assert "gpu=1" in resources(rule)
     others = [path for path in Path("workflow/rules").glob("*.smk") if path.stem not in on_gpu]

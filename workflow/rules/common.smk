@@ -13,6 +13,7 @@ from workflow.spml.addresses import (
     CHECKPOINT,
     LABELS,
     OBSERVED,
+    PACKED,
     PUBLISHED,
     REPORT,
     RUN,
@@ -64,6 +65,16 @@ def loss_sources(wildcards):
     """The files that training a method imports: the stage, its loss, and what they share."""
     method = configuration.resolve_method(config, wildcards.method, wildcards.dataset)
     return sources("spml.train", f"spml.losses.{method['loss']}")
+
+
+def recorded_methods():
+    """Methods whose runs record what becomes of each entry."""
+    return configuration.recorded_methods(config)
+
+
+def unrecorded_methods():
+    """All other methods."""
+    return sorted(set(config["methods"]) - set(recorded_methods()))
 
 
 def observed_labels(wildcards):
@@ -144,16 +155,25 @@ def pretrain_settings(dataset):
     }
 
 
+def network_settings(dataset):
+    """The settings of a network that is run but not trained."""
+    definition = config["datasets"][dataset]
+    return {
+        "architecture": definition["backbone"]["architecture"],
+        "images": definition["images"],
+        "device": config["device"],
+    }
+
+
 def feature_settings(wildcards):
     """The settings of extracting features."""
-    definition = config["datasets"][wildcards.dataset]
-    return as_json(
-        {
-            "architecture": definition["backbone"]["architecture"],
-            "images": definition["images"],
-            "device": config["device"],
-        }
-    )
+    return as_json(network_settings(wildcards.dataset))
+
+
+def localise_settings(wildcards):
+    """The settings of class activation maps of a run."""
+    method = configuration.resolve_method(config, wildcards.method, wildcards.dataset)
+    return as_json({**network_settings(wildcards.dataset), "head": method["head"]})
 
 
 def linear_init_features(wildcards):
@@ -289,6 +309,12 @@ def exhibit_labels(exhibit):
     return sorted({LABELS.format(**block) for block in settings["blocks"]})
 
 
+def exhibit_images(exhibit):
+    """The manifests of the packed images of each dataset that an exhibit shows."""
+    settings = configuration.exhibit_settings(config, exhibit)
+    return sorted({PACKED.format(**block) for block in settings["blocks"]})
+
+
 def exhibit_observations(exhibit):
     """The observed labels that the runs of an exhibit saw."""
     return [
@@ -394,8 +420,13 @@ def reported_files(pattern):
 
 def reported_run_files(wildcards):
     """All files of each run that a selected exhibit shows."""
-    names = [Path(path).name for rule in (rules.train, rules.evaluate) for path in rule.output]
-    return [path for name in names for path in reported_files(f"{RUN}/{name}")]
+    recorded = recorded_methods()
+    files = []
+    for run in configuration.reported_runs(config):
+        train = rules.train_recorded if run.method in recorded else rules.train
+        patterns = [*train.output, *rules.evaluate.output]
+        files += [str(path).format(**run._asdict()) for path in patterns]
+    return files
 
 
 def benchmark_folder(wildcards, input):

@@ -103,6 +103,7 @@ use rule gr_class_counts as ll_memorisation_curve with:
     input:
         code=sources("spml.exhibits.ll_memorisation_curve"),
         traces=run_files("ll_memorisation_curve", "trace.npz"),
+        published=published_numbers("ll_memorisation_curve"),
     output:
         **figure_files("ll_memorisation_curve"),
     log:
@@ -115,6 +116,127 @@ use rule gr_class_counts as ll_memorisation_curve with:
         directory=subpath(output.caption, parent=True),
     message:
         "Draw the memorisation of false negatives"
+
+
+use rule gr_class_counts as ll_memorisation_table with:
+    input:
+        code=sources("spml.exhibits.ll_memorisation_table"),
+        labels=exhibit_labels("ll_memorisation_table"),
+        observed=exhibit_observations("ll_memorisation_table"),
+        entries=run_files("ll_memorisation_table", "entries.npy"),
+        published=published_numbers("ll_memorisation_table"),
+    output:
+        **table_files("ll_memorisation_table"),
+    log:
+        "<logs>/exhibits/ll_memorisation_table.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_memorisation_table.jsonl"
+    params:
+        module="spml.exhibits.ll_memorisation_table",
+        settings=exhibit_settings("ll_memorisation_table"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of when labels cost most"
+
+
+use rule gr_class_counts as ll_corrections with:
+    input:
+        code=sources("spml.exhibits.ll_corrections"),
+        labels=exhibit_labels("ll_corrections"),
+        observed=exhibit_observations("ll_corrections"),
+        histories=run_files("ll_corrections", "history.jsonl"),
+        records=run_files("ll_corrections", "run.json"),
+    output:
+        **figure_files("ll_corrections"),
+    log:
+        "<logs>/exhibits/ll_corrections.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_corrections.jsonl"
+    params:
+        module="spml.exhibits.ll_corrections",
+        settings=exhibit_settings("ll_corrections"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Draw the precision of rejected and corrected labels"
+
+
+use rule gr_class_counts as ll_delta_rel with:
+    input:
+        code=sources("spml.exhibits.ll_delta_rel"),
+        table="results/tables/ll/delta_rel.csv",
+        records=run_files("ll_delta_rel", "run.json"),
+    output:
+        **figure_files("ll_delta_rel"),
+    log:
+        "<logs>/exhibits/ll_delta_rel.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_delta_rel.jsonl"
+    params:
+        module="spml.exhibits.ll_delta_rel",
+        settings=exhibit_settings("ll_delta_rel"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Draw mAP against delta_rel"
+
+
+use rule gr_class_counts as ll_labelling_efficiency with:
+    input:
+        code=sources("spml.exhibits.ll_labelling_efficiency"),
+        observed=exhibit_observations("ll_labelling_efficiency"),
+        table="results/tables/ll/labelling_efficiency.csv",
+        published=published_numbers("ll_labelling_efficiency"),
+    output:
+        **figure_files("ll_labelling_efficiency"),
+    log:
+        "<logs>/exhibits/ll_labelling_efficiency.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_labelling_efficiency.jsonl"
+    params:
+        module="spml.exhibits.ll_labelling_efficiency",
+        settings=exhibit_settings("ll_labelling_efficiency"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Draw mAP against the number of observed labels"
+
+
+use rule gr_class_counts as ll_pointing_game with:
+    input:
+        code=sources("spml.exhibits.ll_pointing_game"),
+        pointing=run_files("ll_pointing_game", "pointing.json"),
+        published=published_numbers("ll_pointing_game"),
+    output:
+        **table_files("ll_pointing_game"),
+    log:
+        "<logs>/exhibits/ll_pointing_game.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_pointing_game.jsonl"
+    params:
+        module="spml.exhibits.ll_pointing_game",
+        settings=exhibit_settings("ll_pointing_game"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of the pointing game"
+
+
+use rule gr_class_counts as ll_examples with:
+    input:
+        code=sources("spml.exhibits.ll_examples"),
+        labels=exhibit_labels("ll_examples"),
+        observed=exhibit_observations("ll_examples"),
+        manifests=exhibit_images("ll_examples"),
+        modified=run_files("ll_examples", "modified.npy"),
+    output:
+        **figure_files("ll_examples"),
+    log:
+        "<logs>/exhibits/ll_examples.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_examples.jsonl"
+    params:
+        module="spml.exhibits.ll_examples",
+        settings=exhibit_settings("ll_examples"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Draw pictures whose labels were corrected"
 
 
 use rule gr_class_counts as ll_partial_labels with:

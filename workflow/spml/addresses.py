@@ -10,6 +10,7 @@ RUN = "results/runs/{dataset}/{protocol}/{method}/seed{seed}"
 CHECKPOINT = "data/checkpoints/{dataset}/{protocol}/{method}/seed{seed}.pt"
 LABELS = "results/labels/{dataset}.npz"
 OBSERVED = "results/observed/{dataset}/{protocol}/{observation}.npz"
+PACKED = "data/packed/{dataset}/manifest.json"
 TABLE = "results/tables/{paper}/{name}.csv"
 COMPARISON = "results/comparisons/{paper}/{name}/{dataset}/{protocol}{suffix}"
 PUBLISHED = "config/published/{paper}_{name}.csv"
@@ -32,6 +33,11 @@ def labels_path(dataset: str) -> Path:
 def observed_path(dataset: str, protocol: str, observation: str) -> Path:
     """Division into training and validation rows, and the observed labels."""
     return Path(OBSERVED.format(dataset=dataset, protocol=protocol, observation=observation))
+
+
+def packed_path(dataset: str) -> Path:
+    """Manifest of the packed images of a dataset."""
+    return Path(PACKED.format(dataset=dataset))
 
 
 def table_path(paper: str, name: str) -> Path:

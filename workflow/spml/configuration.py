@@ -98,6 +98,15 @@ def run_settings(
     }
 
 
+def recorded_methods(config: Mapping[str, Any]) -> list[str]:
+    """The methods whose runs record what becomes of each entry, which is more files of a run."""
+    return [
+        name
+        for name in config["methods"]
+        if resolve_method(config, name, None)["training"].get("record_entries", False)
+    ]
+
+
 def exhibit_methods(config: Mapping[str, Any], exhibit: str) -> list[str]:
     """The methods that an exhibit shows."""
     methods = config["exhibits"][exhibit]["methods"]

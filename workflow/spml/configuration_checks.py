@@ -13,8 +13,10 @@ import yaml
 from .configuration import (
     exhibit_methods,
     exhibit_pairs,
+    recorded_methods,
     resolve_method,
     selected_pairs,
+    training_settings,
 )
 
 SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")
@@ -232,6 +234,7 @@ def check(
             f"has none that is for a selected dataset ({', '.join(config['select']['datasets'])})",
         )
     _check_methods(config, fail, known, loss_hyperparameters(losses))
+    _check_recording(config, fail)
 
 
 def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dict) -> None:
@@ -280,3 +283,17 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
                 missing = needed and key not in resolved["hyperparameters"]
                 if missing and (dataset, protocol, name) in runs:
                     fail([*path, "hyperparameters", key], f"is missing for dataset {dataset}")
+
+
+def _check_recording(config: Mapping[str, Any], fail: Any) -> None:
+    # Which files a run leaves must be known from its method's name alone: outputs have wildcards.
+    recorded = recorded_methods(config)
+    for dataset, protocol in selected_pairs(config):
+        for name in config["methods"]:
+            training = training_settings(config, dataset, protocol, name)
+            if training.get("record_entries", False) != (name in recorded):
+                fail(
+                    ["methods", name, "training", "record_entries"],
+                    f"must hold everywhere, but differs for {dataset} under {protocol}; set it in "
+                    "the training of a method of its own",
+                )

@@ -9,6 +9,8 @@ predictions.npz    scores in [0, 1]: ``val`` and ``test`` at the selected epoch,
 trace.npz          one value a step: loss, mean cost of true and of false negatives, logit range
 entries.npy        with ``record_entries``: what each training entry would cost as a negative
                    (epochs, N, C) float16, rows in the order of ``train`` of the observed labels
+modified.npy       with ``record_entries``: which of them the loss rejected or corrected, a bit an
+                   entry (epochs, N, ceil(C / 8)) uint8, packed by :func:`numpy.packbits`
 run.json           settings, versions, device, time and memory
 
 A run that is given a checkpoint file saves its state there, and goes on from it if it was killed.
@@ -119,13 +121,14 @@ def _entry_record(
     *,
     going_on: bool,
 ) -> EntryRecord | None:
-    """Where the cost of entries is recorded, beside the checkpoint; None where it is not."""
-    (arguments.output / "entries.npy").unlink(missing_ok=True)
+    """Where entries are recorded, beside the checkpoint; None where they are not."""
+    for name in ("entries.npy", "modified.npy"):
+        (arguments.output / name).unlink(missing_ok=True)
     if not training.record_entries:
         return None
-    shape = (training.epochs, len(data.train_rows), data.truth.shape[1])
+    shape = (len(data.train_rows), data.truth.shape[1])
     beside = arguments.checkpoint or arguments.output / "run.json"
-    return EntryRecord(beside.with_suffix(".entries"), shape, device, going_on=going_on)
+    return EntryRecord(beside, shape, device, going_on=going_on)
 
 
 def _linear_init(
@@ -204,7 +207,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
         result = trainer.run()
     _save(result, arguments.output)
     if entries is not None:
-        entries.finish(len(result.history), arguments.output / "entries.npy")
+        entries.finish(len(result.history), arguments.output)
 
     images = len(result.history) * len(data.train_rows)
     record = {

@@ -129,7 +129,12 @@ def published_phrase(frame: pd.DataFrame) -> str:
     text = f" Published numbers are {meanings}; differences are ours minus published."
     if frame["published"].isna().any():
         text += " Empty cells: no published value available."
-    text += f" Sources: {'; '.join(_listed(frame['published_source']))}."
+    return text + sources_phrase(frame)
+
+
+def sources_phrase(frame: pd.DataFrame) -> str:
+    """Sources of the published numbers, and notes on them, with a space before."""
+    text = f" Sources: {'; '.join(_listed(frame['published_source']))}."
     if notes := _listed(frame["published_note"]):
         text += f" Notes on them: {'; '.join(notes)}."
     return text

@@ -10,6 +10,7 @@ from spml.arrays import open_arrays
 from spml.errors import UserError
 from spml.exhibits.settings import Block
 from spml.labels import load_labels
+from spml.matrices import dense
 from spml.observe import load_observation
 
 
@@ -41,6 +42,40 @@ def unobserved_validation(block: Block, method: str) -> tuple[np.ndarray, np.nda
     if not unobserved.any():
         raise UserError(f"method {method} observes every entry: there is none to show")
     return unobserved & truth, unobserved & ~truth
+
+
+def training_entries(block: Block, method: str) -> dict[str, np.ndarray]:
+    """Masks (N, C) bool over the training rows of a method.
+
+    ``true_positives`` are observed; ``false_negatives`` and ``true_negatives`` are not, and the
+    truth tells them apart.
+    """
+    truth = load_labels(labels_path(block.dataset)).train.truth
+    observation = load_observation(
+        observed_path(block.dataset, block.protocol, block.observation_of(method))
+    )
+    if not isinstance(truth, np.ndarray):
+        raise UserError(
+            f"{block.dataset} is annotated in part, so nobody knows its false negatives; leave it "
+            "out of the exhibit"
+        )
+    observed, truth = dense(observation.observed[observation.train]), truth[observation.train]
+    return {
+        "true_positives": observed == 1,
+        "true_negatives": (observed == 0) & ~truth,
+        "false_negatives": (observed == 0) & truth,
+    }
+
+
+def read_recorded(block: Block, method: str, seed: int, file: str) -> np.ndarray:
+    """What a run has recorded epoch by epoch (.npy), memory-mapped."""
+    path = run_path(block.dataset, block.protocol, method, seed) / file
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); delete it and start again: it is made anew"
+        ) from error
 
 
 def mean_positives(block: Block) -> float:

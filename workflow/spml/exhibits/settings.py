@@ -40,6 +40,11 @@ def method_titles(settings: dict[str, Any]) -> dict[str, str]:
     return {method["name"]: method["title"] for method in settings["methods"]}
 
 
+def curve_title(title: str) -> str:
+    """Title of the curve that a method is a point of: ``LL-R`` of the method ``LL-R, 0.2 %``."""
+    return title.partition(",")[0]
+
+
 def join_words(words: Iterable[object]) -> str:
     """``a, b and c``."""
     *first, last = [str(word) for word in words]
