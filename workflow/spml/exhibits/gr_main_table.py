@@ -27,7 +27,7 @@ from spml.exhibits.comparison import (
     published_phrase,
     ranking_phrase,
 )
-from spml.exhibits.records import block_columns, read_arrays, select_rows
+from spml.exhibits.records import block_columns, read_array, select_rows
 from spml.exhibits.settings import (
     Block,
     blocks,
@@ -51,7 +51,7 @@ def _resampled(block: Block, settings: dict[str, Any], truth: np.ndarray) -> dic
     return {
         method: resampled_map(
             np.stack(
-                [read_arrays(block, method, seed, "predictions.npz")["test"] for seed in seeds]
+                [read_array(block, method, seed, "predictions.npz", "test") for seed in seeds]
             ),
             truth,
             resamples,
