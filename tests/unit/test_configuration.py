@@ -321,11 +321,13 @@ def test_exhibit_shows_those_of_its_protocols_that_are_selected(config):
 def test_grid_has_the_runs_that_its_tables_need():
     config = overlaid("paper")
     runs = Counter((run.dataset, run.protocol) for run in reported_runs(config))
-    # 17 methods of GR's table, 9 of LL's on each dataset and 7 on OpenImages, with 3 seeds.
+    # 17 methods of GR's table and 10 variants of its ablation, 9 of LL's table on each dataset and 7
+    # on OpenImages, with 3 seeds. GR's curves have 10 more points, on VOC.
     expected = {("openimages", "ll_openimages"): 7 * 3}
     for dataset in FOUR:
+        gr = 17 + 10 + (10 if dataset == "voc" else 0)
         expected |= {
-            (dataset, "gr"): 17 * 3, (dataset, "ll"): 9 * 3, (dataset, "ll_linear_init"): 9 * 3
+            (dataset, "gr"): gr * 3, (dataset, "ll"): 9 * 3, (dataset, "ll_linear_init"): 9 * 3
         }  # fmt: skip
     assert runs == expected
 
@@ -334,9 +336,14 @@ def test_exhibits_of_which_nothing_is_selected_are_left_out():
     config = overlaid("paper")
     config["select"]["datasets"] = ["voc"]
     assert verdict(config) == ""
-    assert shown_exhibits(config) == ["gr_main_table", "ll_partial_labels"]
+    shown = shown_exhibits(config)
+    assert {"gr_main_table", "gr_hyperparameter_curves", "ll_partial_labels"} <= set(shown)
+    assert "ll_openimages" not in shown
     assert list(report_settings(config)["configuration"]["protocols"]) == [
         "gr", "ll", "ll_linear_init",
     ]  # fmt: skip
     config["select"]["protocols"] = ["gr"]
-    assert shown_exhibits(config) == ["gr_main_table"]
+    assert shown_exhibits(config) == [name for name in shown if name.startswith("gr_")]
+    config["select"]["datasets"] = ["cub"]
+    figures = {"gr_hyperparameter_curves", "gr_separation", "gr_false_negative_rate"}
+    assert not figures & set(shown_exhibits(config))

@@ -17,6 +17,20 @@ GR_METHODS = (
     *("bce", "iun", "an", "dw", "an_ls", "n_ls", "entmin", "focal", "asl", "role", "role_li"),
     *("em", "em_apl", *LARGE_LOSS, "gr"),
 )
+ABLATION = (
+    *("gr_without_v", "gr_running_v", "gr_constant_k", "gr_rational_k", "gr_learned_k"),
+    *("gr_constant_schedules", "gr_l2_log", "gr_l2_mae", "gr_l3_log", "gr_l3_mae"),
+)
+# Points of GR's curves on VOC that are no part of the ablation.
+CURVES = (
+    *("gr_beta_1", "gr_beta_4", "gr_beta_10", "gr_alpha_0p25", "gr_alpha_1", "gr_alpha_2"),
+    *("gr_q2_0p1", "gr_q2_0p5", "gr_q3_0p5", "gr_q3_1p5"),
+)
+GR_EXHIBITS = (
+    *("main_table", "dataset_statistics", "ablation", "hyperparameters", "separation_table"),
+    *("loss_mapping", "gradients", "hyperparameter_curves", "separation", "class_counts"),
+    "false_negative_rate",
+)
 LL_METHODS = ("bce", "an", "wan", "an_ls", "epr", "role", *LARGE_LOSS)
 OPENIMAGES_METHODS = ("naive_iu", "an", "wan", "an_ls", *LARGE_LOSS)
 
@@ -34,10 +48,12 @@ def trained(planned: set[str]) -> Counter:
 
 
 def grid(datasets) -> set[tuple[str, str, str]]:
-    """Dataset, protocol and method of every run that the main tables of both papers need."""
+    """Dataset, protocol and method of every run that the exhibits of both papers need."""
     runs = set()
     for dataset in datasets:
-        runs |= {(dataset, "gr", method) for method in GR_METHODS}
+        runs |= {(dataset, "gr", method) for method in GR_METHODS + ABLATION}
+        if dataset == "voc":
+            runs |= {(dataset, "gr", method) for method in CURVES}
         for protocol in ("ll", "ll_linear_init"):
             runs |= {(dataset, protocol, method) for method in LL_METHODS}
     return runs
@@ -47,17 +63,20 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
     checkout = replace(pristine, configuration=PAPER)
     counts = jobs(checkout.snakemake("-n"))
     seeds = 3
-    runs = seeds * (len(FOUR) * (17 + 2 * 9) + 7)
-    assert runs == 441
+    # GR's table and ablation, both of LL's protocols; GR's curves on VOC, and OpenImages.
+    runs = seeds * (len(FOUR) * (17 + 10 + 2 * 9) + 10 + 7)
+    assert runs == 591
     files = (checkout.path / "config/datasets.tsv").read_text().splitlines()[1:]
     archives = [row for row in files if not row.startswith("weights\t")]
     expected = {
         "all": 1,
         "report": 1,
-        "gr_main_table": 1,
+        **{f"gr_{name}": 1 for name in GR_EXHIBITS},
+        "describe_losses": 1,
         "ll_partial_labels": 1,
         "ll_openimages": 1,
-        "collect": 3,
+        # GR's table, ablation and curves, and LL's two tables.
+        "collect": 5,
         "train": runs,
         "evaluate": runs,
         # Under gr: single positives, all labels, and all negatives; under each ll: the first two.
@@ -90,7 +109,8 @@ def test_voc_alone_is_one_edit(pristine, tmp_path):
 def test_methods_are_selected_by_lists(pristine, tmp_path):
     checkout = replace(pristine.copy(tmp_path / "checkout"), configuration=PAPER)
     (checkout.path / "mine.yaml").write_text(
-        "select: { datasets: [voc, cub], protocols: [gr], methods: [an, gr], seeds: [5] }\n"
+        "select: { datasets: [voc, cub], protocols: [gr], methods: [an, gr], seeds: [5],"
+        " exhibits: [gr_main_table, gr_separation_table] }\n"
     )
     planned = replace(checkout, configuration=(*PAPER, "mine.yaml")).planned()
     runs = {(dataset, "gr", method) for dataset in ("voc", "cub") for method in ("an", "gr")}
@@ -120,7 +140,11 @@ def test_every_path_of_the_grid_runs_on_digits(grid_on_digits):
             assert (record["linear_init"] is not None) == (protocol == "ll_linear_init")
             assert 0 < json.loads((run / "metrics.json").read_text())["test"]["map"] <= 100
     assert {path.stem for path in folder.glob("exhibits/*/*.md")} == {
-        "main_table", "partial_labels", "openimages",
+        "main_table", "dataset_statistics", "ablation", "hyperparameters", "separation_table",
+        "loss_mapping", "partial_labels", "openimages",
+    }  # fmt: skip
+    assert {path.stem for path in folder.glob("exhibits/gr/*.png")} == {
+        "gradients", "hyperparameter_curves", "separation", "class_counts", "false_negative_rate",
     }  # fmt: skip
     assert "Nothing to be done" in grid_on_digits.snakemake("-n")
 
