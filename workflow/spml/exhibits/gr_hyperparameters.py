@@ -72,7 +72,7 @@ def _row(block: Block, method: str, seeds: list[int]) -> dict[str, Any]:
         method=method,
         optimizer=_optimizer(training),
         learning_rate=value_text(training["learning_rate"]),
-        head_rate=f"× {value_text(training['head_learning_rate_multiplier'])}",
+        head_rate=value_text(training["head_learning_rate_multiplier"]),
         batch_size=value_text(training["batch_size"]),
         epochs=value_text(training["epochs"]),
         early_stop_gap="" if gap is None else value_text(gap),

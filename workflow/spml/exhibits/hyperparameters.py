@@ -24,7 +24,7 @@ SYMBOLS = {
     "gamma_pos": r"\gamma_{+}",
     "tau": r"\tau",
     "lam": r"\lambda",
-    "delta_rel": r"\Delta_{rel}",
+    "delta_rel": r"\Delta_{\mathrm{rel}}",
     "q2": "q_2",
     "q3": "q_3",
 }
