@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 from spml.addresses import comparison_path, labels_path, observed_path, run_path
 from spml.compare import compare, resample
-from spml.configuration import compared_pairs, comparison_settings
+from spml.configuration import Run, compared_pairs, comparison_settings, observation_of
 from spml.evaluate import measure
 from spml.files import write_json, write_json_lines
 from spml.labels import Labels, Split, save_labels
@@ -28,6 +28,17 @@ EXHIBITS = (
 )
 STEPS_PER_EPOCH = 20
 EPOCHS = 3
+TRAINING = {
+    "epochs": EPOCHS,
+    "batch_size": 2,
+    "optimizer": "adam",
+    "learning_rate": 0.00001,
+    "head_learning_rate_multiplier": 10,
+    "momentum": 0.9,
+    "weight_decay": 0,
+    "early_stop_gap": None,
+    "linear_init": None,
+}
 
 
 def configuration(
@@ -72,7 +83,10 @@ def configuration(
             "an": {"title": "AN", "loss": "an"},
             "gr": {"title": "GR_1 <x>", "loss": "gr"},
         },
-        "exhibits": exhibits["exhibits"],
+        "exhibits": {
+            name: {key: value for key, value in definition.items() if key != "datasets"}
+            for name, definition in exhibits["exhibits"].items()
+        },
     }
 
 
@@ -113,7 +127,7 @@ def write_results(config: dict[str, Any], groups: Sequence[np.ndarray] = ()) -> 
                 for seed in select["seeds"]:
                     folder = run_path(dataset, protocol, method, seed)
                     _write_run(folder, labels, val, 1.0 - 0.1 * place, random, groups)
-                    _write_record(folder, dataset, protocol, method, seed, config)
+                    _write_record(folder, config, Run(dataset, protocol, method, seed))
 
 
 def write_comparisons(config: dict[str, Any], key: str) -> None:
@@ -163,29 +177,28 @@ def _write_run(
     )
 
 
-def _write_record(
-    folder: Path, dataset: str, protocol: str, method: str, seed: int, config: dict[str, Any]
-) -> None:
-    definition = config["methods"][method]
+def _write_record(folder: Path, config: dict[str, Any], run: Run) -> None:
+    method = config["methods"][run.method]
     write_json(
         folder / "run.json",
         {
             "settings": {
-                "dataset": dataset,
-                "protocol": protocol,
-                "method": method,
-                "seed": seed,
-                "loss": definition["loss"],
-                "hyperparameters": definition.get("hyperparameters", {}),
+                **run._asdict(),
+                "loss": method["loss"],
+                "hyperparameters": method.get("hyperparameters", {}),
+                "head": "linear",
+                "observation": observation_of(config, run.protocol, run.method),
+                "training": {**TRAINING, **method.get("training", {})},
             },
+            "selected_epoch": 2 + run.seed % 2,
             "git_commit": "0123456789abcdef",
-            "git_dirty": seed > 0,
+            "git_dirty": run.seed > 0,
             "versions": {"python": "3.12.1", "torch": "2.11.0"},
             "device": "cpu",
             "peak_device_memory_mb": 0,
         },
     )
     write_json_lines(
-        Path("results/benchmarks/train", dataset, protocol, method, f"seed{seed}.jsonl"),
-        [{"s": 10.0 + seed, "cpu_time": 8.0 + seed, "max_rss": 600.0 + seed}],
+        Path("results/benchmarks/train", *run[:3], f"seed{run.seed}.jsonl"),
+        [{"s": 10.0 + run.seed, "cpu_time": 8.0 + run.seed, "max_rss": 600.0 + run.seed}],
     )

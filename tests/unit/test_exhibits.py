@@ -440,4 +440,12 @@ def loaded(module):
 
 def test_tables_load_no_plotting_and_exhibits_no_torch():
     assert not loaded("spml.exhibits.gr_main_table") & {"matplotlib", "torch", "seaborn", "scipy"}
-    assert not loaded("spml.exhibits.gr_separation") & {"torch"}
+    for key in (
+        "gr_ablation",
+        "gr_dataset_statistics",
+        "gr_hyperparameters",
+        "gr_separation_table",
+    ):
+        assert not loaded(f"spml.exhibits.{key}") & {"matplotlib", "torch", "seaborn", "scipy"}
+    for key in ("gr_gradients", "gr_hyperparameter_curves", "gr_separation"):
+        assert not loaded(f"spml.exhibits.{key}") & {"torch", "seaborn"}

@@ -315,6 +315,15 @@ def exhibit_images(exhibit):
     return sorted({PACKED.format(**block) for block in settings["blocks"]})
 
 
+def exhibit_losses(exhibit):
+    """The files of the losses that an exhibit's methods train with."""
+    names = {
+        configuration.resolve_method(config, run.method, run.dataset, run.protocol)["loss"]
+        for run in configuration.exhibit_runs(config, exhibit)
+    }
+    return [f"workflow/spml/losses/{name}.py" for name in sorted(names)]
+
+
 def exhibit_observations(exhibit):
     """The observed labels that the runs of an exhibit saw."""
     return [

@@ -59,6 +59,103 @@ use rule gr_class_counts as gr_main_table with:
         "Write the table of the main comparison"
 
 
+use rule gr_class_counts as gr_dataset_statistics with:
+    input:
+        code=sources("spml.exhibits.gr_dataset_statistics"),
+        labels=exhibit_labels("gr_dataset_statistics"),
+        observed=exhibit_observations("gr_dataset_statistics"),
+        published=published_numbers("gr_dataset_statistics"),
+    output:
+        **table_files("gr_dataset_statistics"),
+    log:
+        "<logs>/exhibits/gr_dataset_statistics.log",
+    benchmark:
+        "<benchmarks>/exhibits/gr_dataset_statistics.jsonl"
+    params:
+        module="spml.exhibits.gr_dataset_statistics",
+        settings=exhibit_settings("gr_dataset_statistics"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of the datasets' statistics"
+
+
+use rule gr_class_counts as gr_ablation with:
+    input:
+        code=sources("spml.exhibits.gr_ablation"),
+        table="results/tables/gr/ablation.csv",
+        records=run_files("gr_ablation", "run.json"),
+    output:
+        **table_files("gr_ablation"),
+    log:
+        "<logs>/exhibits/gr_ablation.log",
+    benchmark:
+        "<benchmarks>/exhibits/gr_ablation.jsonl"
+    params:
+        module="spml.exhibits.gr_ablation",
+        settings=exhibit_settings("gr_ablation"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of the ablation"
+
+
+use rule gr_class_counts as gr_hyperparameters with:
+    input:
+        code=sources("spml.exhibits.gr_hyperparameters"),
+        losses=exhibit_losses("gr_hyperparameters"),
+        records=run_files("gr_hyperparameters", "run.json"),
+    output:
+        **table_files("gr_hyperparameters"),
+    log:
+        "<logs>/exhibits/gr_hyperparameters.log",
+    benchmark:
+        "<benchmarks>/exhibits/gr_hyperparameters.jsonl"
+    params:
+        module="spml.exhibits.gr_hyperparameters",
+        settings=exhibit_settings("gr_hyperparameters"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of hyperparameters"
+
+
+use rule gr_class_counts as gr_separation_table with:
+    input:
+        code=sources("spml.exhibits.gr_separation_table"),
+        labels=exhibit_labels("gr_separation_table"),
+        observed=exhibit_observations("gr_separation_table"),
+        predictions=run_files("gr_separation_table", "predictions.npz"),
+    output:
+        **table_files("gr_separation_table"),
+    log:
+        "<logs>/exhibits/gr_separation_table.log",
+    benchmark:
+        "<benchmarks>/exhibits/gr_separation_table.jsonl"
+    params:
+        module="spml.exhibits.gr_separation_table",
+        settings=exhibit_settings("gr_separation_table"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of the separation of unobserved entries"
+
+
+use rule gr_class_counts as gr_hyperparameter_curves with:
+    input:
+        code=sources("spml.exhibits.gr_hyperparameter_curves"),
+        table="results/tables/gr/hyperparameter_curves.csv",
+        records=run_files("gr_hyperparameter_curves", "run.json"),
+    output:
+        **figure_files("gr_hyperparameter_curves"),
+    log:
+        "<logs>/exhibits/gr_hyperparameter_curves.log",
+    benchmark:
+        "<benchmarks>/exhibits/gr_hyperparameter_curves.jsonl"
+    params:
+        module="spml.exhibits.gr_hyperparameter_curves",
+        settings=exhibit_settings("gr_hyperparameter_curves"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Draw test mAP against hyperparameters"
+
+
 use rule gr_class_counts as gr_separation with:
     input:
         code=sources("spml.exhibits.gr_separation"),

@@ -1,6 +1,5 @@
 """Checks of the merged configuration before any job starts: each mistake is one sentence."""
 
-import ast
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,9 +17,9 @@ from .configuration import (
     selected_pairs,
     training_settings,
 )
+from .loss_arguments import loss_arguments
 
 SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")
-SHARED_LOSS_ARGUMENTS = {"num_classes", "num_examples", "total_epochs"}
 
 
 class ConfigurationError(Exception):
@@ -153,29 +152,12 @@ def load_validator(folder: str | Path) -> jsonschema.Draft202012Validator:
 
 
 def loss_hyperparameters(losses: str | Path) -> dict[str, dict[str, bool]]:
-    """The hyperparameters of each loss, each with whether it must be given.
-
-    Read from the constructor in each loss's file without importing it: importing torch takes longer
-    than planning the whole workflow.
-    """
-    result = {}
-    for path in sorted(Path(losses).glob("*.py")):
-        if path.stem in ("base", "framework") or path.stem.startswith("_"):
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-        constructors = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef) and node.name == "__init__"
-        ]
-        arguments = constructors[0].args if constructors else None
-        pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if arguments else ()
-        result[path.stem] = {
-            argument.arg: default is None
-            for argument, default in pairs
-            if argument.arg not in SHARED_LOSS_ARGUMENTS
-        }
-    return result
+    """The hyperparameters of each loss, each with whether it must be given."""
+    return {
+        path.stem: {name: default is None for name, default in loss_arguments(path).items()}
+        for path in sorted(Path(losses).glob("*.py"))
+        if path.stem not in ("base", "framework") and not path.stem.startswith("_")
+    }
 
 
 def check(
@@ -226,6 +208,8 @@ def check(
             known(["exhibits", name, "losses", position], method, config["methods"])
         for position, other in enumerate(exhibit.get("exhibits", [])):
             known(["exhibits", name, "exhibits", position], other, config["exhibits"])
+        for dataset in exhibit.get("sources", {}):
+            known(["exhibits", name, "sources", dataset], dataset, config["datasets"])
         if "reference" in exhibit:
             known(["exhibits", name, "reference"], exhibit["reference"], config["methods"])
     if not selected_pairs(config):

@@ -85,11 +85,11 @@ def format_published(cell: Cell | None) -> str:
     return f"{cell['published']}{spread} ({cell['published_kind']})"
 
 
-def format_difference(cell: Cell | None) -> str:
+def format_difference(cell: Cell | None, decimals: int = 1) -> str:
     """Ours minus published with a sign; empty where one of them is missing."""
     if cell is None or pd.isna(cell["published_difference"]):
         return ""
-    return format_number(cell["published_difference"], sign=True)
+    return format_number(cell["published_difference"], decimals, sign=True)
 
 
 def mark_best(cells: Sequence[Cell | None]) -> dict[int, str]:

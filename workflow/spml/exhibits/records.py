@@ -9,6 +9,7 @@ from spml.addresses import comparison_path, labels_path, observed_path, run_path
 from spml.arrays import open_arrays
 from spml.errors import UserError
 from spml.exhibits.settings import Block
+from spml.files import read_json
 from spml.labels import load_labels
 from spml.matrices import dense
 from spml.observe import load_observation
@@ -28,20 +29,16 @@ def read_comparison(settings: dict[str, Any], block: Block) -> dict[str, dict[st
     return pd.read_csv(path).set_index("method").to_dict("index")
 
 
-def unobserved_validation(block: Block, method: str) -> tuple[np.ndarray, np.ndarray]:
-    """Masks (N, C) bool over the validation rows: false negatives and true negatives.
+def read_array(block: Block, method: str, seed: int, file: str, name: str) -> np.ndarray:
+    """One array of one ``.npz`` of one run; the others, which may be large, are not read."""
+    path = run_path(block.dataset, block.protocol, method, seed) / file
+    with open_arrays(path) as arrays:
+        return arrays[name]
 
-    Both are unobserved entries, which training takes for negatives; the truth tells them apart.
-    """
-    truth = load_labels(labels_path(block.dataset)).train.truth
-    observation = load_observation(
-        observed_path(block.dataset, block.protocol, block.observation_of(method))
-    )
-    unobserved = observation.observed[observation.val] == 0
-    truth = truth[observation.val]
-    if not unobserved.any():
-        raise UserError(f"method {method} observes every entry: there is none to show")
-    return unobserved & truth, unobserved & ~truth
+
+def read_record(block: Block, method: str, seed: int) -> dict[str, Any]:
+    """The record of one run: its settings, and what became of them."""
+    return read_json(run_path(block.dataset, block.protocol, method, seed) / "run.json")
 
 
 def training_entries(block: Block, method: str) -> dict[str, np.ndarray]:
