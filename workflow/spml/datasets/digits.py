@@ -31,7 +31,8 @@ class Scans:
 def load_scans(*, test_fraction: float, seed: int) -> tuple[Scans, Scans]:
     """Return the source scans as disjoint training and test parts, divided at random."""
     # What load_digits reads. To import scikit-learn takes longer than all that is done with it.
-    source = np.loadtxt(distribution("scikit-learn").locate_file(SCANS), delimiter=",")
+    file = str(distribution("scikit-learn").locate_file(SCANS))
+    source = np.loadtxt(file, delimiter=",")
     images = source[:, :-1].reshape(-1, SCAN_SIZE, SCAN_SIZE) / 16.0
     labels = source[:, -1].astype(np.int64)
     order = np.random.default_rng(seed).permutation(len(images))
