@@ -64,6 +64,7 @@ test: $(STAMP) ## Run all tests
 bench: $(STAMP) ## Measure speed: losses, training engine
 	python tests/benchmarks/losses.py
 	python tests/benchmarks/engine.py
+	python tests/benchmarks/linear_init.py
 	python tests/benchmarks/pack.py
 
 .PHONY: lock

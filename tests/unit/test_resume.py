@@ -107,11 +107,12 @@ def arguments_of(inputs: Path, folder: Path, **machine) -> Namespace:
     )
 
 
-def train_and_send(settings, arguments, number: int, line: int) -> None:
+def train_and_send(settings, arguments, number: int, line: int, files: str) -> None:
     """Train in this process, and have it sent a signal at one of the package's lines.
 
     number: the signal. line: how many lines of the package run before, whatever thread they are of.
-    Prints nothing; the number of lines of a whole run is left beside the run.
+    files: how the names of the files begin whose lines count. Prints nothing; the number of lines
+    of a whole run is left beside the run.
     """
     torch.set_num_threads(1)
     executed = 0
@@ -127,7 +128,7 @@ def train_and_send(settings, arguments, number: int, line: int) -> None:
     def watch(frame, event, argument):
         # Reading the imports of the package takes more lines than all the rest together.
         file = frame.f_code.co_filename
-        return count if file.startswith(PACKAGE) and "sources" not in file else None
+        return count if file.startswith(files) and "sources" not in file else None
 
     threading.settrace(watch)
     sys.settrace(watch)
@@ -146,9 +147,11 @@ def start():
         patch.setenv("PYTHONPATH", str(Path(PACKAGE).parent))
         patch.setenv("OMP_NUM_THREADS", "1")
 
-        def run(settings, arguments, number: int = signal.SIGKILL, line: int = 0) -> int:
+        def run(
+            settings, arguments, number: int = signal.SIGKILL, line: int = 0, files: str = PACKAGE
+        ) -> int:
             process = context.Process(
-                target=train_and_send, args=(settings, arguments, number, line)
+                target=train_and_send, args=(settings, arguments, number, line, files)
             )
             process.start()
             process.join()
@@ -207,6 +210,34 @@ def test_sigterm_saves_and_the_same_command_goes_on(inputs, start, tmp_path):
     assert not arguments.output.exists()
     assert start(settings, arguments) == 0
     assert read_json(arguments.output / "run.json")["resumed"] == 1
+    assert outputs(tmp_path / "stopped") == outputs(tmp_path / "whole")
+
+
+def test_goes_on_within_linear_init(inputs, start, tmp_path):
+    """Asked to stop in the last but one epoch of the phase, then killed a few steps later."""
+    phase = {"epochs": 6, "batch_size": 4, "learning_rate": 0.01}
+    settings = settings_of("role", linear_init=phase)
+    counted = {"files": f"{PACKAGE}/linear_init.py"}
+    # Nothing is saved within an epoch but for the signal.
+    arguments, whole = (
+        arguments_of(inputs, tmp_path / name, checkpoint_minutes=1000)
+        for name in ("stopped", "whole")
+    )
+    assert start(settings, whole, **counted) == 0
+    lines = int((tmp_path / "whole/lines").read_text())
+    assert start(settings, arguments, signal.SIGTERM, lines * 3 // 4, **counted) == INTERRUPTED
+    stopped = torch.load(arguments.checkpoint, weights_only=True)["state"]["linear_init"]
+    assert stopped["epoch"] == 5
+    assert stopped["step"] > 0
+    # Now every step is saved.
+    arguments.machine["checkpoint_minutes"] = 0
+    assert start(settings, arguments, signal.SIGKILL, lines // 5, **counted) == -signal.SIGKILL
+    killed = torch.load(arguments.checkpoint, weights_only=True)["state"]["linear_init"]
+    assert (killed["epoch"], killed["step"]) > (stopped["epoch"], stopped["step"])
+    assert start(settings, arguments, **counted) == 0
+    record = read_json(arguments.output / "run.json")
+    assert record["resumed"] == 2
+    assert record["linear_init"] == read_json(tmp_path / "whole/run/run.json")["linear_init"]
     assert outputs(tmp_path / "stopped") == outputs(tmp_path / "whole")
 
 

@@ -35,7 +35,7 @@ from spml.errors import UserError, run_command
 from spml.files import atomic_path, write_json, write_json_lines
 from spml.interruption import termination_requests
 from spml.labels import Labels, load_labels
-from spml.linear_init import fit_head
+from spml.linear_init import HeadTrainer
 from spml.machine import Machine
 from spml.models import Classifier, build_classifier, load_backbone
 from spml.observe import Observation, load_observation
@@ -133,14 +133,19 @@ def _linear_init(
     settings: dict[str, Any],
     data: Data,
     features: Path,
-    device: torch.device,
+    state: dict[str, Any],
+    **how: Any,
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Fit the head on cached features; return its record and what the loss has learnt by then."""
+    """Fit the head on cached features; return its record and what the loss has learnt by then.
+
+    state: of the checkpoint, empty where there is none. how: the device and what else
+    :class:`HeadTrainer` wants to know about this process.
+    """
     options = settings["training"]["linear_init"]
     if settings["head"] != "linear":
         raise UserError(f"method {settings['method']}: linear_init needs the linear head")
     loss = _build_loss(settings, options["epochs"], data)
-    fit = fit_head(
+    trainer = HeadTrainer(
         classifier.head,
         loss,
         np.load(features, mmap_mode="r", allow_pickle=False),
@@ -148,12 +153,15 @@ def _linear_init(
         val_rows=data.val_rows,
         truth=data.truth,
         observed=data.observed,
+        annotated=data.annotated,
         batch_size=options["batch_size"],
         learning_rate=options["learning_rate"],
         seed=settings["seed"],
-        device=device,
+        **how,
     )
-    return asdict(fit), loss.state_dict()
+    if state:
+        trainer.load_state(state["linear_init"])
+    return asdict(trainer.run()), loss.state_dict()
 
 
 def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
@@ -173,7 +181,8 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
         minutes=machine.checkpoint_minutes,
         other=machine.other_checkpoints,
     )
-    state = checkpoint.load()
+    state = checkpoint.load() or {}
+    going_on = "classifier" in state  # in the loop, not in the phase before it
 
     # The classifier is drawn before the loss, so that every method starts from the same weights.
     torch.manual_seed(settings["seed"])
@@ -182,12 +191,21 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
     loss = _build_loss(settings, options["epochs"], data)
     advice = memory_advice(name, training.batch_size, training.precision)
     with termination_requests() as stop, advice:
-        if settings["training"]["linear_init"] is not None and state is None:
+        if settings["training"]["linear_init"] is not None and not going_on:
             checkpoint.notes["linear_init"], learnt = _linear_init(
-                classifier, settings, data, arguments.features, device
+                classifier,
+                settings,
+                data,
+                arguments.features,
+                state,
+                name=name,
+                device=device,
+                machine=machine,
+                checkpoint=checkpoint,
+                stop=stop,
             )
             loss.load_state_dict(learnt)
-        entries = _entry_record(arguments, training, data, device, going_on=state is not None)
+        entries = _entry_record(arguments, training, data, device, going_on=going_on)
         trainer = Trainer(
             classifier,
             loss,
@@ -199,7 +217,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
             entries=entries,
             stop=stop,
         )
-        if state is not None:
+        if going_on:
             trainer.load_state(state)
         result = trainer.run()
     _save(result, arguments.output)
