@@ -340,3 +340,12 @@ def test_full_disk_is_told_from_what_torch_says_about_it(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="could not be written: No space left on device"):
         Checkpoint(tmp_path / "seed0.pt", {}).save({}, wait=True)
     assert [(f.name, f.read_bytes()) for f in tmp_path.iterdir()] == [("seed0.pt", b"before")]
+
+
+def test_state_that_no_memory_holds_is_refused_at_the_start(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr("spml.train.device_memory", lambda device: 95)  # of 24 x 4 bytes
+    refusal = r"method ll_cp keeps .* about 24 examples of 4 classes, but .*; use one with more"
+    with pytest.raises(UserError, match=refusal):
+        train(settings_of("ll_cp"), arguments_of(inputs, tmp_path))
+    monkeypatch.setattr("spml.train.device_memory", lambda device: 96)
+    train(settings_of("ll_cp"), arguments_of(inputs, tmp_path))

@@ -28,7 +28,7 @@ import torch
 from spml import losses
 from spml.allocator import keep_freed_memory
 from spml.checkpoint import Checkpoint, save_tensors
-from spml.devices import claim_device, memory_advice
+from spml.devices import claim_device, device_memory, memory_advice
 from spml.engine import Data, Result, Settings, Trainer
 from spml.entries import EntryRecord
 from spml.errors import UserError, run_command
@@ -59,17 +59,30 @@ def _check_inputs(labels: Labels, observation: Observation, images: PackedImages
             raise UserError(f"{packed} packed {split} images but {rows} rows of labels")
 
 
-def _build_loss(settings: dict[str, Any], total_epochs: int, data: Data) -> losses.Loss:
+def _build_loss(
+    settings: dict[str, Any], total_epochs: int, data: Data, device: torch.device
+) -> losses.Loss:
+    examples, classes = len(data.train_rows), data.truth.shape[1]
     try:
-        return losses.build(
+        loss = losses.build(
             settings["loss"],
-            num_classes=data.truth.shape[1],
-            num_examples=len(data.train_rows),
+            num_classes=classes,
+            num_examples=examples,
             total_epochs=total_epochs,
             **settings["hyperparameters"],
         )
     except ValueError as error:
         raise UserError(f"method {settings['method']}: {error}") from error
+    # Checkpoints pass through the memory of the computer.
+    memory = min(device_memory(device), device_memory(torch.device("cpu")))
+    state = sum(value.nbytes for value in loss.state_dict().values())
+    if state > memory:
+        raise UserError(
+            f"method {settings['method']} keeps {state / 1e9:.1f} GB about {examples} examples of "
+            f"{classes} classes, but the device or the computer has {memory / 1e9:.1f} GB; use one "
+            "with more memory"
+        )
+    return loss
 
 
 def _save(result: Result, directory: Path) -> None:
@@ -144,7 +157,7 @@ def _linear_init(
     options = settings["training"]["linear_init"]
     if settings["head"] != "linear":
         raise UserError(f"method {settings['method']}: linear_init needs the linear head")
-    loss = _build_loss(settings, options["epochs"], data)
+    loss = _build_loss(settings, options["epochs"], data, how["device"])
     trainer = HeadTrainer(
         classifier.head,
         loss,
@@ -188,7 +201,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
     torch.manual_seed(settings["seed"])
     classifier = build_classifier(settings["architecture"], data.truth.shape[1], settings["head"])
     load_backbone(classifier, arguments.backbone)
-    loss = _build_loss(settings, options["epochs"], data)
+    loss = _build_loss(settings, options["epochs"], data, device)
     advice = memory_advice(name, training.batch_size, training.precision)
     with termination_requests() as stop, advice:
         if settings["training"]["linear_init"] is not None and not going_on:
