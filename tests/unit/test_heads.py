@@ -56,9 +56,10 @@ def test_features_are_the_pooled_map_of_the_backbone():
     torch.manual_seed(0)
     classifier = build_classifier("digit_network", CLASSES)
     images = np.random.default_rng(0).integers(0, 256, (70, 16, 16, 1)).astype(np.uint8)
-    features = extract_features(
+    batches = extract_features(
         classifier.backbone, images, mean=[0.1], deviation=[0.2], device=torch.device("cpu")
     )
+    features = np.concatenate(list(batches))
     classifier.eval()
     inputs = normalise(torch.from_numpy(images).permute(0, 3, 1, 2), [0.1], [0.2])
     with torch.no_grad():
