@@ -1,4 +1,4 @@
-"""Runs that are killed, asked to stop, or find a checkpoint that is not theirs."""
+"""Runs that are killed, asked to stop, repeated, or find a checkpoint that is not theirs."""
 
 import contextlib
 import errno
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from spml import evaluate
 from spml.checkpoint import Checkpoint, differences
 from spml.errors import INTERRUPTED, UserError, run_command
 from spml.files import read_json
@@ -349,3 +350,29 @@ def test_state_that_no_memory_holds_is_refused_at_the_start(inputs, tmp_path, mo
         train(settings_of("ll_cp"), arguments_of(inputs, tmp_path))
     monkeypatch.setattr("spml.train.device_memory", lambda device: 96)
     train(settings_of("ll_cp"), arguments_of(inputs, tmp_path))
+
+
+def test_metrics_are_the_same_whoever_reads_the_images(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    files = []
+    for workers in (0, 1, 4):
+        arguments = arguments_of(inputs, tmp_path, workers=workers, resident_megabytes=0)
+        try:
+            train(settings_of("ll_cp", deterministic=True), arguments)
+        finally:
+            torch.use_deterministic_algorithms(False)
+        written = {name: str(arguments.output / name) for name in (*OUTPUTS[:2], "metrics.json")}
+        command = {
+            "history": written["history.jsonl"],
+            "predictions": written["predictions.npz"],
+            "labels": str(inputs / "labels.npz"),
+            "observed": str(inputs / "observed.npz"),
+            "selection": "clean",
+            "output": written["metrics.json"],
+        }
+        flags = [word for name, value in command.items() for word in (f"--{name}", value)]
+        monkeypatch.setattr(sys, "argv", ["evaluate", *flags])
+        evaluate.main()
+        files.append(outputs(tmp_path) | {"metrics": Path(written["metrics.json"]).read_bytes()})
+    assert read_json(arguments.output / "run.json")["deterministic"] is True
+    assert files[0] == files[1] == files[2]
