@@ -382,6 +382,11 @@ def drawn_on(exhibit):
     return configuration.drawn_on(config, exhibit)
 
 
+def data_of(*exhibits):
+    """The data of some exhibits."""
+    return [exhibit_file(exhibit, ".csv") for exhibit in exhibits]
+
+
 def report_settings():
     """What the report shows, and the configuration that it prints."""
     return as_json(configuration.report_settings(config))

@@ -480,3 +480,41 @@ use rule gr_class_counts as extra_cost with:
         directory=subpath(output.caption, parent=True),
     message:
         "Write the table of time, memory and energy"
+
+
+use rule gr_class_counts as extra_reproduction_summary with:
+    input:
+        code=sources("spml.exhibits.extra_reproduction_summary"),
+        published=[published_numbers(name) for name in drawn_on("extra_reproduction_summary")],
+        data=data_of(*drawn_on("extra_reproduction_summary")),
+    output:
+        **table_files("extra_reproduction_summary"),
+    log:
+        "<logs>/exhibits/extra_reproduction_summary.log",
+    benchmark:
+        "<benchmarks>/exhibits/extra_reproduction_summary.jsonl"
+    params:
+        module="spml.exhibits.extra_reproduction_summary",
+        settings=exhibit_settings("extra_reproduction_summary"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the summary of what was reproduced"
+
+
+use rule gr_class_counts as extra_claims with:
+    input:
+        code=sources("spml.exhibits.extra_claims"),
+        resamples=comparisons(*drawn_on("extra_claims"), suffix=".npz"),
+        data=data_of(*drawn_on("extra_claims")),
+    output:
+        **table_files("extra_claims"),
+    log:
+        "<logs>/exhibits/extra_claims.log",
+    benchmark:
+        "<benchmarks>/exhibits/extra_claims.jsonl"
+    params:
+        module="spml.exhibits.extra_claims",
+        settings=exhibit_settings("extra_claims"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of claims"

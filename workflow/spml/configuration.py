@@ -243,6 +243,7 @@ def _drawn_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
             for other in others
         ],
         "titles": {name: resolve_method(config, name, None)["title"] for name in methods},
+        "dataset_titles": {name: item["title"] for name, item in config["datasets"].items()},
     }
 
 
@@ -255,11 +256,15 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
     definition = config["exhibits"][exhibit]
     methods = exhibit_methods(config, exhibit)
     paper, _, name = exhibit.partition("_")
+    drawn = _drawn_settings(config, exhibit) if "exhibits" in definition else {}
     hidden = ("methods", "losses", "datasets", "protocols")
     blocks = []
     for dataset, protocol in exhibit_pairs(config, exhibit):
         observation = config["protocols"][protocol]["observation"]
-        others = {method: observation_of(config, protocol, method) for method in methods}
+        others = {
+            method: observation_of(config, protocol, method)
+            for method in (*methods, *drawn.get("titles", ()))
+        }
         blocks.append(
             {
                 "dataset": dataset,
@@ -280,7 +285,6 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
                 ),
             }
         )
-    drawn = _drawn_settings(config, exhibit) if "exhibits" in definition else {}
     return {
         **{key: value for key, value in definition.items() if key not in hidden},
         **drawn,

@@ -16,8 +16,9 @@ from spml.exhibits.tables import NOTHING, format_mean, format_number, rank_marks
 from spml.published import KINDS, Published, PublishedError, find, read_published
 
 PUBLISHED_COLUMNS = [
-    *("published", "published_std", "published_kind", "published_protocol"),
-    *("published_source", "published_note", "published_difference"),
+    *("published", "published_std", "published_kind", "published_method", "published_protocol"),
+    *("published_metric", "published_source", "published_note", "published_difference"),
+    "published_uncertainty",
 ]
 
 Cell = Mapping[str, Any]  # a row of an exhibit's data
@@ -38,16 +39,37 @@ def own_columns(collected: pd.DataFrame, block: Block, method: str, metric: str)
     return {"seeds": len(values), "map_mean": values.mean(), "map_std": values.std(ddof=1)}
 
 
+def _uncertainty(deviation: float | None, number: Published) -> float | None:
+    """Two standard deviations of a difference between two runs, ours and the published one.
+
+    Where only one of the deviations is known, the other is taken to be as large. Half a unit of the
+    last printed digit comes on top. None where neither is known.
+    """
+    known = [float(number.std)] if number.std else []
+    if deviation is not None and not pd.isna(deviation):
+        known.append(deviation)
+    if not known:
+        return None
+    digits = len(number.value.partition(".")[2])
+    squares = [value**2 for value in known]
+    return float(2 * (2 * sum(squares) / len(squares)) ** 0.5 + 0.5 * 10**-digits)
+
+
 def published_columns(
     numbers: Sequence[Published],
     mean: float,
+    deviation: float | None,
     *,
     method: str,
     dataset: str,
     metric: str,
     protocol: str | None = None,
 ) -> dict[str, Any]:
-    """The published number of a cell and the difference of our ``mean`` to it; None without one."""
+    """The published number of a cell, the difference of ours to it and what may be chance in that.
+
+    mean, deviation: ours over seeds; a deviation of 0 says that our number is exact, None or NaN
+    that it is not known. Each column is None where there is no published number.
+    """
     try:
         number = find(numbers, method=method, dataset=dataset, metric=metric, protocol=protocol)
     except PublishedError as error:
@@ -58,10 +80,13 @@ def published_columns(
         "published": number.value,
         "published_std": number.std,
         "published_kind": number.kind,
+        "published_method": number.method,
         "published_protocol": number.protocol,
+        "published_metric": number.metric,
         "published_source": number.source,
         "published_note": number.note,
         "published_difference": mean - float(number.value),
+        "published_uncertainty": _uncertainty(deviation, number),
     }
 
 

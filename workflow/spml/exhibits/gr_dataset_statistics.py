@@ -72,7 +72,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     for block in blocks(settings):
         for name, value in statistics(block).items():
             published = published_columns(
-                numbers, value, method="", dataset=block.dataset, metric=name
+                numbers, value, 0.0, method="", dataset=block.dataset, metric=name
             )
             rows.append(block_columns(block, statistic=name, value=value, **published))
     return pd.DataFrame(rows)

@@ -61,7 +61,12 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
             own = own_columns(collected, block, method, "test_map")
             difference = differences.get(method, {})
             published = published_columns(
-                numbers, own["map_mean"], method=method, dataset=block.dataset, metric="test_map"
+                numbers,
+                own["map_mean"],
+                own["map_std"],
+                method=method,
+                dataset=block.dataset,
+                metric="test_map",
             )
             row = block_columns(
                 block,

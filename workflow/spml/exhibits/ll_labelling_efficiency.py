@@ -71,6 +71,7 @@ def _own_points(
             "labels": labels,
             "seeds": len(values),
             "mean": values.mean(),
+            "std": values.std(ddof=1),
             "low": values.min(),
             "high": values.max(),
         }
@@ -98,11 +99,12 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                         "images": round(share * points[most]["images"]),
                         "labels": round(share * points[most]["labels"]),
                         "seeds": 0,
-                        **dict.fromkeys(("mean", "low", "high"), np.nan),
+                        **dict.fromkeys(("mean", "std", "low", "high"), np.nan),
                     }
                 published = published_columns(
                     numbers,
                     point["mean"],
+                    point["std"],
                     method=base,
                     dataset=block.dataset,
                     metric=METRIC.format(percent),

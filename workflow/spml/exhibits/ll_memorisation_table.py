@@ -103,6 +103,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                             **published_columns(
                                 numbers,
                                 shares.mean(),
+                                shares.std(ddof=1),
                                 method=method.removesuffix("_recorded"),
                                 dataset=block.dataset,
                                 metric=f"{phase}_{kind}",

@@ -44,6 +44,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
             published = published_columns(
                 numbers,
                 own["map_mean"],
+                own["map_std"],
                 method=method,
                 dataset=block.dataset,
                 metric="test_map",

@@ -53,6 +53,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
             published = published_columns(
                 numbers,
                 values["accuracy_mean"],
+                values["accuracy_std"],
                 method=method,
                 dataset=block.dataset,
                 metric="pointing_game",

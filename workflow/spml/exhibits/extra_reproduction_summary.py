@@ -1,0 +1,138 @@
+"""How much of the published numbers was run, and how much of that came out alike."""
+
+from typing import Any
+
+import pandas as pd
+
+from spml.addresses import exhibit_path, published_path, split_key
+from spml.errors import UserError, run_command
+from spml.exhibits.settings import join_words
+from spml.exhibits.table import make_table
+from spml.exhibits.tables import NOTHING, format_number
+from spml.markdown import Table
+from spml.published import PublishedError, read_published
+
+CELL = ["method", "dataset", "protocol", "metric"]
+COLUMNS = [
+    *("exhibit", *CELL, "value", "std", "kind", "ours", "difference", "uncertainty", "verdict"),
+    "source",
+]
+WITHIN, OUTSIDE, UNKNOWN, NOT_RUN = "within", "outside", "uncertainty unknown", "not run"
+
+
+def _published(exhibit: str) -> pd.DataFrame:
+    """The published numbers of an exhibit, a row each."""
+    try:
+        numbers = read_published(published_path(*split_key(exhibit)))
+    except PublishedError as error:
+        raise UserError(str(error)) from error
+    return pd.DataFrame([number._asdict() for number in numbers])
+
+
+def _verdict(row: Any) -> str:
+    if pd.isna(row["difference"]):
+        return NOT_RUN
+    if pd.isna(row["uncertainty"]):
+        return UNKNOWN
+    return WITHIN if abs(row["difference"]) <= row["uncertainty"] else OUTSIDE
+
+
+def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
+    """One row a published number: ours, the difference, what may be chance in it, and a verdict."""
+    frames = []
+    for exhibit in settings["exhibits"]:
+        data = pd.read_csv(exhibit_path(exhibit["key"], ".csv"), dtype={"published": "str"})
+        shown = data.dropna(subset="published_difference").rename(
+            columns={f"published_{name}": name for name in (*CELL, "difference", "uncertainty")}
+        )
+        shown = shown.loc[:, ~shown.columns.duplicated(keep="last")]
+        shown[CELL] = shown[CELL].fillna("")
+        numbers = _published(exhibit["key"]).merge(
+            shown[[*CELL, "difference", "uncertainty"]], on=CELL, how="left"
+        )
+        frames.append(numbers.assign(exhibit=exhibit["key"]))
+    table = pd.concat(frames, ignore_index=True)
+    table["ours"] = table["value"].astype(float) + table["difference"]
+    table["verdict"] = table.apply(_verdict, axis=1)
+    return table[COLUMNS]
+
+
+def _coverage(frame: pd.DataFrame, settings: dict[str, Any]) -> Table:
+    """A row an exhibit and dataset: how many numbers are published, were run, came out alike."""
+    titles = {exhibit["key"]: exhibit["title"] for exhibit in settings["exhibits"]}
+    rows = []
+    for (exhibit, dataset), group in frame.groupby(["exhibit", "dataset"], sort=False):
+        counts = group["verdict"].value_counts()
+        done = len(group) - counts.get(NOT_RUN, 0)
+        mean = group["difference"].mean()
+        row = [titles[exhibit], settings["dataset_titles"].get(dataset, dataset), str(len(group))]
+        row += [str(done), *(str(counts.get(word, 0)) for word in (WITHIN, OUTSIDE, UNKNOWN))]
+        row.append(format_number(mean, sign=True) if done else NOTHING)
+        rows.append(row)
+    header = ["Exhibit", "Dataset", "Published", "Run", "Within", "Outside", "Uncertainty unknown"]
+    return Table([*header, "Mean difference"], rows, "Coverage")
+
+
+def _cells(frame: pd.DataFrame, settings: dict[str, Any]) -> Table:
+    """A row a published number that was run."""
+    titles = {exhibit["key"]: exhibit["title"] for exhibit in settings["exhibits"]}
+    rows = []
+    for row in frame[frame["verdict"] != NOT_RUN].to_dict("records"):
+        spread = f" ± {row['std']}" if row["std"] else ""
+        known = not pd.isna(row["uncertainty"])
+        rows.append(
+            [
+                titles[row["exhibit"]],
+                settings["dataset_titles"].get(row["dataset"], row["dataset"]),
+                settings["titles"].get(row["method"], row["method"]),
+                row["metric"],
+                f"{row['value']}{spread} ({row['kind']})",
+                format_number(row["ours"]),
+                format_number(row["difference"], sign=True),
+                format_number(row["uncertainty"]) if known else NOTHING,
+                row["verdict"],
+            ]
+        )
+    header = ["Exhibit", "Dataset", "Method", "Metric", "Published", "Ours", "Difference"]
+    return Table([*header, "Uncertainty", "Verdict"], rows, "Numbers that were run")
+
+
+def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
+    """What was covered and, where anything was, each number."""
+    tables = [_coverage(frame, settings)]
+    if (frame["verdict"] != NOT_RUN).any():
+        tables.append(_cells(frame, settings))
+    return tables
+
+
+def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """How many numbers were reproduced, and what that means."""
+    counts = frame["verdict"].value_counts()
+    done = len(frame) - counts.get(NOT_RUN, 0)
+    ran = join_words(dict.fromkeys(block["dataset_title"] for block in settings["blocks"]))
+    text = (
+        f"Of {len(frame)} published numbers of the exhibits shown, {done} were run here "
+        f"(datasets: {ran}): {counts.get(WITHIN, 0)} within the combined uncertainty, "
+        f"{counts.get(OUTSIDE, 0)} outside it, {counts.get(UNKNOWN, 0)} of unknown uncertainty. "
+    )
+    if not done:
+        text += "Nobody has published numbers for what was run. "
+    return text + (
+        "Within: ours and the published number differ by no more than two standard deviations of a "
+        "difference between two runs, from the deviations over seeds of both (of one, where only "
+        "one is known), and half a unit of the last printed digit."
+    )
+
+
+def main() -> None:
+    make_table(
+        "spml.exhibits.extra_reproduction_summary",
+        __doc__,
+        tabulate=tabulate,
+        layout=layout,
+        caption=caption,
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)
