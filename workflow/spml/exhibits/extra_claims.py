@@ -21,6 +21,10 @@ from spml.markdown import Table
 from spml.papers import PAPERS
 
 LARGE_LOSS = ("ll_r", "ll_ct", "ll_cp")
+COLUMNS = [
+    *("number", "paper", "claim", "statistic", "dataset", "protocol", "place", "evidence"),
+    "verdict",
+]
 SUPPORTED, NOT_SUPPORTED, NOT_RUN = "supported", "not supported", "not run"
 
 
@@ -299,7 +303,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
             rows.append({**columns, **place, "evidence": item.text, "verdict": verdict})
         if not evidence:
             rows.append({**columns, "verdict": NOT_RUN})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def overall(verdicts: Sequence[str]) -> str:
@@ -332,9 +336,10 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     counts = join_words(
         f"{(verdicts == word).sum()} {word}" for word in (SUPPORTED, NOT_SUPPORTED, NOT_RUN)
     )
-    places = join_words(frame["place"].dropna().unique())
+    places = frame["place"].dropna().unique()
+    ran = f"the runs on {join_words(places)}" if len(places) else "no runs"
     return (
-        f"Claims of the two papers and what the runs on {places} say to them: {counts}. A claim is "
+        f"Claims of the two papers and what {ran} say to them: {counts}. A claim is "
         "supported where its statistic bears it out on every dataset and protocol that was run; "
         "where an interval is given, all of it has to. Intervals are paired bootstraps over seeds "
         "and test images."
