@@ -65,9 +65,11 @@ test: $(STAMP) ## Run all tests
 	python -m pytest -n 2 --dist worksteal tests
 
 .PHONY: bench
-bench: $(STAMP) ## Measure speed: losses, training engine
+bench: $(STAMP) ## Measure speed: losses, training, metrics, packing
 	python tests/benchmarks/losses.py
 	python tests/benchmarks/engine.py
+	python tests/benchmarks/linear_init.py
+	python tests/benchmarks/metrics.py
 	python tests/benchmarks/pack.py
 
 .PHONY: lock

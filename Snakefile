@@ -9,6 +9,7 @@ min_version("9.27")
 configfile: "config/datasets.yaml"
 configfile: "config/protocols.yaml"
 configfile: "config/methods.yaml"
+configfile: "config/sweeps.yaml"
 configfile: "config/exhibits.yaml"
 configfile: "config/config.yaml"
 
@@ -39,8 +40,10 @@ include: "workflow/rules/observe.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/localise.smk"
 include: "workflow/rules/describe.smk"
 include: "workflow/rules/collect.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/exhibits.smk"
 include: "workflow/rules/report.smk"
 

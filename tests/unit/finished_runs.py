@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import yaml
-from spml.addresses import labels_path, observed_path, run_path
+from spml.addresses import comparison_path, labels_path, observed_path, run_path
+from spml.compare import compare, resample
+from spml.configuration import Run, compared_pairs, comparison_settings, observation_of
 from spml.evaluate import measure
 from spml.files import write_json, write_json_lines
 from spml.labels import Labels, Split, save_labels
-from spml.observe import Observation, draw_observed, save_observation
+from spml.observe import Observation, draw_observed, save_observation, thin_out
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("cat", "dog & co", "bird")
@@ -26,6 +28,17 @@ EXHIBITS = (
 )
 STEPS_PER_EPOCH = 20
 EPOCHS = 3
+TRAINING = {
+    "epochs": EPOCHS,
+    "batch_size": 2,
+    "optimizer": "adam",
+    "learning_rate": 0.00001,
+    "head_learning_rate_multiplier": 10,
+    "momentum": 0.9,
+    "weight_decay": 0,
+    "early_stop_gap": None,
+    "linear_init": None,
+}
 
 
 def configuration(
@@ -35,8 +48,14 @@ def configuration(
     methods: tuple[str, ...] = ("bce", "an", "gr"),
     seeds: tuple[int, ...] = (0, 1, 2),
 ) -> dict[str, Any]:
-    """A merged configuration that selects these; exhibits are defined as in the project."""
+    """A merged configuration that selects these; exhibits are defined as in the project.
+
+    Only on which datasets and with which seeds they are shown is left to the selection.
+    """
     exhibits = yaml.safe_load((ROOT / "config/exhibits.yaml").read_text())
+    for definition in exhibits["exhibits"].values():
+        for key in ("datasets", "protocols", "seeds"):
+            definition.pop(key, None)
     return {
         "select": {
             "datasets": list(datasets),
@@ -64,7 +83,10 @@ def configuration(
             "an": {"title": "AN", "loss": "an"},
             "gr": {"title": "GR_1 <x>", "loss": "gr"},
         },
-        "exhibits": exhibits["exhibits"],
+        "exhibits": {
+            name: {key: value for key, value in definition.items() if key != "datasets"}
+            for name, definition in exhibits["exhibits"].items()
+        },
     }
 
 
@@ -95,15 +117,26 @@ def write_results(config: dict[str, Any], groups: Sequence[np.ndarray] = ()) -> 
         train, val = np.sort(rows[:40]), np.sort(rows[40:])
         for protocol in select["protocols"]:
             for name, definition in config["observations"].items():
-                observed = draw_observed(labels.train.truth, **definition)
+                draw = {key: definition[key] for key in ("positives", "negatives", "seed")}
+                observed = draw_observed(labels.train.truth, **draw)
+                kept = thin_out(train, fraction=definition.get("fraction", 1.0))
                 save_observation(
-                    observed_path(dataset, protocol, name), Observation(train, val, observed)
+                    observed_path(dataset, protocol, name), Observation(kept, val, observed)
                 )
             for place, method in enumerate(select["methods"]):
                 for seed in select["seeds"]:
                     folder = run_path(dataset, protocol, method, seed)
                     _write_run(folder, labels, val, 1.0 - 0.1 * place, random, groups)
-                    _write_record(folder, dataset, protocol, method, seed)
+                    _write_record(folder, config, Run(dataset, protocol, method, seed))
+
+
+def write_comparisons(config: dict[str, Any], key: str) -> None:
+    """Compare the methods of an exhibit on each block, as its rule does."""
+    for pair in compared_pairs(config, key):
+        settings = comparison_settings(config, key, **pair)
+        path = comparison_path(key, **pair)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        compare(settings, resample(settings)).to_csv(path, index=False)
 
 
 def _write_run(
@@ -144,26 +177,28 @@ def _write_run(
     )
 
 
-def _write_record(folder: Path, dataset: str, protocol: str, method: str, seed: int) -> None:
+def _write_record(folder: Path, config: dict[str, Any], run: Run) -> None:
+    method = config["methods"][run.method]
     write_json(
         folder / "run.json",
         {
             "settings": {
-                "dataset": dataset,
-                "protocol": protocol,
-                "method": method,
-                "seed": seed,
-                "loss": method,
-                "hyperparameters": {},
+                **run._asdict(),
+                "loss": method["loss"],
+                "hyperparameters": method.get("hyperparameters", {}),
+                "head": "linear",
+                "observation": observation_of(config, run.protocol, run.method),
+                "training": {**TRAINING, **method.get("training", {})},
             },
+            "selected_epoch": 2 + run.seed % 2,
             "git_commit": "0123456789abcdef",
-            "git_dirty": seed > 0,
+            "git_dirty": run.seed > 0,
             "versions": {"python": "3.12.1", "torch": "2.11.0"},
             "device": "cpu",
             "peak_device_memory_mb": 0,
         },
     )
     write_json_lines(
-        Path("results/benchmarks/train", dataset, protocol, method, f"seed{seed}.jsonl"),
-        [{"s": 10.0 + seed, "cpu_time": 8.0 + seed, "max_rss": 600.0 + seed}],
+        Path("results/benchmarks/train", *run[:3], f"seed{run.seed}.jsonl"),
+        [{"s": 10.0 + run.seed, "cpu_time": 8.0 + run.seed, "max_rss": 600.0 + run.seed}],
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from finished_runs import configuration, write_results
+from finished_runs import configuration, write_comparisons, write_results
 from spml import collect
 from spml.addresses import exhibit_path, run_path, table_path
 from spml.configuration import compact_json, exhibit_settings
@@ -21,6 +21,7 @@ def make(key, config, monkeypatch):
     """Run collect and the exhibit as their rules do; return its data and tables."""
     settings = json.dumps(json.loads(compact_json(exhibit_settings(config, key))))
     paper, name = key.split("_", 1)
+    write_comparisons(config, key)
     for module, *arguments in (
         ("spml.collect", "--output", str(table_path(paper, name))),
         (f"spml.exhibits.{key}", "--output-directory", str(exhibit_path(key, "").parent)),

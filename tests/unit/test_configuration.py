@@ -1,18 +1,17 @@
 import copy
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import yaml
 from snakemake.utils import update_config
 from spml import losses
 from spml.configuration import (
-    ConfigurationError,
-    check,
     compact_json,
     exhibit_pairs,
     exhibit_runs,
-    loss_hyperparameters,
     observation_of,
+    recorded_methods,
     report_settings,
     reported_runs,
     resolve_method,
@@ -20,9 +19,11 @@ from spml.configuration import (
     shown_exhibits,
     training_settings,
 )
+from spml.configuration_checks import ConfigurationError, check, loss_hyperparameters
 
 FILES = [
-    f"config/{name}.yaml" for name in ("datasets", "protocols", "methods", "exhibits", "config")
+    f"config/{name}.yaml"
+    for name in ("datasets", "protocols", "methods", "sweeps", "exhibits", "config")
 ]
 
 
@@ -30,7 +31,7 @@ def merged() -> dict:
     result: dict = {}
     for path in FILES:
         with open(path) as file:
-            result |= yaml.safe_load(file)
+            update_config(result, yaml.safe_load(file))
     return result
 
 
@@ -216,9 +217,12 @@ def test_overlays_select_what_exists(overlays):
     assert verdict(overlaid(*overlays)) == ""
 
 
-def test_all_methods_means_all_methods(config):
-    with open("config/all_methods.yaml") as file:
-        assert yaml.safe_load(file)["select"]["methods"] == list(config["methods"])
+def test_all_methods_means_all_methods():
+    selected, defined = (
+        yaml.safe_load(Path(f"config/{name}.yaml").read_text())
+        for name in ("all_methods", "methods")
+    )
+    assert selected["select"]["methods"] == list(defined["methods"])
 
 
 # --- the papers' grid -----------------------------------------------------------------------------
@@ -318,12 +322,19 @@ def test_exhibit_shows_those_of_its_protocols_that_are_selected(config):
 def test_grid_has_the_runs_that_its_tables_need():
     config = overlaid("paper")
     runs = Counter((run.dataset, run.protocol) for run in reported_runs(config))
-    # 17 methods of GR's table, 9 of LL's on each dataset and 7 on OpenImages, with 3 seeds.
+    # 17 methods of GR's table and 10 variants of its ablation, 9 of LL's table on each dataset and 7
+    # on OpenImages, with 3 seeds. GR's curves have 10 more points, on VOC. LL's figures: delta_rel
+    # of 3 methods at 5 values and AN recorded, on VOC and COCO; 5 methods at 9 tenths of COCO's
+    # images; and pictures of one run on each of the two.
+    figures = {"voc": 16 * 3 + 1, "coco": (16 + 5 * 9) * 3 + 1}
     expected = {("openimages", "ll_openimages"): 7 * 3}
     for dataset in FOUR:
+        gr = 17 + 10 + (10 if dataset == "voc" else 0)
         expected |= {
-            (dataset, "gr"): 17 * 3, (dataset, "ll"): 9 * 3, (dataset, "ll_linear_init"): 9 * 3
-        }  # fmt: skip
+            (dataset, "gr"): gr * 3,
+            (dataset, "ll"): 9 * 3 + figures.get(dataset, 0),
+            (dataset, "ll_linear_init"): 9 * 3,
+        }
     assert runs == expected
 
 
@@ -331,9 +342,43 @@ def test_exhibits_of_which_nothing_is_selected_are_left_out():
     config = overlaid("paper")
     config["select"]["datasets"] = ["voc"]
     assert verdict(config) == ""
-    assert shown_exhibits(config) == ["gr_main_table", "ll_partial_labels"]
+    left_out = set(config["select"]["exhibits"]) - set(shown_exhibits(config))
+    assert left_out == {"ll_openimages", "ll_labelling_efficiency"}
     assert list(report_settings(config)["configuration"]["protocols"]) == [
         "gr", "ll", "ll_linear_init",
     ]  # fmt: skip
     config["select"]["protocols"] = ["gr"]
-    assert shown_exhibits(config) == ["gr_main_table"]
+    shown = shown_exhibits(config)
+    assert not [name for name in shown if name.startswith("ll_")]
+    config["select"]["datasets"] = ["cub"]
+    figures = {"gr_hyperparameter_curves", "gr_separation", "gr_false_negative_rate"}
+    assert figures <= set(shown)
+    assert not figures & set(shown_exhibits(config))
+
+
+# --- recorded runs --------------------------------------------------------------------------------
+
+
+def test_methods_are_recorded_by_what_they_resolve_to(config):
+    assert recorded_methods(config) == ["an_recorded", "ll_ct_recorded"]
+    config["methods"]["child"] = {"title": "Child", "extends": "an_recorded"}
+    config["methods"]["not"] = {**config["methods"]["child"], "training": {"record_entries": False}}
+    assert recorded_methods(config) == ["an_recorded", "ll_ct_recorded", "child"]
+    assert verdict(config) == ""
+
+
+@pytest.mark.parametrize(
+    ("place", "guilty"),
+    [
+        (("protocols", "demo", "training"), "bce"),
+        (("methods", "gr", "datasets", "digits", "training"), "gr"),
+        (("methods", "ll_r", "protocols", "demo", "training"), "ll_r"),
+    ],
+)
+def test_recording_in_some_places_only_is_refused(config, place, guilty):
+    """Outputs of a rule must follow from the name of the method."""
+    where = config
+    for key in place:
+        where = where.setdefault(key, {})
+    where["record_entries"] = True
+    assert f"methods.{guilty}.training.record_entries must hold everywhere" in verdict(config)

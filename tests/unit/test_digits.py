@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import yaml
+from sklearn.datasets import load_digits
 from spml.datasets import digits
 from spml.labels import load_labels, save_labels
 
@@ -11,6 +12,17 @@ with open("config/datasets.yaml") as file:
 @pytest.fixture(scope="module")
 def composed():
     return digits.compose(**SETTINGS)
+
+
+def test_scans_are_those_of_scikit_learn():
+    source = load_digits()
+    train, test = digits.load_scans(test_fraction=0.35, seed=1200)
+    order = np.random.default_rng(1200).permutation(len(source.target))
+    images = np.concatenate((test.images, train.images)) * 16
+    labels = np.concatenate((test.labels, train.labels))
+    assert (images == source.images[order]).all()
+    assert (labels == source.target[order]).all()
+    assert labels.dtype == source.target.dtype
 
 
 def test_no_scan_is_in_both_parts():

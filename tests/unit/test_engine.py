@@ -163,7 +163,7 @@ def test_selects_the_first_of_equal_epochs_and_by_the_chosen_labels():
     assert select_epoch(history, "observed") == 1
 
 
-def test_frozen_epochs_change_the_head_alone():
+def test_frozen_epochs_change_the_head_alone(monkeypatch):
     gr = {
         "beta": [0, 2, -2, -2],
         "alpha": [0.5, 2, 0.8, 0.5],
@@ -172,24 +172,20 @@ def test_frozen_epochs_change_the_head_alone():
         "linear_init": 1,
     }
     trainer = make_trainer("gr", hyperparameters=gr, epochs=2)
-    weights = {k: v.clone() for k, v in trainer.classifier.named_parameters()}
-    trainer._train_epoch(1, _silent())
-    changed = {
-        k for k, v in trainer.classifier.named_parameters() if not torch.equal(v, weights[k])
-    }
-    assert changed == {"head.weight", "head.bias"}
-    trainer.step = 0
-    trainer._train_epoch(2, _silent())
-    changed = {
-        k for k, v in trainer.classifier.named_parameters() if not torch.equal(v, weights[k])
-    }
-    assert any(name.startswith("backbone") for name in changed)
+    parameters = dict(trainer.classifier.named_parameters())
+    weights = {name: value.detach().clone() for name, value in parameters.items()}
+    changed = {}
 
+    def note(epoch, predict):
+        """What the loop calls when an epoch has ended."""
+        changed[epoch] = {
+            name for name in weights if not torch.equal(parameters[name], weights[name])
+        }
 
-def _silent():
-    from tqdm import tqdm
-
-    return tqdm(disable=True)
+    monkeypatch.setattr(trainer.loss, "after_epoch", note)
+    trainer.run()
+    assert changed[1] == {"head.weight", "head.bias"}
+    assert changed[2] == set(weights)
 
 
 def test_head_and_loss_parameters_have_their_own_rates():
@@ -361,11 +357,11 @@ def test_a_step_reads_nothing_from_the_device(name):
 
 def test_entries_are_recorded_as_they_cost_when_they_were_trained_on(tmp_path):
     data = make_data()
-    record = EntryRecord(tmp_path / "grows", (2, 45, CLASSES), torch.device("cpu"), going_on=False)
+    record = EntryRecord(tmp_path / "run.pt", (45, CLASSES), torch.device("cpu"), going_on=False)
     trainer = make_trainer(data=data, epochs=2, batch_size=45)
     trainer.entries = record
     result = trainer.run()
-    record.finish(2, tmp_path / "entries.npy")
+    record.finish(2, tmp_path)
     entries = np.load(tmp_path / "entries.npy").astype(np.float64)
     assert entries.shape == (2, 45, CLASSES)
     # With one step an epoch, the trace holds their means over true negatives and over missed ones.
@@ -375,11 +371,46 @@ def test_entries_are_recorded_as_they_cost_when_they_were_trained_on(tmp_path):
         for name, chosen in (("true", ~truth), ("false", truth & (observed != 1))):
             mean = trace[f"{name}_negative_loss"][epoch]
             assert entries[epoch][chosen].mean() == pytest.approx(mean, rel=1e-3)
+    assert not np.load(tmp_path / "modified.npy").any()
+    record.remove()
+    assert {path.name for path in tmp_path.iterdir()} == {"entries.npy", "modified.npy"}
+
+
+@pytest.mark.parametrize("name", ["ll_r", "ll_ct", "ll_cp"])
+def test_modified_entries_are_recorded_where_they_are(name, tmp_path):
+    """As many as the history counts, unobserved all; of the permanent loss as its state says."""
+    data = make_data()
+    record = EntryRecord(tmp_path / "run.pt", (45, CLASSES), torch.device("cpu"), going_on=False)
+    trainer = make_trainer(name, data=data, epochs=3, hyperparameters={"delta_rel": 5})
+    trainer.entries = record
+    history = trainer.run().history
+    record.finish(3, tmp_path)
+    packed = np.load(tmp_path / "modified.npy")
+    assert packed.dtype == np.uint8
+    modified = np.unpackbits(packed, axis=2, count=CLASSES).astype(bool)
+    truth, observed = data.truth[data.train_rows], data.observed[data.train_rows]
+    assert not modified[:, observed != 0].any()
+    for epoch, noted in zip(history, modified, strict=True):
+        assert epoch["modified"] == {
+            "entries": noted.sum(),
+            "false_negatives": (noted & truth & (observed != 1)).sum(),
+        }
+    assert modified[1:].any()
+    if name == "ll_cp":
+        assert modified.sum(axis=0).max() == 1
+        np.testing.assert_array_equal(modified.any(axis=0), trainer.loss.corrected.numpy())
 
 
 def test_record_that_a_checkpoint_counts_on_must_be_there(tmp_path):
-    with pytest.raises(UserError, match="grows is missing, which the checkpoint"):
-        EntryRecord(tmp_path / "grows", (2, 3, 4), torch.device("cpu"), going_on=True)
+    device = torch.device("cpu")
+    EntryRecord(tmp_path / "run.pt", (3, 4), device, going_on=False)
+    EntryRecord(tmp_path / "run.pt", (3, 4), device, going_on=True)
+    for name in ("entries", "modified"):
+        content = (tmp_path / f"run.{name}").read_bytes()
+        (tmp_path / f"run.{name}").unlink()
+        with pytest.raises(UserError, match=rf"run\.{name} is missing, which the checkpoint"):
+            EntryRecord(tmp_path / "run.pt", (3, 4), device, going_on=True)
+        (tmp_path / f"run.{name}").write_bytes(content)
 
 
 def test_last_good_checkpoint_stays_when_the_loss_stops_being_finite(tmp_path, monkeypatch):
@@ -400,11 +431,19 @@ def test_last_good_checkpoint_stays_when_the_loss_stops_being_finite(tmp_path, m
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     """The last update before a checkpoint can spoil the weights without any loss showing it."""
     trainer = make_trainer(checkpoint=Checkpoint(tmp_path / "seed0.pt", {}))
-    trainer._save(wait=True)
+    trainer.stop = lambda: True
+    with pytest.raises(Interrupted):
+        trainer.run()
     before = (tmp_path / "seed0.pt").read_bytes()
-    with torch.no_grad():
-        trainer.classifier.head.bias[0] = torch.nan
-    trainer._save(wait=True)
+
+    def spoil() -> bool:
+        with torch.no_grad():
+            trainer.classifier.head.bias[0] = torch.nan
+        return True
+
+    trainer.stop = spoil
+    with pytest.raises(Interrupted):
+        trainer.run()
     assert (tmp_path / "seed0.pt").read_bytes() == before
 
 

@@ -17,6 +17,7 @@ from finished_runs import (
     EXHIBITS,
     STEPS_PER_EPOCH,
     configuration,
+    write_comparisons,
     write_results,
 )
 from spml import collect
@@ -46,6 +47,7 @@ def make(key, config, monkeypatch):
     if key == "gr_main_table":
         output = str(table_path(settings["paper"], settings["name"]))
         run_main(collect, ["--settings", json.dumps(settings), "--output", output], monkeypatch)
+        write_comparisons(config, key)
     module = importlib.import_module(f"spml.exhibits.{key}")
     directory = str(exhibit_path(key, "").parent)
     run_main(
@@ -80,7 +82,8 @@ def wide_config(tmp_path, monkeypatch):
 
 def test_every_exhibit_that_is_defined_has_a_module_and_a_rule():
     defined = yaml.safe_load((ROOT / "config/exhibits.yaml").read_text())["exhibits"]
-    rules = re.findall(r"^rule (\w+):", (ROOT / "workflow/rules/exhibits.smk").read_text(), re.M)
+    text = (ROOT / "workflow/rules/exhibits.smk").read_text()
+    rules = re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", text, re.M)
     assert set(rules) == set(defined)
     for key in defined:
         assert importlib.util.find_spec(f"spml.exhibits.{key}")
@@ -437,4 +440,12 @@ def loaded(module):
 
 def test_tables_load_no_plotting_and_exhibits_no_torch():
     assert not loaded("spml.exhibits.gr_main_table") & {"matplotlib", "torch", "seaborn", "scipy"}
-    assert not loaded("spml.exhibits.gr_separation") & {"torch"}
+    for key in (
+        "gr_ablation",
+        "gr_dataset_statistics",
+        "gr_hyperparameters",
+        "gr_separation_table",
+    ):
+        assert not loaded(f"spml.exhibits.{key}") & {"matplotlib", "torch", "seaborn", "scipy"}
+    for key in ("gr_gradients", "gr_hyperparameter_curves", "gr_separation"):
+        assert not loaded(f"spml.exhibits.{key}") & {"torch", "seaborn"}

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 from spml import losses
+from spml.checkpoint import Checkpoint
+from spml.errors import Interrupted, UserError
 from spml.features import extract_features
 from spml.images import normalise
-from spml.linear_init import fit_head
+from spml.linear_init import HeadTrainer
+from spml.machine import Machine
 from spml.metrics import mean_average_precision
 from spml.models import BoostedHead, LinearHead, build_classifier
 
@@ -52,9 +56,10 @@ def test_features_are_the_pooled_map_of_the_backbone():
     torch.manual_seed(0)
     classifier = build_classifier("digit_network", CLASSES)
     images = np.random.default_rng(0).integers(0, 256, (70, 16, 16, 1)).astype(np.uint8)
-    features = extract_features(
+    batches = extract_features(
         classifier.backbone, images, mean=[0.1], deviation=[0.2], device=torch.device("cpu")
     )
+    features = np.concatenate(list(batches))
     classifier.eval()
     inputs = normalise(torch.from_numpy(images).permute(0, 3, 1, 2), [0.1], [0.2])
     with torch.no_grad():
@@ -72,7 +77,7 @@ def linear_task(seed: int = 0):
     return features, truth, observed, rows[:200], rows[200:]
 
 
-def fit(loss_name: str = "bce", epochs: int = 25, seed: int = 0, **hyperparameters):
+def make_trainer(loss_name="bce", epochs=25, seed=0, checkpoint=None, **hyperparameters):
     features, truth, observed, train, val = linear_task()
     torch.manual_seed(0)
     head = LinearHead(FEATURES, CLASSES)
@@ -83,13 +88,20 @@ def fit(loss_name: str = "bce", epochs: int = 25, seed: int = 0, **hyperparamete
         total_epochs=epochs,
         **hyperparameters,
     )
-    result = fit_head(
+    return HeadTrainer(
         head, loss, features, train_rows=train, val_rows=val, truth=truth, observed=observed,
-        batch_size=16, learning_rate=0.01, seed=seed, device=torch.device("cpu"),
+        batch_size=16, learning_rate=0.01, seed=seed, name="test/run", device=torch.device("cpu"),
+        checkpoint=checkpoint,
     )  # fmt: skip
+
+
+def fit(*given, **named):
+    trainer = make_trainer(*given, **named)
+    result = trainer.run()
+    features, truth, _, _, val = linear_task()
     with torch.no_grad():
-        scores = torch.sigmoid(head(torch.from_numpy(features[val]))).numpy()
-    return result, head, loss, mean_average_precision(scores, truth[val])
+        scores = torch.sigmoid(trainer.head(torch.from_numpy(features[val]))).numpy()
+    return result, trainer.head, trainer.loss, mean_average_precision(scores, truth[val])
 
 
 def test_head_learns_and_is_left_at_its_best_epoch():
@@ -113,3 +125,70 @@ def test_what_the_loss_has_learnt_is_kept_with_the_best_head():
         "role", num_classes=CLASSES, num_examples=200, total_epochs=3, expected_positives=1.0
     )
     assert not torch.equal(loss.estimator, fresh.estimator)
+
+
+@pytest.mark.parametrize(
+    ("name", "hyperparameters"),
+    [
+        ("role", {"expected_positives": 1.0}),
+        ("ll_cp", {"delta_rel": 5}),
+        ("em_apl", {"alpha": 0.1, "beta": 0.2, "warmup_epochs": 1}),
+    ],
+)
+def test_head_goes_on_from_any_step(name, hyperparameters, tmp_path):
+    given = {"loss_name": name, "epochs": 3, **hyperparameters}
+    whole = make_trainer(**given)
+    expected = whole.run()
+    moments = set()
+    for _ in range(100):
+        trainer = make_trainer(**given, checkpoint=Checkpoint(tmp_path / "seed0.pt", {}))
+        state = trainer.checkpoint.load()
+        if state is not None:
+            trainer.load_state(state["linear_init"])
+            moments.add((trainer.epoch, trainer.step))
+        trainer.stop = lambda: True
+        try:
+            result = trainer.run()
+            break
+        except Interrupted:
+            pass
+    assert result == expected
+    assert moments == {(epoch, step) for epoch in (1, 2, 3) for step in range(1, 14)}
+    for first, second in ((whole.head, trainer.head), (whole.loss, trainer.loss)):
+        states = first.state_dict(), second.state_dict()
+        assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+@pytest.mark.parametrize("resident_megabytes", [0, 256])
+def test_features_and_sparse_labels_are_read_row_by_row(resident_megabytes, tmp_path):
+    """The same head from a file, with labels of which few are known."""
+    features, truth, observed, train, val = linear_task()
+    np.save(tmp_path / "features.npy", features)
+    known = np.random.default_rng(1).random(truth.shape) < 0.5
+    truth, observed = truth & known, np.where(known, observed, 0).astype(np.int8)
+    results = []
+    for source, form in ((features, np.asarray), (tmp_path / "features.npy", csr_array)):
+        mapped = source if form is np.asarray else np.load(source, mmap_mode="r")
+        torch.manual_seed(0)
+        trainer = HeadTrainer(
+            LinearHead(FEATURES, CLASSES),
+            losses.build("iun", num_classes=CLASSES, num_examples=len(train), total_epochs=3),
+            mapped, train_rows=train, val_rows=val, truth=form(truth), observed=form(observed),
+            annotated=form(known), batch_size=16, learning_rate=0.01, seed=0, name="test/run",
+            device=torch.device("cpu"), machine=Machine(resident_megabytes=resident_megabytes),
+        )  # fmt: skip
+        results.append((trainer.run(), trainer.head.weight))
+    (expected, weight), (found, same_weight) = results
+    assert found == expected
+    assert torch.equal(same_weight, weight)
+    with torch.no_grad():
+        scores = torch.sigmoid(trainer.head(torch.from_numpy(features[val]))).numpy()
+    assert found.val_map == mean_average_precision(scores, truth[val], ~known[val])
+
+
+def test_head_whose_scores_are_not_finite_is_a_sentence():
+    trainer = make_trainer("bce", epochs=1)
+    with torch.no_grad():
+        trainer.head.weight[0, 0] = torch.nan
+    with pytest.raises(UserError, match="test/run: scores of the head are not finite in epoch 1"):
+        trainer.run()

@@ -1,4 +1,4 @@
-"""Runs that are killed, asked to stop, or find a checkpoint that is not theirs."""
+"""Runs that are killed, asked to stop, repeated, or find a checkpoint that is not theirs."""
 
 import contextlib
 import errno
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from spml import evaluate
 from spml.checkpoint import Checkpoint, differences
 from spml.errors import INTERRUPTED, UserError, run_command
 from spml.files import read_json
@@ -26,7 +27,10 @@ from spml.packed import save_packed
 from spml.train import train
 
 ROWS, CLASSES = 36, 4
-OUTPUTS = ("history.jsonl", "predictions.npz", "trace.npz", "weights.pt", "entries.npy")
+OUTPUTS = (
+    *("history.jsonl", "predictions.npz", "trace.npz", "weights.pt"),
+    *("entries.npy", "modified.npy"),
+)
 METHODS = {
     "an": {},
     "ll_cp": {"delta_rel": 5},
@@ -107,11 +111,12 @@ def arguments_of(inputs: Path, folder: Path, **machine) -> Namespace:
     )
 
 
-def train_and_send(settings, arguments, number: int, line: int) -> None:
+def train_and_send(settings, arguments, number: int, line: int, files: str) -> None:
     """Train in this process, and have it sent a signal at one of the package's lines.
 
     number: the signal. line: how many lines of the package run before, whatever thread they are of.
-    Prints nothing; the number of lines of a whole run is left beside the run.
+    files: how the names of the files begin whose lines count. Prints nothing; the number of lines
+    of a whole run is left beside the run.
     """
     torch.set_num_threads(1)
     executed = 0
@@ -127,7 +132,7 @@ def train_and_send(settings, arguments, number: int, line: int) -> None:
     def watch(frame, event, argument):
         # Reading the imports of the package takes more lines than all the rest together.
         file = frame.f_code.co_filename
-        return count if file.startswith(PACKAGE) and "sources" not in file else None
+        return count if file.startswith(files) and "sources" not in file else None
 
     threading.settrace(watch)
     sys.settrace(watch)
@@ -146,9 +151,11 @@ def start():
         patch.setenv("PYTHONPATH", str(Path(PACKAGE).parent))
         patch.setenv("OMP_NUM_THREADS", "1")
 
-        def run(settings, arguments, number: int = signal.SIGKILL, line: int = 0) -> int:
+        def run(
+            settings, arguments, number: int = signal.SIGKILL, line: int = 0, files: str = PACKAGE
+        ) -> int:
             process = context.Process(
-                target=train_and_send, args=(settings, arguments, number, line)
+                target=train_and_send, args=(settings, arguments, number, line, files)
             )
             process.start()
             process.join()
@@ -170,6 +177,9 @@ def test_killed_five_times_and_finished_equals_undisturbed(method, inputs, start
     expected = outputs(tmp_path / "whole")
     assert set(expected) == set(OUTPUTS)
     assert np.load(tmp_path / "whole/run/entries.npy").shape == (3, 24, CLASSES)
+    modified = np.load(tmp_path / "whole/run/modified.npy")
+    assert modified.shape == (3, 24, 1)
+    assert bool(modified.any()) == (method == "ll_cp")
     lines = int((tmp_path / "whole/lines").read_text())
     arguments = arguments_of(inputs, tmp_path / "killed")
     moments = random.Random(f"{method} is killed")
@@ -207,6 +217,34 @@ def test_sigterm_saves_and_the_same_command_goes_on(inputs, start, tmp_path):
     assert not arguments.output.exists()
     assert start(settings, arguments) == 0
     assert read_json(arguments.output / "run.json")["resumed"] == 1
+    assert outputs(tmp_path / "stopped") == outputs(tmp_path / "whole")
+
+
+def test_goes_on_within_linear_init(inputs, start, tmp_path):
+    """Asked to stop in the last but one epoch of the phase, then killed a few steps later."""
+    phase = {"epochs": 6, "batch_size": 4, "learning_rate": 0.01}
+    settings = settings_of("role", linear_init=phase)
+    counted = {"files": f"{PACKAGE}/linear_init.py"}
+    # Nothing is saved within an epoch but for the signal.
+    arguments, whole = (
+        arguments_of(inputs, tmp_path / name, checkpoint_minutes=1000)
+        for name in ("stopped", "whole")
+    )
+    assert start(settings, whole, **counted) == 0
+    lines = int((tmp_path / "whole/lines").read_text())
+    assert start(settings, arguments, signal.SIGTERM, lines * 3 // 4, **counted) == INTERRUPTED
+    stopped = torch.load(arguments.checkpoint, weights_only=True)["state"]["linear_init"]
+    assert stopped["epoch"] == 5
+    assert stopped["step"] > 0
+    # Now every step is saved.
+    arguments.machine["checkpoint_minutes"] = 0
+    assert start(settings, arguments, signal.SIGKILL, lines // 5, **counted) == -signal.SIGKILL
+    killed = torch.load(arguments.checkpoint, weights_only=True)["state"]["linear_init"]
+    assert (killed["epoch"], killed["step"]) > (stopped["epoch"], stopped["step"])
+    assert start(settings, arguments, **counted) == 0
+    record = read_json(arguments.output / "run.json")
+    assert record["resumed"] == 2
+    assert record["linear_init"] == read_json(tmp_path / "whole/run/run.json")["linear_init"]
     assert outputs(tmp_path / "stopped") == outputs(tmp_path / "whole")
 
 
@@ -309,3 +347,38 @@ def test_full_disk_is_told_from_what_torch_says_about_it(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="could not be written: No space left on device"):
         Checkpoint(tmp_path / "seed0.pt", {}).save({}, wait=True)
     assert [(f.name, f.read_bytes()) for f in tmp_path.iterdir()] == [("seed0.pt", b"before")]
+
+
+def test_state_that_no_memory_holds_is_refused_at_the_start(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr("spml.train.device_memory", lambda device: 95)  # of 24 x 4 bytes
+    refusal = r"method ll_cp keeps .* about 24 examples of 4 classes, but .*; use one with more"
+    with pytest.raises(UserError, match=refusal):
+        train(settings_of("ll_cp"), arguments_of(inputs, tmp_path))
+    monkeypatch.setattr("spml.train.device_memory", lambda device: 96)
+    train(settings_of("ll_cp"), arguments_of(inputs, tmp_path))
+
+
+def test_metrics_are_the_same_whoever_reads_the_images(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    files = []
+    for workers in (0, 1, 4):
+        arguments = arguments_of(inputs, tmp_path, workers=workers, resident_megabytes=0)
+        try:
+            train(settings_of("ll_cp", deterministic=True), arguments)
+        finally:
+            torch.use_deterministic_algorithms(False)
+        written = {name: str(arguments.output / name) for name in (*OUTPUTS[:2], "metrics.json")}
+        command = {
+            "history": written["history.jsonl"],
+            "predictions": written["predictions.npz"],
+            "labels": str(inputs / "labels.npz"),
+            "observed": str(inputs / "observed.npz"),
+            "selection": "clean",
+            "output": written["metrics.json"],
+        }
+        flags = [word for name, value in command.items() for word in (f"--{name}", value)]
+        monkeypatch.setattr(sys, "argv", ["evaluate", *flags])
+        evaluate.main()
+        files.append(outputs(tmp_path) | {"metrics": Path(written["metrics.json"]).read_bytes()})
+    assert read_json(arguments.output / "run.json")["deterministic"] is True
+    assert files[0] == files[1] == files[2]

@@ -152,7 +152,7 @@ def test_status_outside_the_project_is_a_sentence(tmp_path):
 
 @pytest.mark.parametrize("files", [[], ["config/paper.yaml", "config/paper_on_digits.yaml"]])
 def test_configuration_is_merged_as_snakemake_merges_it(files):
-    named = ("datasets", "protocols", "methods", "exhibits", "config")
+    named = ("datasets", "protocols", "methods", "sweeps", "exhibits", "config")
     expected: dict = {}
     for path in [*(f"config/{name}.yaml" for name in named), *files]:
         update_config(expected, load_configfile(path))

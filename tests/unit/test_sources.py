@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from spml.configuration import loss_hyperparameters
+from spml.configuration_checks import loss_hyperparameters
 from spml.sources import imported_files
 
 REPORT_IMPORTS = """
@@ -58,6 +58,29 @@ def test_building_a_loss_imports_no_other_loss():
     assert imported & set(loss_hyperparameters("workflow/spml/losses")) == {"an"}
 
 
+HIDDEN = """
+try:
+    from spml import g
+except ImportError:
+    from spml import h
+else:
+    with open("") as file:
+        from spml import i
+finally:
+    if file:
+        pass
+    else:
+        from spml import j
+match file:
+    case None:
+        from spml import k
+class C:
+    async def f(self):
+        async for x in y:
+            from spml import l
+"""
+
+
 def write(root: Path, files: dict[str, str]) -> str:
     for name, text in files.items():
         path = root / "spml" / name
@@ -71,13 +94,14 @@ def test_follows_every_form_of_import(tmp_path):
         tmp_path,
         {
             "__init__.py": "",
-            "stage.py": "import spml.a\ndef late():\n    from spml import b\n",
+            "stage.py": "import spml.a\ndef late():\n    from spml import b\n" + HIDDEN,
             "a.py": "from .parts import c\n",
             "b.py": "import numpy\n",
             "parts/__init__.py": "from . import d\n",
             "parts/c.py": "from ..e import value\n",
             "parts/d.py": "",
             "e.py": "value = 1\n",
+            **{f"{name}.py": "" for name in "ghijkl"},
             "unused.py": "",
         },
     )
@@ -88,6 +112,7 @@ def test_follows_every_form_of_import(tmp_path):
     assert found == {
         "__init__.py", "stage.py", "a.py", "b.py", "e.py",
         "parts/__init__.py", "parts/c.py", "parts/d.py",
+        *(f"{name}.py" for name in "ghijkl"),
     }  # fmt: skip
 
 

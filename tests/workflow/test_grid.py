@@ -17,7 +17,27 @@ GR_METHODS = (
     *("bce", "iun", "an", "dw", "an_ls", "n_ls", "entmin", "focal", "asl", "role", "role_li"),
     *("em", "em_apl", *LARGE_LOSS, "gr"),
 )
+ABLATION = (
+    *("gr_without_v", "gr_running_v", "gr_constant_k", "gr_rational_k", "gr_learned_k"),
+    *("gr_constant_schedules", "gr_l2_log", "gr_l2_mae", "gr_l3_log", "gr_l3_mae"),
+)
+# Points of GR's curves on VOC that are no part of the ablation.
+CURVES = (
+    *("gr_beta_1", "gr_beta_4", "gr_beta_10", "gr_alpha_0p25", "gr_alpha_1", "gr_alpha_2"),
+    *("gr_q2_0p1", "gr_q2_0p5", "gr_q3_0p5", "gr_q3_1p5"),
+)
+GR_EXHIBITS = (
+    *("main_table", "dataset_statistics", "ablation", "hyperparameters", "separation_table"),
+    *("loss_mapping", "gradients", "hyperparameter_curves", "separation", "class_counts"),
+    "false_negative_rate",
+)
 LL_METHODS = ("bce", "an", "wan", "an_ls", "epr", "role", *LARGE_LOSS)
+SWEEP = [f"{method}_delta_0p{tenths}" for method in LARGE_LOSS for tenths in (1, 2, 3, 4, 5)]
+THINNED_OUT = [
+    f"{method}_{percent}_percent"
+    for method in ("bce", "an", "an_ls", "role", "ll_ct")
+    for percent in range(10, 100, 10)
+]
 OPENIMAGES_METHODS = ("naive_iu", "an", "wan", "an_ls", *LARGE_LOSS)
 
 
@@ -33,13 +53,21 @@ def trained(planned: set[str]) -> Counter:
     return Counter(tuple(place) for place in places)
 
 
-def grid(datasets) -> set[tuple[str, str, str]]:
-    """Dataset, protocol and method of every run that the main tables of both papers need."""
-    runs = set()
+def grid(datasets, seeds=3) -> Counter:
+    """Runs of each dataset, protocol and method that the exhibits of both papers need."""
+    runs = Counter()
     for dataset in datasets:
-        runs |= {(dataset, "gr", method) for method in GR_METHODS}
-        for protocol in ("ll", "ll_linear_init"):
-            runs |= {(dataset, protocol, method) for method in LL_METHODS}
+        methods = {("gr", method) for method in GR_METHODS}
+        methods |= {(protocol, m) for protocol in ("ll", "ll_linear_init") for m in LL_METHODS}
+        methods |= {("gr", method) for method in ABLATION}
+        if dataset == "voc":
+            methods |= {("gr", method) for method in CURVES}
+        if dataset in ("voc", "coco"):
+            methods |= {("ll", method) for method in ("an_recorded", *SWEEP)}
+            runs[dataset, "ll", "ll_ct_recorded"] = 1  # its pictures are those of one run
+        if dataset == "coco":
+            methods |= {("ll", method) for method in THINNED_OUT}
+        runs.update({(dataset, protocol, method): seeds for protocol, method in methods})
     return runs
 
 
@@ -47,21 +75,40 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
     checkout = replace(pristine, configuration=PAPER)
     counts = jobs(checkout.snakemake("-n"))
     seeds = 3
-    runs = seeds * (len(FOUR) * (17 + 2 * 9) + 7)
-    assert runs == 441
+    # Rows of the tables and GR's ablation; GR's curves on VOC; delta_rel of three methods on two
+    # datasets; tenths of COCO's images for five methods; AN recorded on two datasets.
+    runs = seeds * (len(FOUR) * (17 + 10 + 2 * 9) + 10 + 7 + 2 * 3 * 5 + 5 * 9 + 2)
+    runs += 2  # LL-Ct recorded, one seed on two datasets
+    recorded = seeds * 2 + 2
+    assert (runs, recorded) == (824, 8)
     files = (checkout.path / "config/datasets.tsv").read_text().splitlines()[1:]
     archives = [row for row in files if not row.startswith("weights\t")]
     expected = {
         "all": 1,
         "report": 1,
-        "gr_main_table": 1,
+        **{f"gr_{name}": 1 for name in GR_EXHIBITS},
+        "describe_losses": 1,
         "ll_partial_labels": 1,
         "ll_openimages": 1,
-        "collect": 3,
-        "train": runs,
+        "ll_memorisation_curve": 1,
+        "ll_memorisation_table": 1,
+        "ll_corrections": 1,
+        "ll_delta_rel": 1,
+        "ll_labelling_efficiency": 1,
+        "ll_pointing_game": 1,
+        "ll_examples": 1,
+        "extra_significance": 1,
+        # GR's table, ablation and curves, LL's two tables and two of its curves.
+        "collect": 7,
+        # GR's table under gr, LL's under each ll; OpenImages is annotated in part.
+        "compare": len(FOUR) * (1 + 2),
+        "train": runs - recorded,
+        "train_recorded": recorded,
         "evaluate": runs,
+        "localise": seeds * 2 * 8,
         # Under gr: single positives, all labels, and all negatives; under each ll: the first two.
-        "observe": len(FOUR) * (3 + 2 + 2) + 1,
+        # Of tenths of COCO's images: single positives and all labels.
+        "observe": len(FOUR) * (3 + 2 + 2) + 1 + 2 * 9,
         "extract_features": len(FOUR),
         "format": 5,
         "pack": 5,
@@ -73,7 +120,7 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
     assert counts == {**expected, "total": sum(expected.values())}
     openimages = {("openimages", "ll_openimages", method) for method in OPENIMAGES_METHODS}
     planned = trained(checkout.planned())
-    assert planned == Counter(dict.fromkeys(grid(FOUR) | openimages, seeds))
+    assert planned == grid(FOUR) + Counter(dict.fromkeys(openimages, seeds))
 
 
 def test_voc_alone_is_one_edit(pristine, tmp_path):
@@ -82,7 +129,7 @@ def test_voc_alone_is_one_edit(pristine, tmp_path):
         "config/paper.yaml", "datasets: [voc, coco, nus, cub, openimages]", "datasets: [voc]"
     )
     planned = checkout.planned()
-    assert trained(planned) == Counter(dict.fromkeys(grid(["voc"]), 3))
+    assert trained(planned) == grid(["voc"])
     assert not {job for job in planned if re.search("coco|nus|cub|openimages", job)}
     assert {"exhibits/gr_main_table", "exhibits/ll_partial_labels"} <= planned
 
@@ -90,7 +137,8 @@ def test_voc_alone_is_one_edit(pristine, tmp_path):
 def test_methods_are_selected_by_lists(pristine, tmp_path):
     checkout = replace(pristine.copy(tmp_path / "checkout"), configuration=PAPER)
     (checkout.path / "mine.yaml").write_text(
-        "select: { datasets: [voc, cub], protocols: [gr], methods: [an, gr], seeds: [5] }\n"
+        "select: { datasets: [voc, cub], protocols: [gr], methods: [an, gr], seeds: [5],"
+        " exhibits: [gr_main_table, gr_separation_table] }\n"
     )
     planned = replace(checkout, configuration=(*PAPER, "mine.yaml")).planned()
     runs = {(dataset, "gr", method) for dataset in ("voc", "cub") for method in ("an", "gr")}
@@ -120,8 +168,18 @@ def test_every_path_of_the_grid_runs_on_digits(grid_on_digits):
             assert (record["linear_init"] is not None) == (protocol == "ll_linear_init")
             assert 0 < json.loads((run / "metrics.json").read_text())["test"]["map"] <= 100
     assert {path.stem for path in folder.glob("exhibits/*/*.md")} == {
-        "main_table", "partial_labels", "openimages",
+        "main_table", "dataset_statistics", "ablation", "hyperparameters", "separation_table",
+        "loss_mapping", "partial_labels", "openimages", "memorisation_table", "pointing_game",
+        "significance",
     }  # fmt: skip
+    assert {path.stem for path in folder.glob("exhibits/gr/*.png")} == {
+        "gradients", "hyperparameter_curves", "separation", "class_counts", "false_negative_rate",
+    }  # fmt: skip
+    assert {path.stem for path in folder.glob("exhibits/ll/*.png")} == {
+        "memorisation_curve", "corrections", "delta_rel", "labelling_efficiency", "examples",
+    }  # fmt: skip
+    recorded = folder / "runs/digits/ll/an_recorded/seed0"
+    assert {path.name for path in recorded.glob("*.npy")} == {"entries.npy", "modified.npy"}
     assert "Nothing to be done" in grid_on_digits.snakemake("-n")
 
 

@@ -9,16 +9,20 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from workflow.spml import configuration, published, registry
+from workflow.spml import configuration, configuration_checks, published, registry
 from workflow.spml.addresses import (
     CHECKPOINT,
     LABELS,
     OBSERVED,
+    PACKED,
     PUBLISHED,
     REPORT,
     RUN,
+    comparison_path,
+    exhibit_path,
     split_key,
 )
+from workflow.spml.papers import PAPERS
 from workflow.spml.report.pages import page_paths
 from workflow.spml.sources import imported_files
 
@@ -30,7 +34,7 @@ def configuration_files():
 
 
 try:
-    configuration.check(
+    configuration_checks.check(
         config,
         files=configuration_files(),
         schemas="workflow/schemas",
@@ -39,7 +43,7 @@ try:
     registry.check(config)
     published.check("config/published")
 except (
-    configuration.ConfigurationError,
+    configuration_checks.ConfigurationError,
     registry.RegistryError,
     published.PublishedError,
 ) as error:
@@ -62,6 +66,16 @@ def loss_sources(wildcards):
     """The files that training a method imports: the stage, its loss, and what they share."""
     method = configuration.resolve_method(config, wildcards.method, wildcards.dataset)
     return sources("spml.train", f"spml.losses.{method['loss']}")
+
+
+def recorded_methods():
+    """Methods whose runs record what becomes of each entry."""
+    return configuration.recorded_methods(config)
+
+
+def unrecorded_methods():
+    """All other methods."""
+    return sorted(set(config["methods"]) - set(recorded_methods()))
 
 
 def observed_labels(wildcards):
@@ -142,16 +156,25 @@ def pretrain_settings(dataset):
     }
 
 
+def network_settings(dataset):
+    """The settings of a network that is run but not trained."""
+    definition = config["datasets"][dataset]
+    return {
+        "architecture": definition["backbone"]["architecture"],
+        "images": definition["images"],
+        "device": config["device"],
+    }
+
+
 def feature_settings(wildcards):
     """The settings of extracting features."""
-    definition = config["datasets"][wildcards.dataset]
-    return as_json(
-        {
-            "architecture": definition["backbone"]["architecture"],
-            "images": definition["images"],
-            "device": config["device"],
-        }
-    )
+    return as_json(network_settings(wildcards.dataset))
+
+
+def localise_settings(wildcards):
+    """The settings of class activation maps of a run."""
+    method = configuration.resolve_method(config, wildcards.method, wildcards.dataset)
+    return as_json({**network_settings(wildcards.dataset), "head": method["head"]})
 
 
 def linear_init_features(wildcards):
@@ -240,6 +263,41 @@ def exhibit_settings(exhibit):
     return as_json(configuration.exhibit_settings(config, exhibit))
 
 
+def exhibit_file(exhibit, suffix):
+    """The path of one file of an exhibit."""
+    return str(exhibit_path(exhibit, suffix))
+
+
+def reported_file(exhibit, form):
+    """The file of an exhibit that Snakemake's own report shows."""
+    return report(
+        exhibit_file(exhibit, ".csv" if form == "table" else ".png"),
+        caption="../report/exhibit.rst",
+        category=PAPERS[split_key(exhibit)[0]],
+        labels={"exhibit": config["exhibits"][exhibit]["title"], "form": form},
+    )
+
+
+def table_files(exhibit):
+    """The outputs of a table."""
+    return {
+        "csv": reported_file(exhibit, "table"),
+        "md": exhibit_file(exhibit, ".md"),
+        "tex": exhibit_file(exhibit, ".tex"),
+        "caption": exhibit_file(exhibit, ".caption.txt"),
+    }
+
+
+def figure_files(exhibit):
+    """The outputs of a figure."""
+    return {
+        "csv": exhibit_file(exhibit, ".csv"),
+        "pdf": exhibit_file(exhibit, ".pdf"),
+        "png": reported_file(exhibit, "figure"),
+        "caption": exhibit_file(exhibit, ".caption.txt"),
+    }
+
+
 def published_numbers(exhibit):
     """The published numbers that an exhibit shows beside ours."""
     paper, name = split_key(exhibit)
@@ -250,6 +308,21 @@ def exhibit_labels(exhibit):
     """The labels of each dataset that an exhibit shows."""
     settings = configuration.exhibit_settings(config, exhibit)
     return sorted({LABELS.format(**block) for block in settings["blocks"]})
+
+
+def exhibit_images(exhibit):
+    """The manifests of the packed images of each dataset that an exhibit shows."""
+    settings = configuration.exhibit_settings(config, exhibit)
+    return sorted({PACKED.format(**block) for block in settings["blocks"]})
+
+
+def exhibit_losses(exhibit):
+    """The files of the losses that an exhibit's methods train with."""
+    names = {
+        configuration.resolve_method(config, run.method, run.dataset, run.protocol)["loss"]
+        for run in configuration.exhibit_runs(config, exhibit)
+    }
+    return [f"workflow/spml/losses/{name}.py" for name in sorted(names)]
 
 
 def exhibit_observations(exhibit):
@@ -273,6 +346,41 @@ def collected_labels(wildcards):
 def collected_metrics(wildcards):
     """The metrics of each run of a tidy table."""
     return run_files(f"{wildcards.paper}_{wildcards.name}", "metrics.json")
+
+
+def comparison_settings(wildcards):
+    """What is compared for an exhibit on one dataset and protocol."""
+    return as_json(
+        configuration.comparison_settings(
+            config,
+            f"{wildcards.paper}_{wildcards.name}",
+            wildcards.dataset,
+            wildcards.protocol,
+        )
+    )
+
+
+def compared_files(name):
+    """An input function: the file ``name`` of each run that is compared."""
+    return lambda wildcards: [
+        f"{RUN.format(**run._asdict())}/{name}"
+        for run in configuration.exhibit_runs(config, f"{wildcards.paper}_{wildcards.name}")
+        if (run.dataset, run.protocol) == (wildcards.dataset, wildcards.protocol)
+    ]
+
+
+def comparisons(*exhibits, suffix=".csv"):
+    """The differences of some exhibits, or with ``.npz`` what they are computed from."""
+    return [
+        str(comparison_path(exhibit, **pair, suffix=suffix))
+        for exhibit in exhibits
+        for pair in configuration.compared_pairs(config, exhibit)
+    ]
+
+
+def drawn_on(exhibit):
+    """The exhibits that an exhibit is made from, of those that are shown."""
+    return configuration.drawn_on(config, exhibit)
 
 
 def report_settings():
@@ -329,8 +437,13 @@ def reported_files(pattern):
 
 def reported_run_files(wildcards):
     """All files of each run that a selected exhibit shows."""
-    names = [Path(path).name for rule in (rules.train, rules.evaluate) for path in rule.output]
-    return [path for name in names for path in reported_files(f"{RUN}/{name}")]
+    recorded = recorded_methods()
+    files = []
+    for run in configuration.reported_runs(config):
+        train = rules.train_recorded if run.method in recorded else rules.train
+        patterns = [*train.output, *rules.evaluate.output]
+        files += [str(path).format(**run._asdict()) for path in patterns]
+    return files
 
 
 def benchmark_folder(wildcards, input):
@@ -340,5 +453,5 @@ def benchmark_folder(wildcards, input):
 
 def all_loss_sources():
     """The files of all losses, and of the stage that describes them."""
-    losses = configuration.loss_hyperparameters("workflow/spml/losses")
+    losses = configuration_checks.loss_hyperparameters("workflow/spml/losses")
     return sources("spml.describe", *(f"spml.losses.{name}" for name in losses))

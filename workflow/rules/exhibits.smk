@@ -2,49 +2,8 @@
 
 Inputs: what the runs that an exhibit shows have left, and nothing of runs that it does not show.
 Outputs: a table as .csv, .md and .tex; a figure as .pdf and .png with its data as .csv; a caption.
+All rules run the command of their exhibit as the first one does.
 """
-
-
-rule gr_main_table:
-    input:
-        code=sources("spml.exhibits.gr_main_table"),
-        table="results/tables/gr/main_table.csv",
-        labels=exhibit_labels("gr_main_table"),
-        predictions=run_files("gr_main_table", "predictions.npz"),
-        published=published_numbers("gr_main_table"),
-    output:
-        csv=report(
-            "results/exhibits/gr/main_table.csv",
-            caption="../report/exhibit.rst",
-            category="GR Loss",
-            labels={"exhibit": "main comparison", "form": "table"},
-        ),
-        md="results/exhibits/gr/main_table.md",
-        tex="results/exhibits/gr/main_table.tex",
-        caption="results/exhibits/gr/main_table.caption.txt",
-    log:
-        "<logs>/exhibits/gr_main_table.log",
-    benchmark:
-        "<benchmarks>/exhibits/gr_main_table.jsonl"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        # The bootstrap takes hours on the four datasets of the paper together.
-        runtime=300,
-    params:
-        settings=exhibit_settings("gr_main_table"),
-        directory=subpath(output.caption, parent=True),
-    message:
-        "Write the table of the main comparison"
-    shell:
-        """
-        PYTHONPATH=workflow python -m spml.exhibits.gr_main_table \
-            --settings {params.settings:q} \
-            --output-directory {params.directory:q} \
-            >{log:q} 2>&1
-        """
 
 
 rule gr_class_counts:
@@ -53,15 +12,7 @@ rule gr_class_counts:
         labels=exhibit_labels("gr_class_counts"),
         observed=exhibit_observations("gr_class_counts"),
     output:
-        csv="results/exhibits/gr/class_counts.csv",
-        pdf="results/exhibits/gr/class_counts.pdf",
-        png=report(
-            "results/exhibits/gr/class_counts.png",
-            caption="../report/exhibit.rst",
-            category="GR Loss",
-            labels={"exhibit": "positives per class", "form": "figure"},
-        ),
-        caption="results/exhibits/gr/class_counts.caption.txt",
+        **figure_files("gr_class_counts"),
     log:
         "<logs>/exhibits/gr_class_counts.log",
     benchmark:
@@ -73,362 +24,459 @@ rule gr_class_counts:
         mem_mb=1500,
         runtime=10,
     params:
+        module="spml.exhibits.gr_class_counts",
         settings=exhibit_settings("gr_class_counts"),
         directory=subpath(output.caption, parent=True),
     message:
         "Draw observed and missing positives per class"
     shell:
         """
-        PYTHONPATH=workflow python -m spml.exhibits.gr_class_counts \
+        PYTHONPATH=workflow python -m {params.module} \
             --settings {params.settings:q} \
             --output-directory {params.directory:q} \
             >{log:q} 2>&1
         """
 
 
-rule gr_separation:
+use rule gr_class_counts as gr_main_table with:
+    input:
+        code=sources("spml.exhibits.gr_main_table"),
+        table="results/tables/gr/main_table.csv",
+        comparisons=comparisons("gr_main_table"),
+        labels=exhibit_labels("gr_main_table"),
+        published=published_numbers("gr_main_table"),
+    output:
+        **table_files("gr_main_table"),
+    log:
+        "<logs>/exhibits/gr_main_table.log",
+    benchmark:
+        "<benchmarks>/exhibits/gr_main_table.jsonl"
+    params:
+        module="spml.exhibits.gr_main_table",
+        settings=exhibit_settings("gr_main_table"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of the main comparison"
+
+
+use rule gr_class_counts as gr_dataset_statistics with:
+    input:
+        code=sources("spml.exhibits.gr_dataset_statistics"),
+        labels=exhibit_labels("gr_dataset_statistics"),
+        observed=exhibit_observations("gr_dataset_statistics"),
+        published=published_numbers("gr_dataset_statistics"),
+    output:
+        **table_files("gr_dataset_statistics"),
+    log:
+        "<logs>/exhibits/gr_dataset_statistics.log",
+    benchmark:
+        "<benchmarks>/exhibits/gr_dataset_statistics.jsonl"
+    params:
+        module="spml.exhibits.gr_dataset_statistics",
+        settings=exhibit_settings("gr_dataset_statistics"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of the datasets' statistics"
+
+
+use rule gr_class_counts as gr_ablation with:
+    input:
+        code=sources("spml.exhibits.gr_ablation"),
+        table="results/tables/gr/ablation.csv",
+        records=run_files("gr_ablation", "run.json"),
+    output:
+        **table_files("gr_ablation"),
+    log:
+        "<logs>/exhibits/gr_ablation.log",
+    benchmark:
+        "<benchmarks>/exhibits/gr_ablation.jsonl"
+    params:
+        module="spml.exhibits.gr_ablation",
+        settings=exhibit_settings("gr_ablation"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of the ablation"
+
+
+use rule gr_class_counts as gr_hyperparameters with:
+    input:
+        code=sources("spml.exhibits.gr_hyperparameters"),
+        losses=exhibit_losses("gr_hyperparameters"),
+        records=run_files("gr_hyperparameters", "run.json"),
+    output:
+        **table_files("gr_hyperparameters"),
+    log:
+        "<logs>/exhibits/gr_hyperparameters.log",
+    benchmark:
+        "<benchmarks>/exhibits/gr_hyperparameters.jsonl"
+    params:
+        module="spml.exhibits.gr_hyperparameters",
+        settings=exhibit_settings("gr_hyperparameters"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of hyperparameters"
+
+
+use rule gr_class_counts as gr_separation_table with:
+    input:
+        code=sources("spml.exhibits.gr_separation_table"),
+        labels=exhibit_labels("gr_separation_table"),
+        observed=exhibit_observations("gr_separation_table"),
+        predictions=run_files("gr_separation_table", "predictions.npz"),
+    output:
+        **table_files("gr_separation_table"),
+    log:
+        "<logs>/exhibits/gr_separation_table.log",
+    benchmark:
+        "<benchmarks>/exhibits/gr_separation_table.jsonl"
+    params:
+        module="spml.exhibits.gr_separation_table",
+        settings=exhibit_settings("gr_separation_table"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of the separation of unobserved entries"
+
+
+use rule gr_class_counts as gr_hyperparameter_curves with:
+    input:
+        code=sources("spml.exhibits.gr_hyperparameter_curves"),
+        table="results/tables/gr/hyperparameter_curves.csv",
+        records=run_files("gr_hyperparameter_curves", "run.json"),
+    output:
+        **figure_files("gr_hyperparameter_curves"),
+    log:
+        "<logs>/exhibits/gr_hyperparameter_curves.log",
+    benchmark:
+        "<benchmarks>/exhibits/gr_hyperparameter_curves.jsonl"
+    params:
+        module="spml.exhibits.gr_hyperparameter_curves",
+        settings=exhibit_settings("gr_hyperparameter_curves"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Draw test mAP against hyperparameters"
+
+
+use rule gr_class_counts as gr_separation with:
     input:
         code=sources("spml.exhibits.gr_separation"),
         labels=exhibit_labels("gr_separation"),
         observed=exhibit_observations("gr_separation"),
         predictions=run_files("gr_separation", "predictions.npz"),
     output:
-        csv="results/exhibits/gr/separation.csv",
-        pdf="results/exhibits/gr/separation.pdf",
-        png=report(
-            "results/exhibits/gr/separation.png",
-            caption="../report/exhibit.rst",
-            category="GR Loss",
-            labels={"exhibit": "predictions on unobserved entries", "form": "figure"},
-        ),
-        caption="results/exhibits/gr/separation.caption.txt",
+        **figure_files("gr_separation"),
     log:
         "<logs>/exhibits/gr_separation.log",
     benchmark:
         "<benchmarks>/exhibits/gr_separation.jsonl"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=10,
     params:
+        module="spml.exhibits.gr_separation",
         settings=exhibit_settings("gr_separation"),
         directory=subpath(output.caption, parent=True),
     message:
         "Draw the predictions on unobserved entries"
-    shell:
-        """
-        PYTHONPATH=workflow python -m spml.exhibits.gr_separation \
-            --settings {params.settings:q} \
-            --output-directory {params.directory:q} \
-            >{log:q} 2>&1
-        """
 
 
-rule gr_false_negative_rate:
+use rule gr_class_counts as gr_false_negative_rate with:
     input:
         code=sources("spml.exhibits.gr_false_negative_rate"),
         labels=exhibit_labels("gr_false_negative_rate"),
         observed=exhibit_observations("gr_false_negative_rate"),
         predictions=run_files("gr_false_negative_rate", "predictions.npz"),
     output:
-        csv="results/exhibits/gr/false_negative_rate.csv",
-        pdf="results/exhibits/gr/false_negative_rate.pdf",
-        png=report(
-            "results/exhibits/gr/false_negative_rate.png",
-            caption="../report/exhibit.rst",
-            category="GR Loss",
-            labels={"exhibit": "share of false negatives", "form": "figure"},
-        ),
-        caption="results/exhibits/gr/false_negative_rate.caption.txt",
+        **figure_files("gr_false_negative_rate"),
     log:
         "<logs>/exhibits/gr_false_negative_rate.log",
     benchmark:
         "<benchmarks>/exhibits/gr_false_negative_rate.jsonl"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=10,
     params:
+        module="spml.exhibits.gr_false_negative_rate",
         settings=exhibit_settings("gr_false_negative_rate"),
         directory=subpath(output.caption, parent=True),
     message:
         "Draw the share of false negatives against the prediction"
-    shell:
-        """
-        PYTHONPATH=workflow python -m spml.exhibits.gr_false_negative_rate \
-            --settings {params.settings:q} \
-            --output-directory {params.directory:q} \
-            >{log:q} 2>&1
-        """
 
 
-rule ll_memorisation_curve:
+use rule gr_class_counts as ll_memorisation_curve with:
     input:
         code=sources("spml.exhibits.ll_memorisation_curve"),
         traces=run_files("ll_memorisation_curve", "trace.npz"),
+        published=published_numbers("ll_memorisation_curve"),
     output:
-        csv="results/exhibits/ll/memorisation_curve.csv",
-        pdf="results/exhibits/ll/memorisation_curve.pdf",
-        png=report(
-            "results/exhibits/ll/memorisation_curve.png",
-            caption="../report/exhibit.rst",
-            category="Large Loss Matters",
-            labels={"exhibit": "memorisation", "form": "figure"},
-        ),
-        caption="results/exhibits/ll/memorisation_curve.caption.txt",
+        **figure_files("ll_memorisation_curve"),
     log:
         "<logs>/exhibits/ll_memorisation_curve.log",
     benchmark:
         "<benchmarks>/exhibits/ll_memorisation_curve.jsonl"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=10,
     params:
+        module="spml.exhibits.ll_memorisation_curve",
         settings=exhibit_settings("ll_memorisation_curve"),
         directory=subpath(output.caption, parent=True),
     message:
         "Draw the memorisation of false negatives"
-    shell:
-        """
-        PYTHONPATH=workflow python -m spml.exhibits.ll_memorisation_curve \
-            --settings {params.settings:q} \
-            --output-directory {params.directory:q} \
-            >{log:q} 2>&1
-        """
 
 
-rule ll_partial_labels:
+use rule gr_class_counts as ll_memorisation_table with:
+    input:
+        code=sources("spml.exhibits.ll_memorisation_table"),
+        labels=exhibit_labels("ll_memorisation_table"),
+        observed=exhibit_observations("ll_memorisation_table"),
+        entries=run_files("ll_memorisation_table", "entries.npy"),
+        published=published_numbers("ll_memorisation_table"),
+    output:
+        **table_files("ll_memorisation_table"),
+    log:
+        "<logs>/exhibits/ll_memorisation_table.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_memorisation_table.jsonl"
+    params:
+        module="spml.exhibits.ll_memorisation_table",
+        settings=exhibit_settings("ll_memorisation_table"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of when labels cost most"
+
+
+use rule gr_class_counts as ll_corrections with:
+    input:
+        code=sources("spml.exhibits.ll_corrections"),
+        labels=exhibit_labels("ll_corrections"),
+        observed=exhibit_observations("ll_corrections"),
+        histories=run_files("ll_corrections", "history.jsonl"),
+        records=run_files("ll_corrections", "run.json"),
+    output:
+        **figure_files("ll_corrections"),
+    log:
+        "<logs>/exhibits/ll_corrections.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_corrections.jsonl"
+    params:
+        module="spml.exhibits.ll_corrections",
+        settings=exhibit_settings("ll_corrections"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Draw the precision of rejected and corrected labels"
+
+
+use rule gr_class_counts as ll_delta_rel with:
+    input:
+        code=sources("spml.exhibits.ll_delta_rel"),
+        table="results/tables/ll/delta_rel.csv",
+        records=run_files("ll_delta_rel", "run.json"),
+    output:
+        **figure_files("ll_delta_rel"),
+    log:
+        "<logs>/exhibits/ll_delta_rel.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_delta_rel.jsonl"
+    params:
+        module="spml.exhibits.ll_delta_rel",
+        settings=exhibit_settings("ll_delta_rel"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Draw mAP against delta_rel"
+
+
+use rule gr_class_counts as ll_labelling_efficiency with:
+    input:
+        code=sources("spml.exhibits.ll_labelling_efficiency"),
+        observed=exhibit_observations("ll_labelling_efficiency"),
+        table="results/tables/ll/labelling_efficiency.csv",
+        published=published_numbers("ll_labelling_efficiency"),
+    output:
+        **figure_files("ll_labelling_efficiency"),
+    log:
+        "<logs>/exhibits/ll_labelling_efficiency.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_labelling_efficiency.jsonl"
+    params:
+        module="spml.exhibits.ll_labelling_efficiency",
+        settings=exhibit_settings("ll_labelling_efficiency"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Draw mAP against the number of observed labels"
+
+
+use rule gr_class_counts as ll_pointing_game with:
+    input:
+        code=sources("spml.exhibits.ll_pointing_game"),
+        pointing=run_files("ll_pointing_game", "pointing.json"),
+        published=published_numbers("ll_pointing_game"),
+    output:
+        **table_files("ll_pointing_game"),
+    log:
+        "<logs>/exhibits/ll_pointing_game.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_pointing_game.jsonl"
+    params:
+        module="spml.exhibits.ll_pointing_game",
+        settings=exhibit_settings("ll_pointing_game"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of the pointing game"
+
+
+use rule gr_class_counts as ll_examples with:
+    input:
+        code=sources("spml.exhibits.ll_examples"),
+        labels=exhibit_labels("ll_examples"),
+        observed=exhibit_observations("ll_examples"),
+        manifests=exhibit_images("ll_examples"),
+        modified=run_files("ll_examples", "modified.npy"),
+    output:
+        **figure_files("ll_examples"),
+    log:
+        "<logs>/exhibits/ll_examples.log",
+    benchmark:
+        "<benchmarks>/exhibits/ll_examples.jsonl"
+    params:
+        module="spml.exhibits.ll_examples",
+        settings=exhibit_settings("ll_examples"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Draw pictures whose labels were corrected"
+
+
+use rule gr_class_counts as ll_partial_labels with:
     input:
         code=sources("spml.exhibits.ll_partial_labels"),
         table="results/tables/ll/partial_labels.csv",
         published=published_numbers("ll_partial_labels"),
     output:
-        csv=report(
-            "results/exhibits/ll/partial_labels.csv",
-            caption="../report/exhibit.rst",
-            category="Large Loss Matters",
-            labels={"exhibit": "artificial partial labels", "form": "table"},
-        ),
-        md="results/exhibits/ll/partial_labels.md",
-        tex="results/exhibits/ll/partial_labels.tex",
-        caption="results/exhibits/ll/partial_labels.caption.txt",
+        **table_files("ll_partial_labels"),
     log:
         "<logs>/exhibits/ll_partial_labels.log",
     benchmark:
         "<benchmarks>/exhibits/ll_partial_labels.jsonl"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=10,
     params:
+        module="spml.exhibits.ll_partial_labels",
         settings=exhibit_settings("ll_partial_labels"),
         directory=subpath(output.caption, parent=True),
     message:
         "Write the table of artificial partial labels"
-    shell:
-        """
-        PYTHONPATH=workflow python -m spml.exhibits.ll_partial_labels \
-            --settings {params.settings:q} \
-            --output-directory {params.directory:q} \
-            >{log:q} 2>&1
-        """
 
 
-rule ll_openimages:
+use rule gr_class_counts as ll_openimages with:
     input:
         code=sources("spml.exhibits.ll_openimages"),
         table="results/tables/ll/openimages.csv",
         published=published_numbers("ll_openimages"),
     output:
-        csv=report(
-            "results/exhibits/ll/openimages.csv",
-            caption="../report/exhibit.rst",
-            category="Large Loss Matters",
-            labels={"exhibit": "OpenImages by groups", "form": "table"},
-        ),
-        md="results/exhibits/ll/openimages.md",
-        tex="results/exhibits/ll/openimages.tex",
-        caption="results/exhibits/ll/openimages.caption.txt",
+        **table_files("ll_openimages"),
     log:
         "<logs>/exhibits/ll_openimages.log",
     benchmark:
         "<benchmarks>/exhibits/ll_openimages.jsonl"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=10,
     params:
+        module="spml.exhibits.ll_openimages",
         settings=exhibit_settings("ll_openimages"),
         directory=subpath(output.caption, parent=True),
     message:
         "Write the table of OpenImages by groups of classes"
-    shell:
-        """
-        PYTHONPATH=workflow python -m spml.exhibits.ll_openimages \
-            --settings {params.settings:q} \
-            --output-directory {params.directory:q} \
-            >{log:q} 2>&1
-        """
 
 
-rule extra_learning_curves:
+use rule gr_class_counts as extra_learning_curves with:
     input:
         code=sources("spml.exhibits.extra_learning_curves"),
         histories=run_files("extra_learning_curves", "history.jsonl"),
     output:
-        csv="results/exhibits/extra/learning_curves.csv",
-        pdf="results/exhibits/extra/learning_curves.pdf",
-        png=report(
-            "results/exhibits/extra/learning_curves.png",
-            caption="../report/exhibit.rst",
-            category="Beyond the papers",
-            labels={"exhibit": "learning curves", "form": "figure"},
-        ),
-        caption="results/exhibits/extra/learning_curves.caption.txt",
+        **figure_files("extra_learning_curves"),
     log:
         "<logs>/exhibits/extra_learning_curves.log",
     benchmark:
         "<benchmarks>/exhibits/extra_learning_curves.jsonl"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=10,
     params:
+        module="spml.exhibits.extra_learning_curves",
         settings=exhibit_settings("extra_learning_curves"),
         directory=subpath(output.caption, parent=True),
     message:
         "Draw the learning curves"
-    shell:
-        """
-        PYTHONPATH=workflow python -m spml.exhibits.extra_learning_curves \
-            --settings {params.settings:q} \
-            --output-directory {params.directory:q} \
-            >{log:q} 2>&1
-        """
 
 
-rule gr_loss_mapping:
+use rule gr_class_counts as gr_loss_mapping with:
     input:
         code=sources("spml.exhibits.gr_loss_mapping"),
         mapping="results/losses/mapping.csv",
     output:
-        csv=report(
-            "results/exhibits/gr/loss_mapping.csv",
-            caption="../report/exhibit.rst",
-            category="GR Loss",
-            labels={"exhibit": "losses in the framework", "form": "table"},
-        ),
-        md="results/exhibits/gr/loss_mapping.md",
-        tex="results/exhibits/gr/loss_mapping.tex",
-        caption="results/exhibits/gr/loss_mapping.caption.txt",
+        **table_files("gr_loss_mapping"),
     log:
         "<logs>/exhibits/gr_loss_mapping.log",
     benchmark:
         "<benchmarks>/exhibits/gr_loss_mapping.jsonl"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=10,
     params:
+        module="spml.exhibits.gr_loss_mapping",
         settings=exhibit_settings("gr_loss_mapping"),
         directory=subpath(output.caption, parent=True),
     message:
         "Write the table of losses in the generalized loss"
-    shell:
-        """
-        PYTHONPATH=workflow python -m spml.exhibits.gr_loss_mapping \
-            --settings {params.settings:q} \
-            --output-directory {params.directory:q} \
-            >{log:q} 2>&1
-        """
 
 
-rule gr_gradients:
+use rule gr_class_counts as gr_gradients with:
     input:
         code=sources("spml.exhibits.gr_gradients"),
         gradients="results/losses/gradients.csv",
     output:
-        csv="results/exhibits/gr/gradients.csv",
-        pdf="results/exhibits/gr/gradients.pdf",
-        png=report(
-            "results/exhibits/gr/gradients.png",
-            caption="../report/exhibit.rst",
-            category="GR Loss",
-            labels={"exhibit": "gradient analysis", "form": "figure"},
-        ),
-        caption="results/exhibits/gr/gradients.caption.txt",
+        **figure_files("gr_gradients"),
     log:
         "<logs>/exhibits/gr_gradients.log",
     benchmark:
         "<benchmarks>/exhibits/gr_gradients.jsonl"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=10,
     params:
+        module="spml.exhibits.gr_gradients",
         settings=exhibit_settings("gr_gradients"),
         directory=subpath(output.caption, parent=True),
     message:
         "Draw the gradients of the losses"
-    shell:
-        """
-        PYTHONPATH=workflow python -m spml.exhibits.gr_gradients \
-            --settings {params.settings:q} \
-            --output-directory {params.directory:q} \
-            >{log:q} 2>&1
-        """
 
 
-rule extra_validation_table:
+use rule gr_class_counts as extra_validation_table with:
     input:
         code=sources("spml.exhibits.extra_validation_table"),
         table="results/tables/extra/validation_table.csv",
     output:
-        csv=report(
-            "results/exhibits/extra/validation_table.csv",
-            caption="../report/exhibit.rst",
-            category="Beyond the papers",
-            labels={"exhibit": "validation mAP", "form": "table"},
-        ),
-        md="results/exhibits/extra/validation_table.md",
-        tex="results/exhibits/extra/validation_table.tex",
-        caption="results/exhibits/extra/validation_table.caption.txt",
+        **table_files("extra_validation_table"),
     log:
         "<logs>/exhibits/extra_validation_table.log",
     benchmark:
         "<benchmarks>/exhibits/extra_validation_table.jsonl"
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=10,
     params:
+        module="spml.exhibits.extra_validation_table",
         settings=exhibit_settings("extra_validation_table"),
         directory=subpath(output.caption, parent=True),
     message:
         "Write the table of validation mAP"
-    shell:
-        """
-        PYTHONPATH=workflow python -m spml.exhibits.extra_validation_table \
-            --settings {params.settings:q} \
-            --output-directory {params.directory:q} \
-            >{log:q} 2>&1
-        """
+
+
+use rule gr_class_counts as extra_significance with:
+    input:
+        code=sources("spml.exhibits.extra_significance"),
+        comparisons=comparisons(*drawn_on("extra_significance")),
+    output:
+        **table_files("extra_significance"),
+    log:
+        "<logs>/exhibits/extra_significance.log",
+    benchmark:
+        "<benchmarks>/exhibits/extra_significance.jsonl"
+    params:
+        module="spml.exhibits.extra_significance",
+        settings=exhibit_settings("extra_significance"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of differences that are more than chance"
+
+
+use rule gr_class_counts as extra_cost with:
+    input:
+        code=sources("spml.exhibits.extra_cost"),
+        records=run_files("extra_cost", "run.json"),
+    output:
+        **table_files("extra_cost"),
+    log:
+        "<logs>/exhibits/extra_cost.log",
+    benchmark:
+        "<benchmarks>/exhibits/extra_cost.jsonl"
+    params:
+        module="spml.exhibits.extra_cost",
+        settings=exhibit_settings("extra_cost"),
+        directory=subpath(output.caption, parent=True),
+    message:
+        "Write the table of time, memory and energy"

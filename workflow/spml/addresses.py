@@ -4,12 +4,15 @@ All paths are relative to the folder that the workflow runs in.
 """
 
 from pathlib import Path
+from typing import Literal
 
 RUN = "results/runs/{dataset}/{protocol}/{method}/seed{seed}"
 CHECKPOINT = "data/checkpoints/{dataset}/{protocol}/{method}/seed{seed}.pt"
 LABELS = "results/labels/{dataset}.npz"
 OBSERVED = "results/observed/{dataset}/{protocol}/{observation}.npz"
+PACKED = "data/packed/{dataset}/manifest.json"
 TABLE = "results/tables/{paper}/{name}.csv"
+COMPARISON = "results/comparisons/{paper}/{name}/{dataset}/{protocol}{suffix}"
 PUBLISHED = "config/published/{paper}_{name}.csv"
 EXHIBITS = "results/exhibits/{paper}"
 MAPPING_TABLE = "results/losses/mapping.csv"
@@ -32,9 +35,23 @@ def observed_path(dataset: str, protocol: str, observation: str) -> Path:
     return Path(OBSERVED.format(dataset=dataset, protocol=protocol, observation=observation))
 
 
+def packed_path(dataset: str) -> Path:
+    """Manifest of the packed images of a dataset."""
+    return Path(PACKED.format(dataset=dataset))
+
+
 def table_path(paper: str, name: str) -> Path:
     """Tidy table of an exhibit."""
     return Path(TABLE.format(paper=paper, name=name))
+
+
+def comparison_path(
+    key: str, *, dataset: str, protocol: str, suffix: Literal[".csv", ".npz"] = ".csv"
+) -> Path:
+    """Differences to the reference of an exhibit, on one dataset under one protocol."""
+    paper, name = split_key(key)
+    place = {"paper": paper, "name": name, "dataset": dataset, "protocol": protocol}
+    return Path(COMPARISON.format(**place, suffix=suffix))
 
 
 def published_path(paper: str, name: str) -> Path:

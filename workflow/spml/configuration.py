@@ -1,26 +1,13 @@
-"""The merged configuration: checked before any job starts, and resolved into the runs it asks for.
+"""The merged configuration, resolved into runs and settings.
 
-Reads YAML and nothing else of this package, so that planning does not import torch.
+Imports nothing of this package, so that planning does not import torch. What it is given has been
+checked (:mod:`spml.configuration_checks`).
 """
 
-import ast
 import copy
-import difflib
 import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, NamedTuple
-
-import jsonschema
-import referencing
-import yaml
-
-SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")
-SHARED_LOSS_ARGUMENTS = {"num_classes", "num_examples", "total_epochs"}
-
-
-class ConfigurationError(Exception):
-    """A mistake in the configuration; the text names the file, the key and what is allowed."""
 
 
 class Run(NamedTuple):
@@ -30,269 +17,6 @@ class Run(NamedTuple):
     protocol: str
     method: str
     seed: int
-
-
-# --------------------------------------------------------------------------------------------------
-# Checks
-# --------------------------------------------------------------------------------------------------
-
-
-class _Sources:
-    """Says which file a key of the merged configuration came from."""
-
-    def __init__(self, files: Iterable[str | Path]) -> None:
-        # The last file wins where files are merged, so it is asked first.
-        self._documents = [
-            (str(path), yaml.safe_load(Path(path).read_text(encoding="utf-8")))
-            for path in reversed(list(files))
-        ]
-
-    def of(self, path: Iterable[str | int]) -> str:
-        for depth in range(len(keys := list(path)), 0, -1):
-            for name, document in self._documents:
-                if self._has(document, keys[:depth]):
-                    return name
-        return "the command line" if not self._documents else self._documents[-1][0]
-
-    @staticmethod
-    def _has(document: Any, keys: list[str | int]) -> bool:
-        for key in keys:
-            try:
-                document = document[key]
-            except (KeyError, IndexError, TypeError):
-                return False
-        return True
-
-
-def _dotted(path: Iterable[str | int]) -> str:
-    text = ""
-    for key in path:
-        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else str(key)
-    return text or "the top level"
-
-
-def _nearest(name: object, known: Iterable[str]) -> str:
-    """The allowed names, nearest first, with a suggestion where one is close."""
-    known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"{', '.join(known) or 'none'}{hint}"
-
-
-_TYPES = {
-    "object": "a map",
-    "array": "a list",
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "null",
-}
-
-
-def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
-    """Key path and plain words of one schema violation."""
-    path: list[str | int] = list(error.absolute_path)
-    rule: Any = error.validator
-    value: Any = error.validator_value
-    schema: Any = error.schema
-    instance: Any = error.instance
-    if rule == "additionalProperties":
-        allowed = schema.get("properties", {})
-        unknown = sorted(set(instance) - set(allowed), key=str)[0]
-        return [
-            *path,
-            unknown,
-        ], f"is not a key that exists here; allowed: {_nearest(unknown, allowed)}"
-    if rule == "required":
-        missing = next(key for key in value if key not in instance)
-        return [*path, missing], "is missing"
-    if rule == "type":
-        wanted = [value] if isinstance(value, str) else value
-        words = " or ".join(_TYPES[name] for name in wanted)
-        return path, f"must be {words}, not {error.instance!r}"
-    if rule == "enum":
-        return path, f"is {error.instance!r}; allowed: {_nearest(error.instance, map(str, value))}"
-    if rule in ("anyOf", "oneOf") and error.context:
-        texts = [branch for branch in error.context if branch.validator != "type"]
-        if texts:
-            return _explain(texts[0])
-        wanted = [name for branch in error.context for name in [branch.validator_value]]
-        words = " or ".join(_TYPES.get(str(name), str(name)) for name in wanted)
-        return path, f"must be {words}, not {error.instance!r}"
-    limits = {
-        "minimum": "at least {}",
-        "exclusiveMinimum": "above {}",
-        "maximum": "at most {}",
-        "exclusiveMaximum": "below {}",
-        "minItems": "a list of at least {}",
-        "maxItems": "a list of at most {}",
-    }
-    if rule in limits:
-        return path, f"must be {limits[rule].format(value)}, not {error.instance!r}"
-    if rule == "uniqueItems":
-        return path, f"names something twice: {error.instance!r}"
-    if rule == "pattern":
-        return (
-            path,
-            f"is {error.instance!r}; allowed are lower-case letters, digits and underscores",
-        )
-    return path, error.message
-
-
-def load_validator(folder: str | Path) -> jsonschema.Draft202012Validator:
-    """A validator of the merged configuration, put together from the schema of each file."""
-    properties: dict[str, Any] = {}
-    required: list[str] = []
-    resources = []
-    for name in SCHEMAS:
-        file = f"{name}.schema.yaml"
-        schema = yaml.safe_load((Path(folder) / file).read_text(encoding="utf-8"))
-        resources.append((file, referencing.Resource.from_contents(schema)))
-        for key in schema["properties"]:
-            properties[key] = {"$ref": f"{file}#/properties/{key}"}
-        required += schema["required"]
-    merged = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": properties,
-        "required": required,
-    }
-    registry = referencing.Registry().with_resources(resources)
-    return jsonschema.Draft202012Validator(merged, registry=registry)
-
-
-def loss_hyperparameters(losses: str | Path) -> dict[str, dict[str, bool]]:
-    """The hyperparameters of each loss, each with whether it must be given.
-
-    Read from the constructor in each loss's file without importing it: importing torch takes longer
-    than planning the whole workflow.
-    """
-    result = {}
-    for path in sorted(Path(losses).glob("*.py")):
-        if path.stem in ("base", "framework") or path.stem.startswith("_"):
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-        constructors = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef) and node.name == "__init__"
-        ]
-        arguments = constructors[0].args if constructors else None
-        pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if arguments else ()
-        result[path.stem] = {
-            argument.arg: default is None
-            for argument, default in pairs
-            if argument.arg not in SHARED_LOSS_ARGUMENTS
-        }
-    return result
-
-
-def check(
-    config: Mapping[str, Any],
-    *,
-    files: Iterable[str | Path],
-    schemas: str | Path,
-    losses: str | Path,
-) -> None:
-    """Raise ConfigurationError for the first mistake in the merged ``config``.
-
-    files: the configuration files in the order in which they were merged, to name the guilty one.
-    schemas: folder of the JSON Schemas. losses: folder of the loss modules.
-    """
-    sources = _Sources(files)
-
-    def fail(path: list[str | int], text: str) -> None:
-        raise ConfigurationError(f"{sources.of(path)}: {_dotted(path)} {text}")
-
-    validator = load_validator(schemas)
-    # The violation nearest to the top of the document explains the ones below it.
-    error = min(
-        validator.iter_errors(config), key=lambda error: len(error.absolute_path), default=None
-    )
-    if error is not None:
-        fail(*_explain(error))
-
-    def known(path: list[str | int], name: str, names: Iterable[str]) -> None:
-        if name not in names:
-            fail(path, f"is {name!r}; allowed: {_nearest(name, names)}")
-
-    for kind in ("datasets", "protocols", "methods", "exhibits"):
-        for position, name in enumerate(config["select"][kind]):
-            known(["select", kind, position], name, config[kind])
-    for name, protocol in config["protocols"].items():
-        known(["protocols", name, "observation"], protocol["observation"], config["observations"])
-        for position, dataset in enumerate(protocol.get("only", [])):
-            known(["protocols", name, "only", position], dataset, config["datasets"])
-    for name, exhibit in config["exhibits"].items():
-        for position, protocol in enumerate(exhibit.get("protocols", [])):
-            known(["exhibits", name, "protocols", position], protocol, config["protocols"])
-        if exhibit["methods"] != "selected":
-            for position, method in enumerate(exhibit["methods"]):
-                known(["exhibits", name, "methods", position], method, config["methods"])
-        for position, method in enumerate(exhibit.get("losses", [])):
-            known(["exhibits", name, "losses", position], method, config["methods"])
-        if "reference" in exhibit:
-            known(["exhibits", name, "reference"], exhibit["reference"], config["methods"])
-    if not selected_pairs(config):
-        fail(
-            ["select", "protocols"],
-            f"has none that is for a selected dataset ({', '.join(config['select']['datasets'])})",
-        )
-    _check_methods(config, fail, known, loss_hyperparameters(losses))
-
-
-def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dict) -> None:
-    # A method need not have hyperparameters for datasets on which nothing runs it.
-    runs = {
-        (dataset, protocol, method)
-        for exhibit in config["select"]["exhibits"]
-        for dataset, protocol in exhibit_pairs(config, exhibit)
-        for method in exhibit_methods(config, exhibit)
-    }
-    for name, method in config["methods"].items():
-        path: list[str | int] = ["methods", name]
-        chain = [name]
-        while (parent := config["methods"][chain[-1]].get("extends")) is not None:
-            known(["methods", chain[-1], "extends"], parent, config["methods"])
-            if parent in chain:
-                fail([*path, "extends"], f"goes round in a circle: {' -> '.join([*chain, parent])}")
-            chain.append(parent)
-        for dataset in method.get("datasets", {}):
-            known([*path, "datasets", dataset], dataset, config["datasets"])
-        for protocol, override in method.get("protocols", {}).items():
-            known([*path, "protocols", protocol], protocol, config["protocols"])
-            for dataset in override.get("datasets", {}):
-                known(
-                    [*path, "protocols", protocol, "datasets", dataset], dataset, config["datasets"]
-                )
-        for dataset, protocol in [(None, None), *selected_pairs(config)]:
-            resolved = resolve_method(config, name, dataset, protocol)
-            if "loss" not in resolved:
-                fail([*path, "loss"], "is missing")
-            known([*path, "loss"], resolved["loss"], losses)
-            known(
-                [*path, "observation"],
-                resolved.get("observation", next(iter(config["observations"]))),
-                config["observations"],
-            )
-            allowed = losses[resolved["loss"]]
-            for key in resolved["hyperparameters"]:
-                if key not in allowed:
-                    fail(
-                        [*path, "hyperparameters", key],
-                        f"is not a hyperparameter of {resolved['loss']}; "
-                        f"allowed: {_nearest(key, allowed)}",
-                    )
-            for key, needed in allowed.items():
-                missing = needed and key not in resolved["hyperparameters"]
-                if missing and (dataset, protocol, name) in runs:
-                    fail([*path, "hyperparameters", key], f"is missing for dataset {dataset}")
-
-
-# --------------------------------------------------------------------------------------------------
-# Resolution
-# --------------------------------------------------------------------------------------------------
 
 
 def _merge(base: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -374,6 +98,15 @@ def run_settings(
     }
 
 
+def recorded_methods(config: Mapping[str, Any]) -> list[str]:
+    """The methods whose runs record what becomes of each entry, which is more files of a run."""
+    return [
+        name
+        for name in config["methods"]
+        if resolve_method(config, name, None)["training"].get("record_entries", False)
+    ]
+
+
 def exhibit_methods(config: Mapping[str, Any], exhibit: str) -> list[str]:
     """The methods that an exhibit shows."""
     methods = config["exhibits"][exhibit]["methods"]
@@ -391,9 +124,20 @@ def selected_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def exhibit_pairs(config: Mapping[str, Any], exhibit: str) -> list[tuple[str, str]]:
-    """The selected datasets and protocols, without protocols that the exhibit does not show."""
-    shown = config["exhibits"][exhibit].get("protocols", config["select"]["protocols"])
-    return [pair for pair in selected_pairs(config) if pair[1] in shown]
+    """The selected datasets and protocols, without those that the exhibit does not show."""
+    definition, select = config["exhibits"][exhibit], config["select"]
+    datasets = definition.get("datasets", select["datasets"])
+    protocols = definition.get("protocols", select["protocols"])
+    return [
+        (dataset, protocol)
+        for dataset, protocol in selected_pairs(config)
+        if dataset in datasets and protocol in protocols
+    ]
+
+
+def exhibit_seeds(config: Mapping[str, Any], exhibit: str) -> list[int]:
+    """The seeds of an exhibit's runs: its own, or those that are selected."""
+    return list(config["exhibits"][exhibit].get("seeds", config["select"]["seeds"]))
 
 
 def exhibit_runs(config: Mapping[str, Any], exhibit: str) -> list[Run]:
@@ -402,13 +146,60 @@ def exhibit_runs(config: Mapping[str, Any], exhibit: str) -> list[Run]:
         Run(dataset, protocol, method, seed)
         for dataset, protocol in exhibit_pairs(config, exhibit)
         for method in exhibit_methods(config, exhibit)
-        for seed in config["select"]["seeds"]
+        for seed in exhibit_seeds(config, exhibit)
     ]
 
 
 def shown_exhibits(config: Mapping[str, Any]) -> list[str]:
-    """The selected exhibits, without those that show none of the selected datasets or protocols."""
-    return [name for name in config["select"]["exhibits"] if exhibit_pairs(config, name)]
+    """The selected exhibits, without those that show none of the selected datasets or protocols.
+
+    One that is made from other exhibits needs one of them to be shown.
+    """
+    exhibits = config["exhibits"]
+    return [
+        name
+        for name in config["select"]["exhibits"]
+        if exhibit_pairs(config, name)
+        and ("exhibits" not in exhibits[name] or drawn_on(config, name))
+    ]
+
+
+def drawn_on(config: Mapping[str, Any], exhibit: str) -> list[str]:
+    """The exhibits that an exhibit is made from: those it names, as far as they are shown."""
+    return [
+        name
+        for name in config["exhibits"][exhibit]["exhibits"]
+        if name in config["select"]["exhibits"] and exhibit_pairs(config, name)
+    ]
+
+
+def compared_pairs(config: Mapping[str, Any], exhibit: str) -> list[dict[str, str]]:
+    """Datasets and protocols on which an exhibit's methods are compared to its reference."""
+    definition = config["exhibits"][exhibit]
+    if "resamples" not in definition or definition["reference"] not in exhibit_methods(
+        config, exhibit
+    ):
+        return []
+    return [
+        {"dataset": dataset, "protocol": protocol}
+        for dataset, protocol in exhibit_pairs(config, exhibit)
+    ]
+
+
+def comparison_settings(
+    config: Mapping[str, Any], exhibit: str, dataset: str, protocol: str
+) -> dict[str, Any]:
+    """What ``python -m spml.compare --settings`` takes."""
+    definition = config["exhibits"][exhibit]
+    methods = exhibit_methods(config, exhibit)
+    return {
+        "dataset": dataset,
+        "protocol": protocol,
+        "methods": [method for method in methods if method != definition["reference"]],
+        "seeds": exhibit_seeds(config, exhibit),
+        "reference": definition["reference"],
+        "resamples": definition["resamples"],
+    }
 
 
 def compact_json(value: Any) -> str:
@@ -438,6 +229,23 @@ def describe_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {"curves": curves}
 
 
+def _drawn_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
+    """What an exhibit that is made from others needs to know of them."""
+    others = drawn_on(config, exhibit)
+    methods = {method for other in others for method in exhibit_methods(config, other)}
+    return {
+        "exhibits": [
+            {
+                "key": other,
+                "title": config["exhibits"][other]["title"],
+                "comparisons": compared_pairs(config, other),
+            }
+            for other in others
+        ],
+        "titles": {name: resolve_method(config, name, None)["title"] for name in methods},
+    }
+
+
 def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
     """What an exhibit shows, as ``python -m spml.exhibits.<exhibit> --settings`` takes it.
 
@@ -447,7 +255,7 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
     definition = config["exhibits"][exhibit]
     methods = exhibit_methods(config, exhibit)
     paper, _, name = exhibit.partition("_")
-    hidden = ("methods", "losses", "protocols")
+    hidden = ("methods", "losses", "datasets", "protocols")
     blocks = []
     for dataset, protocol in exhibit_pairs(config, exhibit):
         observation = config["protocols"][protocol]["observation"]
@@ -472,8 +280,10 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
                 ),
             }
         )
+    drawn = _drawn_settings(config, exhibit) if "exhibits" in definition else {}
     return {
         **{key: value for key, value in definition.items() if key not in hidden},
+        **drawn,
         "losses": [
             {"name": method, "title": resolve_method(config, method, None)["title"]}
             for method in definition.get("losses", [])
@@ -485,7 +295,7 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
             {"name": method, "title": resolve_method(config, method, None)["title"]}
             for method in methods
         ],
-        "seeds": list(config["select"]["seeds"]) if methods else [],
+        "seeds": exhibit_seeds(config, exhibit) if methods else [],
     }
 
 

@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from spml.errors import UserError
 
 
 def decode_image(path: str | Path, size: int) -> np.ndarray:
     """(size, size, 3) uint8 of an image file; a missing or broken file is a UserError."""
+    from PIL import Image  # not needed where images are packed
+
     try:
         with Image.open(path) as image:
             resized = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)

@@ -98,6 +98,13 @@ def claim_device(
     return Claim(torch.device("cuda", position), lock)
 
 
+def device_memory(device: torch.device) -> int:
+    """Bytes of memory that the device has; the processor's is that of the computer."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 _ALLOCATION_FAILURES = ("DefaultCPUAllocator", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC")
 
 

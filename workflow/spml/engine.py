@@ -117,9 +117,9 @@ def _counts(modified: torch.Tensor) -> dict[str, int]:
 class Trainer:
     """One run in the making: holds the classifier, the loss, the optimiser and the records.
 
-    machine says how it uses the computer, checkpoint where its state is kept, entries where the
-    cost of each entry is recorded, and ``stop`` is asked after each step whether to save and raise
-    :class:`Interrupted`.
+    machine says how it uses the computer, checkpoint where its state is kept, entries where what
+    becomes of each entry is recorded, and ``stop`` is asked after each step whether to save and
+    raise :class:`Interrupted`.
     """
 
     def __init__(
@@ -271,7 +271,7 @@ class Trainer:
         logits = logits.detach()
         self.trace.record(position, loss, logits, truth=truth, missed=missed)
         if self.entries is not None:
-            self.entries.add(index, logits)
+            self.entries.add(index, logits, self.loss.modified)
         if self.loss.modified is not None:
             modified = self.loss.modified
             counts = torch.stack((modified.sum(), (modified & missed).sum()))
@@ -368,7 +368,7 @@ class Trainer:
             "training_seconds": self.training_seconds,
             "trace": self.trace.values[:done],
             "modified": self.modified,
-            "entries": None if self.entries is None else self.entries.block,
+            "entries": None if self.entries is None else self.entries.state(),
             "best_weights": self.best_weights,
             "val_scores": {key: torch.from_numpy(value) for key, value in self.val_scores.items()},
         }
@@ -389,7 +389,7 @@ class Trainer:
         modified = state["modified"]
         self.modified = None if modified is None else modified.to(self.device)
         if self.entries is not None:
-            self.entries.block.copy_(state["entries"])
+            self.entries.load_state(state["entries"])
         self.best_weights = {key: v.to(self.device) for key, v in state["best_weights"].items()}
         self.val_scores = {key: value.numpy() for key, value in state["val_scores"].items()}
 

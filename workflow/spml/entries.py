@@ -1,7 +1,8 @@
-"""What each entry of the training labels would cost as a negative, epoch by epoch, on disk.
+"""What became of each entry of the training labels, epoch by epoch, on disk.
 
-For analyses of what a network memorises and when. An epoch's values are collected on the device and
-appended to a file when it ends, so that neither time nor memory grows with the number of epochs.
+For analyses of what a network memorises, and of what a loss corrects, and when. An epoch's values
+are collected on the device and appended to files when it ends, so that neither time nor memory
+grows with the number of epochs.
 """
 
 import os
@@ -15,19 +16,19 @@ from spml.errors import UserError
 from spml.files import atomic_path
 
 
-class EntryRecord:
-    """A file of (epochs, N, C) float16: log(1 + exp(z)) of each entry when it was trained on.
+class GrowingFile:
+    """One array an epoch, written one after the other.
 
-    path: where the file grows; it is gone when :meth:`finish` has written the final one.
-    going_on: whether a run goes on that has begun it.
+    path: where the file grows; it is gone when :meth:`remove` was called. shape, dtype: of an
+    epoch. going_on: whether a run goes on that has begun it.
     """
 
     def __init__(
-        self, path: Path, shape: tuple[int, int, int], device: torch.device, *, going_on: bool
+        self, path: Path, shape: tuple[int, ...], dtype: type[np.generic], *, going_on: bool
     ) -> None:
         self.path = path
         self.shape = shape
-        self.block = torch.zeros(shape[1:], dtype=torch.float16, device=device)
+        self.dtype = dtype
         if going_on and not path.exists():
             raise UserError(
                 f"{path} is missing, which the checkpoint beside it belongs to; delete that too, "
@@ -37,13 +38,9 @@ class EntryRecord:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"")
 
-    def add(self, index: torch.Tensor, logits: torch.Tensor) -> None:
-        """Note the entries of rows ``index`` (B,) by their ``logits`` (B, C), on the device."""
-        self.block[index] = softplus(logits).to(torch.float16)
-
-    def close_epoch(self, epoch: int) -> None:
-        """Write the values of ``epoch``, counted from 1; a full disk is a :class:`UserError`."""
-        content = self.block.cpu().numpy().tobytes()
+    def write(self, epoch: int, values: np.ndarray) -> None:
+        """Write the ``values`` of ``epoch``, counted from 1; a full disk is a UserError."""
+        content = values.tobytes()
         try:
             with self.path.open("r+b") as file:
                 file.seek((epoch - 1) * len(content))
@@ -57,12 +54,72 @@ class EntryRecord:
             ) from error
 
     def finish(self, epochs: int, path: Path) -> None:
-        """Write the values of the first ``epochs`` as ``path`` (.npy)."""
-        shape = (epochs, *self.shape[1:])
-        values = np.memmap(self.path, dtype=np.float16, mode="r", shape=shape)
+        """Write the first ``epochs`` as ``path`` (.npy), an array (epochs, *shape)."""
+        values = np.memmap(self.path, self.dtype, mode="r", shape=(epochs, *self.shape))
         with atomic_path(path) as temporary:
             np.save(temporary, values)
 
     def remove(self) -> None:
         """Delete the file that grew."""
         self.path.unlink(missing_ok=True)
+
+
+class EntryRecord:
+    """Two files that grow: the cost of each entry, and which entries the loss modified.
+
+    entries.npy: (epochs, N, C) float16, log(1 + exp(z)) of each entry when it was trained on.
+    modified.npy: (epochs, N, ceil(C / 8)) uint8, a bit an entry as :func:`numpy.packbits` packs
+    them: 1 where the loss rejected or corrected the entry in that epoch.
+
+    beside: path of a file; the two grow beside it, and are gone when :meth:`remove` was called.
+    shape: (N, C). going_on: whether a run goes on that has begun them.
+    """
+
+    def __init__(
+        self, beside: Path, shape: tuple[int, int], device: torch.device, *, going_on: bool
+    ) -> None:
+        rows, classes = shape
+        self.files = {
+            "entries": GrowingFile(
+                beside.with_suffix(".entries"), shape, np.float16, going_on=going_on
+            ),
+            "modified": GrowingFile(
+                beside.with_suffix(".modified"), (rows, -(-classes // 8)), np.uint8,
+                going_on=going_on,
+            ),
+        }  # fmt: skip
+        self.entries = torch.zeros(shape, dtype=torch.float16, device=device)
+        self.modified = torch.zeros(shape, dtype=torch.bool, device=device)
+
+    def add(self, index: torch.Tensor, logits: torch.Tensor, modified: torch.Tensor | None) -> None:
+        """Note the entries of rows ``index`` (B,), on the device.
+
+        logits: (B, C). modified: (B, C) bool, None of a loss that modifies nothing.
+        """
+        self.entries[index] = softplus(logits).to(torch.float16)
+        if modified is not None:
+            self.modified[index] = modified
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """What was noted of the epoch that is under way."""
+        return {"entries": self.entries, "modified": self.modified}
+
+    def load_state(self, state: dict[str, torch.Tensor]) -> None:
+        """Go on from what :meth:`state` gave."""
+        self.entries.copy_(state["entries"])
+        self.modified.copy_(state["modified"])
+
+    def close_epoch(self, epoch: int) -> None:
+        """Write the values of ``epoch``, counted from 1."""
+        self.files["entries"].write(epoch, self.entries.cpu().numpy())
+        self.files["modified"].write(epoch, np.packbits(self.modified.cpu().numpy(), axis=1))
+
+    def finish(self, epochs: int, folder: Path) -> None:
+        """Write the values of the first ``epochs`` into ``folder``."""
+        for name, file in self.files.items():
+            file.finish(epochs, folder / f"{name}.npy")
+
+    def remove(self) -> None:
+        """Delete the files that grew."""
+        for file in self.files.values():
+            file.remove()

@@ -5,6 +5,7 @@ Computed once per dataset and backbone and shared by every run that begins with 
 
 import argparse
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -27,20 +28,18 @@ def extract_features(
     mean: list[float],
     deviation: list[float],
     device: torch.device,
-) -> np.ndarray:
+) -> Iterator[np.ndarray]:
     """Spatial means of the backbone's feature map in evaluation mode, without augmentation.
 
-    images: (N, H, W, channels) uint8. Returns (N, features) float32.
+    images: (N, H, W, channels) uint8. Yields (B, features) float32, in the order of the images.
     """
     backbone = backbone.to(device).eval()
-    parts = []
     with torch.no_grad():
         for start in tqdm(range(0, len(images), BATCH_SIZE), unit="batch", mininterval=1):
             # A copy, since mapped memory is read-only and torch wants to be able to write.
             batch = torch.from_numpy(np.array(images[start : start + BATCH_SIZE])).to(device)
             inputs = normalise(batch.permute(0, 3, 1, 2), mean, deviation)
-            parts.append(backbone(inputs).mean(dim=(2, 3)).cpu().numpy())
-    return np.concatenate(parts)
+            yield backbone(inputs).mean(dim=(2, 3)).cpu().numpy()
 
 
 def main() -> None:
@@ -56,16 +55,22 @@ def main() -> None:
     claim = claim_device(settings["device"])
     classifier = build_classifier(settings["architecture"], 1)
     load_backbone(classifier, arguments.backbone)
-    features = extract_features(
+    images = load_packed(arguments.images).train
+    batches = extract_features(
         classifier.backbone,
-        load_packed(arguments.images).train,
+        images,
         mean=settings["images"]["mean"],
         deviation=settings["images"]["deviation"],
         device=claim.device,
     )
-    with atomic_path(arguments.output) as temporary:
-        np.save(temporary, features)
-    print(f"{features.shape[0]} rows of {features.shape[1]} features")
+    shape = (len(images), next(classifier.head.parameters()).shape[1])
+    # np.save would need all of them at once.
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with atomic_path(arguments.output) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for batch in batches:
+            file.write(batch.data)
+    print(f"{shape[0]} rows of {shape[1]} features")
 
 
 if __name__ == "__main__":

@@ -22,9 +22,11 @@ _ADAM = type("Adam", (torch.optim.Adam,), _plain(torch.optim.Adam))
 _SGD = type("SGD", (torch.optim.SGD,), _plain(torch.optim.SGD))
 
 
-def adam(groups: Iterable[dict[str, Any]], **options: Any) -> torch.optim.Optimizer:
-    """``torch.optim.Adam``, fused: one kernel updates all parameters."""
-    return _ADAM(groups, fused=True, **options)
+def adam(
+    groups: Iterable[dict[str, Any]], *, fused: bool = True, **options: Any
+) -> torch.optim.Optimizer:
+    """``torch.optim.Adam``; fused, one kernel updates all parameters."""
+    return _ADAM(groups, fused=fused, **options)
 
 
 def sgd(groups: Iterable[dict[str, Any]], **options: Any) -> torch.optim.Optimizer:

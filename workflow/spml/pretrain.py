@@ -6,16 +6,18 @@ world of the task but no multi-label picture. It sees the training scans only.
 
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
+from spml.checkpoint import save_tensors
 from spml.datasets import digits
 from spml.errors import run_command
-from spml.files import atomic_path
 from spml.images import normalise
 from spml.models import build_classifier
+from spml.optimizers import adam
 
 
 def single_digit_pictures(
@@ -52,7 +54,9 @@ def pretrain(
     """Train a classifier of single digits with cross entropy; return its backbone's state dict."""
     torch.manual_seed(seed)
     classifier = build_classifier(architecture, len(digits.CLASSES))
-    optimizer = torch.optim.Adam(classifier.parameters(), lr=learning_rate)
+    groups = [{"params": list(classifier.parameters())}]
+    # Not fused, which would round otherwise: the weights would change, and every run on them.
+    optimizer = adam(groups, fused=False, lr=learning_rate)
     inputs = normalise(images, mean, deviation)
     progress = tqdm(range(epochs), desc="pretrain", unit="epoch", mininterval=1)
     for _ in progress:
@@ -69,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m spml.pretrain", description=__doc__)
     parser.add_argument("--settings", required=True, type=json.loads, help="see the rule")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", required=True, help="the state dict to write")
+    parser.add_argument("--output", required=True, type=Path, help="the state dict to write")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     compose, images = arguments.settings["compose"], arguments.settings["images"]
@@ -90,8 +94,7 @@ def main() -> None:
         deviation=images["deviation"],
         **options,
     )
-    with atomic_path(arguments.output) as temporary:
-        torch.save(state, temporary)
+    save_tensors(arguments.output, state)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ the imports from the files keeps that list right when a module starts to import 
 """
 
 import ast
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -20,12 +21,20 @@ def _find(root: Path, module: str) -> Path | None:
     return None
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """``node`` and the statements in it, without the expressions, which hold no imports."""
+    yield node
+    for field in ("body", "handlers", "cases", "orelse", "finalbody"):
+        for statement in getattr(node, field, ()):
+            yield from _statements(statement)
+
+
 @cache  # most stages share most modules
 def _imported_names(path: Path, module: str) -> set[str]:
     """Dotted names of this package that ``path`` imports, at its top or inside its functions."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+    for node in _statements(ast.parse(path.read_text(encoding="utf-8"), str(path))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -79,3 +79,13 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """The percentile interval that holds ``level`` of the resampled ``values``."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def two_sided_p(differences: np.ndarray) -> float:
+    """How often resampled ``differences`` (R,) fall on the other side of zero than most, doubled.
+
+    Between 2 / (R + 1) and 1, since the observed data count as one more resample (Davison and
+    Hinkley, Bootstrap Methods and their Application, 1997, section 4.2).
+    """
+    below, above = (differences <= 0).sum(), (differences >= 0).sum()
+    return min(1.0, 2 * (1 + int(min(below, above))) / (len(differences) + 1))

@@ -9,6 +9,8 @@ predictions.npz    scores in [0, 1]: ``val`` and ``test`` at the selected epoch,
 trace.npz          one value a step: loss, mean cost of true and of false negatives, logit range
 entries.npy        with ``record_entries``: what each training entry would cost as a negative
                    (epochs, N, C) float16, rows in the order of ``train`` of the observed labels
+modified.npy       with ``record_entries``: which of them the loss rejected or corrected, a bit an
+                   entry (epochs, N, ceil(C / 8)) uint8, packed by :func:`numpy.packbits`
 run.json           settings, versions, device, time and memory
 
 A run that is given a checkpoint file saves its state there, and goes on from it if it was killed.
@@ -28,14 +30,14 @@ import torch
 from spml import losses
 from spml.allocator import keep_freed_memory
 from spml.checkpoint import Checkpoint, save_tensors
-from spml.devices import claim_device, memory_advice
+from spml.devices import claim_device, device_memory, memory_advice
 from spml.engine import Data, Result, Settings, Trainer
 from spml.entries import EntryRecord
 from spml.errors import UserError, run_command
 from spml.files import atomic_path, write_json, write_json_lines
 from spml.interruption import termination_requests
 from spml.labels import Labels, load_labels
-from spml.linear_init import fit_head
+from spml.linear_init import HeadTrainer
 from spml.machine import Machine
 from spml.models import Classifier, build_classifier, load_backbone
 from spml.observe import Observation, load_observation
@@ -59,17 +61,30 @@ def _check_inputs(labels: Labels, observation: Observation, images: PackedImages
             raise UserError(f"{packed} packed {split} images but {rows} rows of labels")
 
 
-def _build_loss(settings: dict[str, Any], total_epochs: int, data: Data) -> losses.Loss:
+def _build_loss(
+    settings: dict[str, Any], total_epochs: int, data: Data, device: torch.device
+) -> losses.Loss:
+    examples, classes = len(data.train_rows), data.truth.shape[1]
     try:
-        return losses.build(
+        loss = losses.build(
             settings["loss"],
-            num_classes=data.truth.shape[1],
-            num_examples=len(data.train_rows),
+            num_classes=classes,
+            num_examples=examples,
             total_epochs=total_epochs,
             **settings["hyperparameters"],
         )
     except ValueError as error:
         raise UserError(f"method {settings['method']}: {error}") from error
+    # Checkpoints pass through the memory of the computer.
+    memory = min(device_memory(device), device_memory(torch.device("cpu")))
+    state = sum(value.nbytes for value in loss.state_dict().values())
+    if state > memory:
+        raise UserError(
+            f"method {settings['method']} keeps {state / 1e9:.1f} GB about {examples} examples of "
+            f"{classes} classes, but the device or the computer has {memory / 1e9:.1f} GB; use one "
+            "with more memory"
+        )
+    return loss
 
 
 def _save(result: Result, directory: Path) -> None:
@@ -119,13 +134,14 @@ def _entry_record(
     *,
     going_on: bool,
 ) -> EntryRecord | None:
-    """Where the cost of entries is recorded, beside the checkpoint; None where it is not."""
-    (arguments.output / "entries.npy").unlink(missing_ok=True)
+    """Where entries are recorded, beside the checkpoint; None where they are not."""
+    for name in ("entries.npy", "modified.npy"):
+        (arguments.output / name).unlink(missing_ok=True)
     if not training.record_entries:
         return None
-    shape = (training.epochs, len(data.train_rows), data.truth.shape[1])
+    shape = (len(data.train_rows), data.truth.shape[1])
     beside = arguments.checkpoint or arguments.output / "run.json"
-    return EntryRecord(beside.with_suffix(".entries"), shape, device, going_on=going_on)
+    return EntryRecord(beside, shape, device, going_on=going_on)
 
 
 def _linear_init(
@@ -133,14 +149,19 @@ def _linear_init(
     settings: dict[str, Any],
     data: Data,
     features: Path,
-    device: torch.device,
+    state: dict[str, Any],
+    **how: Any,
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Fit the head on cached features; return its record and what the loss has learnt by then."""
+    """Fit the head on cached features; return its record and what the loss has learnt by then.
+
+    state: of the checkpoint, empty where there is none. how: the device and what else
+    :class:`HeadTrainer` wants to know about this process.
+    """
     options = settings["training"]["linear_init"]
     if settings["head"] != "linear":
         raise UserError(f"method {settings['method']}: linear_init needs the linear head")
-    loss = _build_loss(settings, options["epochs"], data)
-    fit = fit_head(
+    loss = _build_loss(settings, options["epochs"], data, how["device"])
+    trainer = HeadTrainer(
         classifier.head,
         loss,
         np.load(features, mmap_mode="r", allow_pickle=False),
@@ -148,12 +169,15 @@ def _linear_init(
         val_rows=data.val_rows,
         truth=data.truth,
         observed=data.observed,
+        annotated=data.annotated,
         batch_size=options["batch_size"],
         learning_rate=options["learning_rate"],
         seed=settings["seed"],
-        device=device,
+        **how,
     )
-    return asdict(fit), loss.state_dict()
+    if state:
+        trainer.load_state(state["linear_init"])
+    return asdict(trainer.run()), loss.state_dict()
 
 
 def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
@@ -173,21 +197,31 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
         minutes=machine.checkpoint_minutes,
         other=machine.other_checkpoints,
     )
-    state = checkpoint.load()
+    state = checkpoint.load() or {}
+    going_on = "classifier" in state  # in the loop, not in the phase before it
 
     # The classifier is drawn before the loss, so that every method starts from the same weights.
     torch.manual_seed(settings["seed"])
     classifier = build_classifier(settings["architecture"], data.truth.shape[1], settings["head"])
     load_backbone(classifier, arguments.backbone)
-    loss = _build_loss(settings, options["epochs"], data)
+    loss = _build_loss(settings, options["epochs"], data, device)
     advice = memory_advice(name, training.batch_size, training.precision)
     with termination_requests() as stop, advice:
-        if settings["training"]["linear_init"] is not None and state is None:
+        if settings["training"]["linear_init"] is not None and not going_on:
             checkpoint.notes["linear_init"], learnt = _linear_init(
-                classifier, settings, data, arguments.features, device
+                classifier,
+                settings,
+                data,
+                arguments.features,
+                state,
+                name=name,
+                device=device,
+                machine=machine,
+                checkpoint=checkpoint,
+                stop=stop,
             )
             loss.load_state_dict(learnt)
-        entries = _entry_record(arguments, training, data, device, going_on=state is not None)
+        entries = _entry_record(arguments, training, data, device, going_on=going_on)
         trainer = Trainer(
             classifier,
             loss,
@@ -199,12 +233,12 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
             entries=entries,
             stop=stop,
         )
-        if state is not None:
+        if going_on:
             trainer.load_state(state)
         result = trainer.run()
     _save(result, arguments.output)
     if entries is not None:
-        entries.finish(len(result.history), arguments.output / "entries.npy")
+        entries.finish(len(result.history), arguments.output)
 
     images = len(result.history) * len(data.train_rows)
     record = {

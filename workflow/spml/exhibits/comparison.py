@@ -85,11 +85,11 @@ def format_published(cell: Cell | None) -> str:
     return f"{cell['published']}{spread} ({cell['published_kind']})"
 
 
-def format_difference(cell: Cell | None) -> str:
+def format_difference(cell: Cell | None, decimals: int = 1) -> str:
     """Ours minus published with a sign; empty where one of them is missing."""
     if cell is None or pd.isna(cell["published_difference"]):
         return ""
-    return format_number(cell["published_difference"], sign=True)
+    return format_number(cell["published_difference"], decimals, sign=True)
 
 
 def mark_best(cells: Sequence[Cell | None]) -> dict[int, str]:
@@ -129,7 +129,12 @@ def published_phrase(frame: pd.DataFrame) -> str:
     text = f" Published numbers are {meanings}; differences are ours minus published."
     if frame["published"].isna().any():
         text += " Empty cells: no published value available."
-    text += f" Sources: {'; '.join(_listed(frame['published_source']))}."
+    return text + sources_phrase(frame)
+
+
+def sources_phrase(frame: pd.DataFrame) -> str:
+    """Sources of the published numbers, and notes on them, with a space before."""
+    text = f" Sources: {'; '.join(_listed(frame['published_source']))}."
     if notes := _listed(frame["published_note"]):
         text += f" Notes on them: {'; '.join(notes)}."
     return text

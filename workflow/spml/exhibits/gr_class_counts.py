@@ -1,9 +1,10 @@
-"""Positives of each class among the training rows: how many are observed and how many missing."""
+"""Positives of each class among the training images, observed and missing, and all images."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spml.addresses import labels_path, observed_path
@@ -11,12 +12,18 @@ from spml.errors import run_command
 from spml.exhibits.figure import make_figure
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase
-from spml.exhibits.style import FALSE_NEGATIVE, OBSERVED, TEXT_WIDTH, add_grid, new_figure
+from spml.exhibits.style import BLACK, BLUE, FALSE_NEGATIVE, OBSERVED, add_grid, new_panels
 from spml.labels import load_labels
 from spml.observe import load_observation
 
-NAMED_CLASSES = 30  # more names than this do not fit below the bars
-LETTERS = 80  # names that are longer together are slanted
+NAMED_CLASSES = 30  # more names than this do not fit below a panel
+LETTERS = 36  # names that are longer together are slanted
+
+SERIES = (
+    ("total", "positives", BLUE, "s"),
+    ("missing", "missing", FALSE_NEGATIVE, "x"),
+    ("observed", "observed", OBSERVED, "o"),
+)
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
@@ -45,60 +52,75 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _power_below(count: int) -> float:
+    """The power of ten at or below ``count``, or 0."""
+    return 10.0 ** int(np.log10(count)) if count else 0.0
+
+
+def _name_classes(axes: Axes, names: pd.Series) -> None:
+    """Class names below their places, slanted where they would meet."""
+    axes.set_xticks(range(len(names)), names)
+    axes.tick_params(axis="x", length=0)
+    if names.str.len().sum() > LETTERS:
+        for label in axes.get_xticklabels():
+            label.set(rotation=45, ha="right", rotation_mode="anchor", fontsize=6)
+    axes.set_xlabel("Class")
+
+
 def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
-    """Stacked bars, one panel a dataset and protocol; the height of a stack is the total."""
+    """A panel a dataset and protocol, on a logarithmic axis on which rare classes are seen too.
+
+    Few classes have their names below, in the dataset's order; many go from frequent to rare.
+    """
     shown = blocks(settings)
-    figure, panels = new_figure(len(shown), 1, width=TEXT_WIDTH, height=2.1)
-    for block, axes in zip(shown, panels[:, 0], strict=True):
+    figure, panels = new_panels(len(shown), height=2.3)
+    for block, axes in zip(shown, panels, strict=True):
         here = select_rows(frame, block)
         named = len(here) <= NAMED_CLASSES
         if not named:
             here = here.sort_values("total", ascending=False, kind="stable")
         places = np.arange(len(here))
-        outline: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.5 if named else 0}
-        axes.bar(places, here["observed"], color=OBSERVED, label="observed", **outline)
-        axes.bar(
-            places,
-            here["missing"],
-            bottom=here["observed"],
-            color=FALSE_NEGATIVE,
-            hatch="////" if named else "",
-            label="missing",
-            **outline,
+        axes.plot(
+            places, here["images"], color=BLACK, linestyle="--", linewidth=1, label="all images"
         )
-        add_grid(axes)
-        axes.margins(x=0.01, y=0.1)
+        for column, label, colour, marker in SERIES:
+            axes.plot(
+                places,
+                here[column],
+                color=colour,
+                marker=marker,
+                markersize=4 if named else 2,
+                markeredgewidth=1 if named else 0.5,
+                linestyle="none",
+                label=label,
+            )
+        # Logarithmic from 1 on: a class may be observed not once.
+        axes.set_yscale("symlog", linthresh=1, subs=range(2, 10))
+        axes.set_ylim(bottom=_power_below(here[["missing", "observed"]].min().min()))
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.margins(x=0.02)
         axes.set_ylabel("Training images")
+        add_grid(axes)
         if named:
-            axes.set_xticks(places, here["class_name"])
-            axes.tick_params(axis="x", length=0)
-            if here["class_name"].str.len().sum() > LETTERS:
-                for label in axes.get_xticklabels():
-                    label.set(rotation=45, ha="right", rotation_mode="anchor")
-            for place, total in zip(places, here["total"], strict=True):
-                axes.annotate(
-                    f"{total:,}",
-                    (place, total),
-                    xytext=(0, 2),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=7,
-                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
-                )
-            axes.set_xlabel("Class")
+            _name_classes(axes, here["class_name"])
         else:
             axes.set_xlabel("Classes, most frequent first")
         if len(shown) > 1:
             axes.set_title(block.title)
-    panels[0, 0].legend(ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=4 if len(shown) > 1 else 2,
+    )
     return figure
 
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the figure shows, with totals of each dataset."""
     text = (
-        "Positive labels of each class among the training images: observed, and missing because "
-        f"they are unobserved; a stack is all positives. {data_phrase(settings)}"
+        "Training images of each class: those in which it is present (positives), of these the "
+        "ones in which it is observed and in which it is missing because it is unobserved, and all "
+        f"images, on a logarithmic axis. {data_phrase(settings)}"
     )
     for block in blocks(settings):
         here = select_rows(frame, block)

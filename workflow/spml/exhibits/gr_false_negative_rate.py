@@ -14,15 +14,8 @@ from matplotlib.figure import Figure
 
 from spml.errors import run_command
 from spml.exhibits.figure import make_figure
-from spml.exhibits.records import (
-    block_columns,
-    mean_positives,
-    read_arrays,
-    select_rows,
-    unobserved_validation,
-)
+from spml.exhibits.records import block_columns, mean_positives, select_rows
 from spml.exhibits.settings import (
-    Block,
     blocks,
     data_phrase,
     join_words,
@@ -36,6 +29,7 @@ from spml.exhibits.style import (
     add_grid,
     new_panels,
 )
+from spml.exhibits.unobserved import refuse_observed, unobserved_scores
 
 MOMENTS = {"val_first": "start", "val_last": "end"}
 
@@ -44,20 +38,6 @@ def estimated_rate(prediction: np.ndarray, positives: float) -> np.ndarray:
     """k(p) = (1 - a) p / (1 - a p) with a = 1 / ``positives``; any shape, p in [0, 1]."""
     a = 1 / positives
     return (1 - a) * prediction / (1 - a * prediction)
-
-
-def _count_entries(
-    block: Block, method: str, settings: dict[str, Any], moment: str, edges: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Entries of all seeds in each interval: false negatives and true negatives."""
-    scores = [
-        read_arrays(block, method, seed, "predictions.npz")[moment] for seed in settings["seeds"]
-    ]
-    false_negative, true_negative = (
-        sum(np.histogram(seed[mask], edges)[0] for seed in scores)
-        for mask in unobserved_validation(block, method)
-    )
-    return np.asarray(false_negative), np.asarray(true_negative)
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
@@ -70,23 +50,33 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     frames = []
     for block in blocks(settings):
         positives = mean_positives(block)
-        for method in method_titles(settings):
-            for moment, name in MOMENTS.items():
-                missed, negative = _count_entries(block, method, settings, moment, edges)
-                filled = missed + negative > 0
-                columns = block_columns(
-                    block,
-                    method=method,
-                    moment=name,
-                    low=edges[:-1][filled],
-                    high=edges[1:][filled],
-                    false_negatives=missed[filled],
-                    true_negatives=negative[filled],
-                    rate=missed[filled] / (missed + negative)[filled],
-                    estimate=estimated_rate(middle, positives)[filled],
-                    mean_positives=positives,
-                )
-                frames.append(pd.DataFrame(columns))
+        counts: dict[tuple[str, str], np.ndarray] = {}
+        for moment, run in unobserved_scores(
+            block, method_titles(settings), settings["seeds"], moments=MOMENTS
+        ):
+            refuse_observed(run)
+            entries = np.stack(
+                [
+                    np.histogram(scores, edges)[0]
+                    for scores in (run.false_negatives, run.true_negatives)
+                ]
+            )
+            counts[run.method, moment] = counts.get((run.method, moment), 0) + entries
+        for (method, moment), (missed, negative) in counts.items():
+            filled = missed + negative > 0
+            columns = block_columns(
+                block,
+                method=method,
+                moment=MOMENTS[moment],
+                low=edges[:-1][filled],
+                high=edges[1:][filled],
+                false_negatives=missed[filled],
+                true_negatives=negative[filled],
+                rate=missed[filled] / (missed + negative)[filled],
+                estimate=estimated_rate(middle, positives)[filled],
+                mean_positives=positives,
+            )
+            frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
 
 

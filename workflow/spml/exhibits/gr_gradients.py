@@ -7,12 +7,12 @@ are drawn at its start, middle and end.
 from typing import Any
 
 import pandas as pd
-import seaborn
 from matplotlib.figure import Figure
 
 from spml.addresses import GRADIENT_TABLE
 from spml.errors import run_command
 from spml.exhibits.figure import make_figure
+from spml.exhibits.settings import blocks, join_words
 from spml.exhibits.style import (
     BLACK,
     BLUE,
@@ -26,7 +26,7 @@ from spml.exhibits.style import (
 )
 
 COLOURS = [BLACK, ORANGE, SKY, BLUE, GREY, VERMILLION]
-DASHES = ["", (5, 1.5), (1, 1), (5, 1, 1, 1), (3, 1, 1, 1, 1, 1), (2, 2)]
+DASHES = [(), (5, 1.5), (1, 1), (5, 1, 1, 1), (3, 1, 1, 1, 1, 1), (2, 2)]
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
@@ -42,21 +42,19 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     figure, grid = new_figure(1, 2, width=TEXT_WIDTH, height=2.6)
     panels = (("Losses that stay the same", ~changing, False), ("Scheduled losses", changing, True))
     for axes, (title, chosen, scheduled) in zip(grid[0], panels, strict=True):
-        curves = frame[chosen]
-        labels = curves["title"]
-        if scheduled:
-            epochs, totals = curves["epoch"].astype(str), curves["total_epochs"].astype(str)
-            labels = labels + ", epoch " + epochs + " of " + totals
-        count = labels.nunique()
-        seaborn.lineplot(
-            x=curves["probability"],
-            y=curves["gradient"],
-            hue=labels.rename(None),
-            style=labels.rename(None),
-            palette=COLOURS[:count],
-            dashes=DASHES[:count],
-            ax=axes,
-        )
+        looks = zip(COLOURS, DASHES, strict=True)
+        for (_, epoch), curve in frame[chosen].groupby(["method", "epoch"], sort=False):
+            label = curve["title"].iloc[0]
+            if scheduled:
+                label += f", epoch {epoch} of {curve['total_epochs'].iloc[0]}"
+            colour, dash = next(looks)
+            axes.plot(
+                curve["probability"],
+                curve["gradient"],
+                color=colour,
+                linestyle=(0, dash) if dash else "-",
+                label=label,
+            )
         axes.axhline(0, color=BLACK, linewidth=0.6)
         axes.set_title(title)
         axes.set_xlabel("Predicted probability p of an unobserved entry")
@@ -64,18 +62,20 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
         axes.set_xlim(0, 1)
         axes.legend(loc="lower right" if scheduled else "upper left")
         add_grid(axes)
-    grid[0][0].set_ylabel("Gradient with respect to the logit, dL/dz")
+    grid[0][0].set_ylabel("Gradient dL/dz of the loss")
     return figure
 
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the figure shows."""
-    names = ", ".join(frame["title"].drop_duplicates())
+    names = join_words(frame["title"].drop_duplicates())
+    first = blocks(settings)[0]
     return (
-        f"Gradient of the loss of one unobserved entry with respect to its logit, against the "
+        f"Gradient of the loss of one unobserved entry with respect to its logit z, against the "
         f"predicted probability, by automatic differentiation of the losses that train: {names}. "
         "Above zero, a step of gradient descent lowers the prediction; below zero, it raises it. "
-        "Losses that change over training are shown in their first, middle and last epoch."
+        "Losses that change over training are shown in their first, middle and last epoch, on an "
+        f"axis of their own. Hyperparameters are those for {first.title}."
     )
 
 

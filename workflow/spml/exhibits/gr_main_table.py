@@ -27,9 +27,8 @@ from spml.exhibits.comparison import (
     published_phrase,
     ranking_phrase,
 )
-from spml.exhibits.records import block_columns, read_arrays, select_rows
+from spml.exhibits.records import block_columns, read_comparison, select_rows
 from spml.exhibits.settings import (
-    Block,
     blocks,
     data_phrase,
     join_words,
@@ -41,23 +40,8 @@ from spml.exhibits.table import make_table
 from spml.exhibits.tables import NOTHING, format_number
 from spml.labels import load_labels
 from spml.markdown import Table
-from spml.statistics import draw_resamples, interval, resampled_map
 
-
-def _resampled(block: Block, settings: dict[str, Any], truth: np.ndarray) -> dict[str, np.ndarray]:
-    """Resampled test mAP of each method, (resamples,) each, paired between methods."""
-    seeds = settings["seeds"]
-    resamples = draw_resamples(resamples=settings["resamples"], seeds=len(seeds), images=len(truth))
-    return {
-        method: resampled_map(
-            np.stack(
-                [read_arrays(block, method, seed, "predictions.npz")["test"] for seed in seeds]
-            ),
-            truth,
-            resamples,
-        )
-        for method in method_titles(settings)
-    }
+DIFFERENCE_COLUMNS = ("difference", "difference_low", "difference_high", "corrected_p")
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
@@ -68,32 +52,26 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """
     collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
     numbers = published_numbers(settings)
-    methods, reference = method_titles(settings), settings["reference"]
+    methods = method_titles(settings)
     rows = []
     for block in blocks(settings):
-        own = {method: own_columns(collected, block, method, "test_map") for method in methods}
-        truth = load_labels(labels_path(block.dataset)).test.truth
-        resampled = _resampled(block, settings, truth) if reference in methods else {}
+        images = len(load_labels(labels_path(block.dataset)).test.images)
+        differences = read_comparison(settings, block) if settings["reference"] in methods else {}
         for method in methods:
-            mean = own[method]["map_mean"]
+            own = own_columns(collected, block, method, "test_map")
+            difference = differences.get(method, {})
             published = published_columns(
-                numbers, mean, method=method, dataset=block.dataset, metric="test_map"
+                numbers, own["map_mean"], method=method, dataset=block.dataset, metric="test_map"
             )
             row = block_columns(
                 block,
                 method=method,
                 ranked=block.observation_of(method) == block.observation,
-                test_images=len(truth),
-                **own[method],
-                difference=np.nan,
-                difference_low=np.nan,
-                difference_high=np.nan,
+                test_images=images,
+                **own,
+                **{column: difference.get(column, np.nan) for column in DIFFERENCE_COLUMNS},
                 **published,
             )
-            if reference in methods and method != reference:
-                low, high = interval(resampled[method] - resampled[reference])
-                row["difference"] = mean - own[reference]["map_mean"]
-                row["difference_low"], row["difference_high"] = low, high
             rows.append(row)
     return pd.DataFrame(rows)
 

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.stats import wasserstein_distance
 
 from spml.errors import run_command
 from spml.exhibits.figure import make_figure
-from spml.exhibits.records import block_columns, read_arrays, select_rows, unobserved_validation
+from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
     blocks,
     data_phrase,
@@ -31,6 +30,7 @@ from spml.exhibits.style import (
     add_grid,
     new_figure,
 )
+from spml.exhibits.unobserved import refuse_observed, unobserved_scores, wasserstein_distance
 
 INTERVALS = 25
 
@@ -43,22 +43,19 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     edges = np.linspace(0, 1, INTERVALS + 1)
     frames = []
     for block in blocks(settings):
-        for method in method_titles(settings):
-            false_negative, true_negative = unobserved_validation(block, method)
-            for seed in settings["seeds"]:
-                scores = read_arrays(block, method, seed, "predictions.npz")["val"]
-                missed, negative = scores[false_negative], scores[true_negative]
-                columns = block_columns(
-                    block,
-                    method=method,
-                    seed=seed,
-                    low=edges[:-1],
-                    high=edges[1:],
-                    false_negatives=np.histogram(missed, edges)[0],
-                    true_negatives=np.histogram(negative, edges)[0],
-                    wasserstein_distance=wasserstein_distance(missed, negative),
-                )
-                frames.append(pd.DataFrame(columns))
+        for _, run in unobserved_scores(block, method_titles(settings), settings["seeds"]):
+            refuse_observed(run)
+            columns = block_columns(
+                block,
+                method=run.method,
+                seed=run.seed,
+                low=edges[:-1],
+                high=edges[1:],
+                false_negatives=np.histogram(run.false_negatives, edges)[0],
+                true_negatives=np.histogram(run.true_negatives, edges)[0],
+                wasserstein_distance=wasserstein_distance(run.false_negatives, run.true_negatives),
+            )
+            frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
 
 

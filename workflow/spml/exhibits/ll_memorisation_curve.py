@@ -2,8 +2,12 @@
 
 The cost of an entry that training takes for negative is -log(1 - p). While a network fits the true
 negatives, the cost of the false negatives rises; where it falls again, they are being memorised.
+
+The paper shows the curves of one true and one false negative. Points that were read off them stand
+beside our means.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -13,9 +17,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from spml.errors import run_command
+from spml.exhibits.comparison import published_numbers, sources_phrase
 from spml.exhibits.figure import make_figure
 from spml.exhibits.records import block_columns, read_arrays, select_rows
 from spml.exhibits.settings import (
+    Block,
     blocks,
     data_phrase,
     join_words,
@@ -43,10 +49,43 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
     return pd.Series(values).rolling(window, center=True, min_periods=1).mean().to_numpy()
 
 
+def published_points(settings: dict[str, Any], block: Block, method: str) -> pd.DataFrame:
+    """Published points of the two curves, a row each, with source and note; empty without any.
+
+    A metric ``…_iteration`` makes a point with the cost of the same name, ``…_loss``, or with that
+    in its own name, where the point is one from which the curve stays below that cost.
+    """
+    found = {
+        number.metric: number
+        for number in published_numbers(settings)
+        if (number.method, number.dataset, number.protocol)
+        == (method, block.dataset, block.protocol)
+    }
+    rows = []
+    for metric, number in found.items():
+        match = re.fullmatch(r"((true|false)_negative_\w+?)(?:_([\d.]+))?_iteration", metric)
+        if match:
+            cost = match[3] or found[f"{match[1]}_loss"].value
+            rows.append(
+                block_columns(
+                    block,
+                    method=method,
+                    entries=f"{match[2]}_negatives",
+                    iteration=int(number.value),
+                    published=float(cost),
+                    published_kind=number.kind,
+                    published_source=number.source,
+                    published_note=number.note,
+                )
+            )
+    return pd.DataFrame(rows)
+
+
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """Smoothed cost in nats, mean, lowest and highest over seeds.
 
-    One row a method, kind of entry and iteration, of which a few in each window are kept.
+    One row a method, kind of entry and iteration, of which a few in each window are kept; then a
+    row a published point, which has a cost in ``published`` alone.
     """
     frames = []
     for block in blocks(settings):
@@ -69,7 +108,13 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                     frames.append(pd.DataFrame(columns))
     keys = [name for name in frames[0].columns if name != "cost"]
     runs = pd.concat(frames).groupby(keys, sort=False)["cost"]
-    return runs.agg(mean="mean", low="min", high="max").reset_index()
+    own = runs.agg(mean="mean", low="min", high="max").reset_index()
+    published = [
+        published_points(settings, block, method)
+        for block in blocks(settings)
+        for method in method_titles(settings)
+    ]
+    return pd.concat([own, *(points for points in published if len(points))], ignore_index=True)
 
 
 def _mark_epochs(axes: Axes, steps: int) -> None:
@@ -95,11 +140,11 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     figure, grid = new_panels(len(panels), height=2.5)
     for (block, method), axes in zip(panels, grid, strict=True):
         here = select_rows(frame, block, method)
-        for entries, colour, dash in (
-            ("false_negatives", FALSE_NEGATIVE, "-"),
-            ("true_negatives", TRUE_NEGATIVE, "--"),
+        for entries, colour, dash, marker in (
+            ("false_negatives", FALSE_NEGATIVE, "-", "o"),
+            ("true_negatives", TRUE_NEGATIVE, "--", "s"),
         ):
-            line = here[here["entries"] == entries]
+            line = here[(here["entries"] == entries) & here["mean"].notna()]
             axes.fill_between(
                 line["iteration"], line["low"], line["high"], color=colour, alpha=0.2, linewidth=0
             )
@@ -110,6 +155,20 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
                 linestyle=dash,
                 label=entries.replace("_", " "),
             )
+            if "published" in here:
+                points = here[(here["entries"] == entries) & here["published"].notna()]
+                axes.plot(
+                    points["iteration"],
+                    points["published"],
+                    color=colour,
+                    linestyle="none",
+                    marker=marker,
+                    markerfacecolor="none",
+                    clip_on=False,
+                    label=f"one {entries[:-1].replace('_', ' ')}, published"
+                    if len(points)
+                    else None,
+                )
         steps = int(here["steps_per_epoch"].iloc[0])
         axes.set_xlim(0, -(-here["iteration"].max() // steps) * steps)  # whole epochs
         axes.set_ylim(bottom=0)
@@ -126,18 +185,30 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the figure shows, with the window of smoothing."""
-    windows = sorted(frame["window"].unique())
+    windows = sorted(int(window) for window in frame["window"].dropna().unique())
     band = (
         "; line: mean of the runs, band: lowest to highest run"
         if len(settings["seeds"]) > 1
         else ""
     )
+    published = ""
+    if "published" in frame:
+        known = frame.dropna(subset="published")
+        several = len(blocks(settings)) > 1
+        where = join_words(
+            block.title for block in blocks(settings) if len(select_rows(known, block))
+        )
+        published = (
+            f" Open markers{f' on {where}' if several else ''}: highest and lowest points of the "
+            "published curves, which are those of one true and one false negative, not means."
+            f"{sources_phrase(known)}"
+        )
     return (
         "Mean training cost, −log(1 − p), of entries that are truly negative and of entries that "
         f"are positive but unobserved, when both are trained as negatives by "
         f"{join_words(method_titles(settings).values())}. {data_phrase(settings)} "
         f"{seeds_phrase(settings).capitalize()}{band}. Smoothed by a moving mean over "
-        f"{join_words(windows)} iterations, a fifth of an epoch."
+        f"{join_words(windows)} iterations, a fifth of an epoch.{published}"
     )
 
 

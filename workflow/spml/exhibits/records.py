@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spml.addresses import labels_path, observed_path, run_path
+from spml.addresses import comparison_path, labels_path, observed_path, run_path
 from spml.arrays import open_arrays
 from spml.errors import UserError
 from spml.exhibits.settings import Block
+from spml.files import read_json
 from spml.labels import load_labels
+from spml.matrices import dense
 from spml.observe import load_observation
 
 
@@ -20,20 +22,57 @@ def read_arrays(block: Block, method: str, seed: int, file: str) -> dict[str, np
         return dict(arrays)
 
 
-def unobserved_validation(block: Block, method: str) -> tuple[np.ndarray, np.ndarray]:
-    """Masks (N, C) bool over the validation rows: false negatives and true negatives.
+def read_comparison(settings: dict[str, Any], block: Block) -> dict[str, dict[str, Any]]:
+    """What :mod:`spml.compare` found of each method of an exhibit on one block."""
+    key = f"{settings['paper']}_{settings['name']}"
+    path = comparison_path(key, dataset=block.dataset, protocol=block.protocol)
+    return pd.read_csv(path).set_index("method").to_dict("index")
 
-    Both are unobserved entries, which training takes for negatives; the truth tells them apart.
+
+def read_array(block: Block, method: str, seed: int, file: str, name: str) -> np.ndarray:
+    """One array of one ``.npz`` of one run; the others, which may be large, are not read."""
+    path = run_path(block.dataset, block.protocol, method, seed) / file
+    with open_arrays(path) as arrays:
+        return arrays[name]
+
+
+def read_record(block: Block, method: str, seed: int) -> dict[str, Any]:
+    """The record of one run: its settings, and what became of them."""
+    return read_json(run_path(block.dataset, block.protocol, method, seed) / "run.json")
+
+
+def training_entries(block: Block, method: str) -> dict[str, np.ndarray]:
+    """Masks (N, C) bool over the training rows of a method.
+
+    ``true_positives`` are observed; ``false_negatives`` and ``true_negatives`` are not, and the
+    truth tells them apart.
     """
     truth = load_labels(labels_path(block.dataset)).train.truth
     observation = load_observation(
         observed_path(block.dataset, block.protocol, block.observation_of(method))
     )
-    unobserved = observation.observed[observation.val] == 0
-    truth = truth[observation.val]
-    if not unobserved.any():
-        raise UserError(f"method {method} observes every entry: there is none to show")
-    return unobserved & truth, unobserved & ~truth
+    if not isinstance(truth, np.ndarray):
+        raise UserError(
+            f"{block.dataset} is annotated in part, so nobody knows its false negatives; leave it "
+            "out of the exhibit"
+        )
+    observed, truth = dense(observation.observed[observation.train]), truth[observation.train]
+    return {
+        "true_positives": observed == 1,
+        "true_negatives": (observed == 0) & ~truth,
+        "false_negatives": (observed == 0) & truth,
+    }
+
+
+def read_recorded(block: Block, method: str, seed: int, file: str) -> np.ndarray:
+    """What a run has recorded epoch by epoch (.npy), memory-mapped."""
+    path = run_path(block.dataset, block.protocol, method, seed) / file
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); delete it and start again: it is made anew"
+        ) from error
 
 
 def mean_positives(block: Block) -> float:

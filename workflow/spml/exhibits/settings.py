@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from spml.errors import UserError
+
 
 class Block(NamedTuple):
     """One dataset under one protocol: a part of a table, a row of panels in a figure."""
@@ -38,6 +40,22 @@ def blocks(settings: dict[str, Any]) -> list[Block]:
 def method_titles(settings: dict[str, Any]) -> dict[str, str]:
     """Title of each method shown, in order."""
     return {method["name"]: method["title"] for method in settings["methods"]}
+
+
+def curve_title(title: str) -> str:
+    """Title of the curve that a method is a point of: ``LL-R`` of the method ``LL-R, 0.2 %``."""
+    return title.partition(",")[0]
+
+
+def reference_method(settings: dict[str, Any]) -> str:
+    """The method that the others are compared with, which has to be shown itself."""
+    reference: str = settings["reference"]
+    if reference not in method_titles(settings):
+        raise UserError(
+            f"{settings['paper']}_{settings['name']} compares with {reference}, which is not among "
+            "its methods"
+        )
+    return reference
 
 
 def join_words(words: Iterable[object]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -21,6 +22,7 @@ ORANGE = "#E69F00"
 SKY = "#56B4E9"
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
+GREEN = "#009E73"
 GREY = "#767676"
 LIGHT_GREY = "#C4C4C4"
 
@@ -28,6 +30,15 @@ LIGHT_GREY = "#C4C4C4"
 FALSE_NEGATIVE = VERMILLION
 TRUE_NEGATIVE = BLUE
 OBSERVED = SKY
+
+# Colour, dash and marker of curves that one panel shows together.
+SERIES: tuple[tuple[str, Any, str], ...] = (
+    (BLUE, "-", "o"),
+    (VERMILLION, "--", "s"),
+    (BLACK, "-.", "^"),
+    (ORANGE, ":", "D"),
+    (GREEN, (0, (5, 1, 1, 1, 1, 1)), "v"),
+)
 
 SETTINGS: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it looks alike everywhere
@@ -83,6 +94,16 @@ def new_panels(count: int, *, height: float) -> tuple[Figure, list[Axes]]:
 def add_grid(axes: Axes, axis: Any = "y") -> None:
     """Faint lines to read values by."""
     axes.grid(visible=True, axis=axis)
+
+
+def draw_points(axes: Axes, x: Any, points: pd.DataFrame, position: int, label: str) -> None:
+    """A curve through the ``mean`` of each point, with bars from ``low`` to ``high``.
+
+    position: place of the curve among those of the panel, which decides how it looks.
+    """
+    colour, dash, marker = SERIES[position % len(SERIES)]
+    axes.plot(x, points["mean"], color=colour, linestyle=dash, marker=marker, label=label)
+    axes.vlines(x, points["low"], points["high"], color=colour, linewidth=0.8)
 
 
 def save_figure(figure: Figure, stem: Path) -> None:

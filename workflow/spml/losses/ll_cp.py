@@ -30,7 +30,8 @@ class LargeLossPermanentCorrection(LargeLoss):
     delta_rel  at least 0: how many percent of the entries of a batch are corrected in every step
 
     Buffer `corrected` (num_examples, C) bool: what was corrected so far, by row of the training
-    split.
+    split. It takes a byte an entry: 17 GB for the 3.4 million images and 5,000 classes of
+    OpenImages, on the device and, while a checkpoint is written, on the host.
     """
 
     mapping = Mapping(

@@ -21,7 +21,7 @@ def sort_key(text: str) -> str:
 
 
 def column_kinds(table: Table) -> list[str]:
-    """How each column is set: ``prose`` in lines, ``text`` to the left, ``""``: numbers."""
+    """How each column is set: ``prose`` in lines, ``text`` to the left, numbers (empty) else."""
     kinds = []
     for cells in zip(*table.rows, strict=True):
         filled = [cell for cell in cells if cell not in ("", NOTHING)]

@@ -1,0 +1,42 @@
+"""The pointing game: do class activation maps of one run peak within the objects of their class?
+
+Inputs: selected weights of a run, packed images, and labels with boxes.
+Outputs: pointing.json, hits and misses of each class on the test images.
+"""
+
+
+rule localise:
+    input:
+        code=sources("spml.localise"),
+        weights=f"{RUN}/weights.pt",
+        labels="results/labels/{dataset}.npz",
+        # Stands for the images, which lie beside it or in the dataset's tree.
+        manifest="data/packed/{dataset}/manifest.json",
+    output:
+        pointing=f"{RUN}/pointing.json",
+    log:
+        "<logs>/localise/{dataset}/{protocol}/{method}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/localise/{dataset}/{protocol}/{method}/seed{seed}.jsonl"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=training_need(1500, 6000),
+        runtime=training_need(10, 120),
+    params:
+        settings=localise_settings,
+    message:
+        "Localise with {wildcards.method} on {wildcards.dataset}, protocol {wildcards.protocol}, seed {wildcards.seed}"
+    shell:
+        """
+        PYTHONPATH=workflow python -m spml.localise \
+            --settings {params.settings:q} \
+            --weights {input.weights:q} \
+            --labels {input.labels:q} \
+            --images {input.manifest:q} \
+            --threads {threads} \
+            --output {output.pointing:q} \
+            >{log:q} 2>&1
+        """

@@ -1,0 +1,114 @@
+"""Stage *compare*: differences of test mAP to a reference method, on one dataset and protocol.
+
+One row a method: the difference of the means over seeds in points, its 95 % interval from a paired
+bootstrap over seeds and test images, the two-sided p of that bootstrap, and that p corrected for
+the number of methods compared (false discovery rate, Benjamini and Hochberg 1995).
+
+Beside it an .npz with the test mAP of each resample, from which any two methods can be compared:
+``methods`` (M,) str, the reference first, ``map`` (M,) and ``resampled`` (M, R) float64 in percent.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control
+
+from spml.addresses import labels_path, run_path
+from spml.arrays import open_arrays
+from spml.errors import UserError, run_command
+from spml.files import atomic_path, read_json
+from spml.labels import load_labels
+from spml.statistics import draw_resamples, interval, resampled_map, two_sided_p
+
+KEYS = ["dataset", "protocol", "method", "reference"]
+COLUMNS = [
+    *KEYS,
+    "seeds",
+    "resamples",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p",
+    "corrected_p",
+]
+
+
+class Resampled(NamedTuple):
+    """Test mAP in percent: ``map`` (M,), and ``resampled`` (M, R), the same resamples for all."""
+
+    methods: tuple[str, ...]
+    map: np.ndarray
+    resampled: np.ndarray
+
+    def difference(self, method: str, other: str) -> tuple[float, float, float]:
+        """Test mAP of ``method`` minus that of ``other``, with its 95 % interval."""
+        first, second = self.methods.index(method), self.methods.index(other)
+        low, high = interval(self.resampled[first] - self.resampled[second])
+        return float(self.map[first] - self.map[second]), low, high
+
+
+def resample(settings: dict[str, Any]) -> Resampled:
+    """The test mAP of the reference and the methods of ``settings``, and of each resample."""
+    dataset, protocol, seeds = settings["dataset"], settings["protocol"], settings["seeds"]
+    split = load_labels(labels_path(dataset)).test
+    if split.annotated is not None:
+        raise UserError(f"{dataset} is annotated in part, which the bootstrap does not know of")
+    resamples = draw_resamples(
+        resamples=settings["resamples"], seeds=len(seeds), images=len(split.truth)
+    )
+    methods = (settings["reference"], *settings["methods"])
+    means, resampled = [], []
+    for method in methods:
+        runs = [run_path(dataset, protocol, method, seed) for seed in seeds]
+        scores = []
+        for run in runs:
+            with open_arrays(run / "predictions.npz") as arrays:
+                scores.append(arrays["test"])
+        means.append(np.mean([read_json(run / "metrics.json")["test"]["map"] for run in runs]))
+        resampled.append(resampled_map(np.stack(scores), split.truth, resamples))
+    return Resampled(methods, np.array(means), np.array(resampled))
+
+
+def load_resampled(path: str | Path) -> Resampled:
+    """Read the ``.npz`` of a comparison."""
+    with open_arrays(path) as arrays:
+        return Resampled(tuple(arrays["methods"].tolist()), arrays["map"], arrays["resampled"])
+
+
+def compare(settings: dict[str, Any], found: Resampled) -> pd.DataFrame:
+    """The table of differences; methods in the order of ``settings``."""
+    reference, count = settings["reference"], len(settings["seeds"])
+    rows = []
+    for method, resampled in zip(found.methods[1:], found.resampled[1:], strict=True):
+        row = (settings["dataset"], settings["protocol"], method, reference, count)
+        p = two_sided_p(resampled - found.resampled[0])
+        rows.append((*row, settings["resamples"], *found.difference(method, reference), p))
+    table = pd.DataFrame(rows, columns=COLUMNS[:-1])
+    table["corrected_p"] = false_discovery_control(table["p"]) if rows else []
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m spml.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--settings", required=True, type=json.loads, help="what to compare: JSON")
+    parser.add_argument("--output", required=True, help="the .csv to write")
+    parser.add_argument("--resamples", required=True, help="the .npz to write")
+    arguments = parser.parse_args()
+    found = resample(arguments.settings)
+    with atomic_path(arguments.resamples) as temporary:
+        np.savez_compressed(temporary, **found._asdict())
+    with atomic_path(arguments.output) as temporary:
+        table = compare(arguments.settings, found)
+        table.to_csv(temporary, index=False, float_format="%.10g")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,283 @@
+"""Checks of the merged configuration before any job starts: each mistake is one sentence."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import referencing
+import yaml
+
+from .configuration import (
+    exhibit_methods,
+    exhibit_pairs,
+    recorded_methods,
+    resolve_method,
+    selected_pairs,
+    training_settings,
+)
+from .loss_arguments import loss_arguments
+
+SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")
+
+
+class ConfigurationError(Exception):
+    """A mistake in the configuration; the text names the file, the key and what is allowed."""
+
+
+class _Sources:
+    """Says which file a key of the merged configuration came from."""
+
+    def __init__(self, files: Iterable[str | Path]) -> None:
+        # The last file wins where files are merged, so it is asked first.
+        self._documents = [
+            (str(path), yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+            for path in reversed(list(files))
+        ]
+
+    def of(self, path: Iterable[str | int]) -> str:
+        for depth in range(len(keys := list(path)), 0, -1):
+            for name, document in self._documents:
+                if self._has(document, keys[:depth]):
+                    return name
+        return "the command line" if not self._documents else self._documents[-1][0]
+
+    @staticmethod
+    def _has(document: Any, keys: list[str | int]) -> bool:
+        for key in keys:
+            try:
+                document = document[key]
+            except (KeyError, IndexError, TypeError):
+                return False
+        return True
+
+
+def _dotted(path: Iterable[str | int]) -> str:
+    text = ""
+    for key in path:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else str(key)
+    return text or "the top level"
+
+
+def _nearest(name: object, known: Iterable[str]) -> str:
+    """The allowed names, nearest first, with a suggestion where one is close."""
+    known = sorted(known)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return f"{', '.join(known) or 'none'}{hint}"
+
+
+_TYPES = {
+    "object": "a map",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
+    """Key path and plain words of one schema violation."""
+    path: list[str | int] = list(error.absolute_path)
+    rule: Any = error.validator
+    value: Any = error.validator_value
+    schema: Any = error.schema
+    instance: Any = error.instance
+    if rule == "additionalProperties":
+        allowed = schema.get("properties", {})
+        unknown = sorted(set(instance) - set(allowed), key=str)[0]
+        return [
+            *path,
+            unknown,
+        ], f"is not a key that exists here; allowed: {_nearest(unknown, allowed)}"
+    if rule == "required":
+        missing = next(key for key in value if key not in instance)
+        return [*path, missing], "is missing"
+    if rule == "type":
+        wanted = [value] if isinstance(value, str) else value
+        words = " or ".join(_TYPES[name] for name in wanted)
+        return path, f"must be {words}, not {error.instance!r}"
+    if rule == "enum":
+        return path, f"is {error.instance!r}; allowed: {_nearest(error.instance, map(str, value))}"
+    if rule in ("anyOf", "oneOf") and error.context:
+        texts = [branch for branch in error.context if branch.validator != "type"]
+        if texts:
+            return _explain(texts[0])
+        wanted = [name for branch in error.context for name in [branch.validator_value]]
+        words = " or ".join(_TYPES.get(str(name), str(name)) for name in wanted)
+        return path, f"must be {words}, not {error.instance!r}"
+    limits = {
+        "minimum": "at least {}",
+        "exclusiveMinimum": "above {}",
+        "maximum": "at most {}",
+        "exclusiveMaximum": "below {}",
+        "minItems": "a list of at least {}",
+        "maxItems": "a list of at most {}",
+    }
+    if rule in limits:
+        return path, f"must be {limits[rule].format(value)}, not {error.instance!r}"
+    if rule == "uniqueItems":
+        return path, f"names something twice: {error.instance!r}"
+    if rule == "pattern":
+        return (
+            path,
+            f"is {error.instance!r}; allowed are lower-case letters, digits and underscores",
+        )
+    return path, error.message
+
+
+def load_validator(folder: str | Path) -> jsonschema.Draft202012Validator:
+    """A validator of the merged configuration, put together from the schema of each file."""
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    resources = []
+    for name in SCHEMAS:
+        file = f"{name}.schema.yaml"
+        schema = yaml.safe_load((Path(folder) / file).read_text(encoding="utf-8"))
+        resources.append((file, referencing.Resource.from_contents(schema)))
+        for key in schema["properties"]:
+            properties[key] = {"$ref": f"{file}#/properties/{key}"}
+        required += schema["required"]
+    merged = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+        "required": required,
+    }
+    registry = referencing.Registry().with_resources(resources)
+    return jsonschema.Draft202012Validator(merged, registry=registry)
+
+
+def loss_hyperparameters(losses: str | Path) -> dict[str, dict[str, bool]]:
+    """The hyperparameters of each loss, each with whether it must be given."""
+    return {
+        path.stem: {name: default is None for name, default in loss_arguments(path).items()}
+        for path in sorted(Path(losses).glob("*.py"))
+        if path.stem not in ("base", "framework") and not path.stem.startswith("_")
+    }
+
+
+def check(
+    config: Mapping[str, Any],
+    *,
+    files: Iterable[str | Path],
+    schemas: str | Path,
+    losses: str | Path,
+) -> None:
+    """Raise ConfigurationError for the first mistake in the merged ``config``.
+
+    files: the configuration files in the order in which they were merged, to name the guilty one.
+    schemas: folder of the JSON Schemas. losses: folder of the loss modules.
+    """
+    sources = _Sources(files)
+
+    def fail(path: list[str | int], text: str) -> None:
+        raise ConfigurationError(f"{sources.of(path)}: {_dotted(path)} {text}")
+
+    validator = load_validator(schemas)
+    # The violation nearest to the top of the document explains the ones below it.
+    error = min(
+        validator.iter_errors(config), key=lambda error: len(error.absolute_path), default=None
+    )
+    if error is not None:
+        fail(*_explain(error))
+
+    def known(path: list[str | int], name: str, names: Iterable[str]) -> None:
+        if name not in names:
+            fail(path, f"is {name!r}; allowed: {_nearest(name, names)}")
+
+    for kind in ("datasets", "protocols", "methods", "exhibits"):
+        for position, name in enumerate(config["select"][kind]):
+            known(["select", kind, position], name, config[kind])
+    for name, protocol in config["protocols"].items():
+        known(["protocols", name, "observation"], protocol["observation"], config["observations"])
+        for position, dataset in enumerate(protocol.get("only", [])):
+            known(["protocols", name, "only", position], dataset, config["datasets"])
+    for name, exhibit in config["exhibits"].items():
+        for position, dataset in enumerate(exhibit.get("datasets", [])):
+            known(["exhibits", name, "datasets", position], dataset, config["datasets"])
+        for position, protocol in enumerate(exhibit.get("protocols", [])):
+            known(["exhibits", name, "protocols", position], protocol, config["protocols"])
+        if exhibit["methods"] != "selected":
+            for position, method in enumerate(exhibit["methods"]):
+                known(["exhibits", name, "methods", position], method, config["methods"])
+        for position, method in enumerate(exhibit.get("losses", [])):
+            known(["exhibits", name, "losses", position], method, config["methods"])
+        for position, other in enumerate(exhibit.get("exhibits", [])):
+            known(["exhibits", name, "exhibits", position], other, config["exhibits"])
+        for dataset in exhibit.get("sources", {}):
+            known(["exhibits", name, "sources", dataset], dataset, config["datasets"])
+        if "reference" in exhibit:
+            known(["exhibits", name, "reference"], exhibit["reference"], config["methods"])
+    if not selected_pairs(config):
+        fail(
+            ["select", "protocols"],
+            f"has none that is for a selected dataset ({', '.join(config['select']['datasets'])})",
+        )
+    _check_methods(config, fail, known, loss_hyperparameters(losses))
+    _check_recording(config, fail)
+
+
+def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dict) -> None:
+    # A method need not have hyperparameters for datasets on which nothing runs it.
+    runs = {
+        (dataset, protocol, method)
+        for exhibit in config["select"]["exhibits"]
+        for dataset, protocol in exhibit_pairs(config, exhibit)
+        for method in exhibit_methods(config, exhibit)
+    }
+    for name, method in config["methods"].items():
+        path: list[str | int] = ["methods", name]
+        chain = [name]
+        while (parent := config["methods"][chain[-1]].get("extends")) is not None:
+            known(["methods", chain[-1], "extends"], parent, config["methods"])
+            if parent in chain:
+                fail([*path, "extends"], f"goes round in a circle: {' -> '.join([*chain, parent])}")
+            chain.append(parent)
+        for dataset in method.get("datasets", {}):
+            known([*path, "datasets", dataset], dataset, config["datasets"])
+        for protocol, override in method.get("protocols", {}).items():
+            known([*path, "protocols", protocol], protocol, config["protocols"])
+            for dataset in override.get("datasets", {}):
+                known(
+                    [*path, "protocols", protocol, "datasets", dataset], dataset, config["datasets"]
+                )
+        for dataset, protocol in [(None, None), *selected_pairs(config)]:
+            resolved = resolve_method(config, name, dataset, protocol)
+            if "loss" not in resolved:
+                fail([*path, "loss"], "is missing")
+            known([*path, "loss"], resolved["loss"], losses)
+            known(
+                [*path, "observation"],
+                resolved.get("observation", next(iter(config["observations"]))),
+                config["observations"],
+            )
+            allowed = losses[resolved["loss"]]
+            for key in resolved["hyperparameters"]:
+                if key not in allowed:
+                    fail(
+                        [*path, "hyperparameters", key],
+                        f"is not a hyperparameter of {resolved['loss']}; "
+                        f"allowed: {_nearest(key, allowed)}",
+                    )
+            for key, needed in allowed.items():
+                missing = needed and key not in resolved["hyperparameters"]
+                if missing and (dataset, protocol, name) in runs:
+                    fail([*path, "hyperparameters", key], f"is missing for dataset {dataset}")
+
+
+def _check_recording(config: Mapping[str, Any], fail: Any) -> None:
+    # Which files a run leaves must be known from its method's name alone: outputs have wildcards.
+    recorded = recorded_methods(config)
+    for dataset, protocol in selected_pairs(config):
+        for name in config["methods"]:
+            training = training_settings(config, dataset, protocol, name)
+            if training.get("record_entries", False) != (name in recorded):
+                fail(
+                    ["methods", name, "training", "record_entries"],
+                    f"must hold everywhere, but differs for {dataset} under {protocol}; set it in "
+                    "the training of a method of its own",
+                )

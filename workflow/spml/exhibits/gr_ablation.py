@@ -1,0 +1,126 @@
+"""Ablation of GR Loss: its parts changed one at a time, and what that does to test mAP.
+
+What a method changes is read from the records of the runs. Differences are paired: the run with a
+seed is compared with the reference's run with that seed, which starts from the same weights.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from spml.addresses import table_path
+from spml.errors import run_command
+from spml.exhibits.comparison import format_own, mark_best, own_columns
+from spml.exhibits.hyperparameters import assignment, changed_settings, value_text
+from spml.exhibits.records import block_columns, read_record, select_rows
+from spml.exhibits.settings import (
+    Block,
+    blocks,
+    data_phrase,
+    method_titles,
+    reference_method,
+    seeds_phrase,
+    selection_phrase,
+)
+from spml.exhibits.table import make_table
+from spml.exhibits.tables import NOTHING, format_number
+from spml.markdown import Table
+
+
+def _differences(block: Block, method: str, reference: str, seed: int) -> str:
+    """What a method changes, in words and formulas; empty where it changes nothing."""
+    ours, theirs = (read_record(block, name, seed)["settings"] for name in (method, reference))
+    return ", ".join(
+        f"{assignment(name, value)} instead of {value_text(other)}"
+        for name, (value, other) in changed_settings(ours, theirs).items()
+    )
+
+
+def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
+    """One row a dataset, protocol and method: mAP and differences to the reference in percent."""
+    collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
+    scores = collected[collected["metric"] == "test_map"]
+    reference, seed = reference_method(settings), settings["seeds"][0]
+    rows = []
+    for block in blocks(settings):
+        base = select_rows(scores, block, reference).set_index("seed")["value"]
+        for method in method_titles(settings):
+            difference = select_rows(scores, block, method).set_index("seed")["value"] - base
+            rows.append(
+                block_columns(
+                    block,
+                    method=method,
+                    ranked=block.observation_of(method) == block.observation,
+                    differs=_differences(block, method, reference, seed),
+                    **own_columns(collected, block, method, "test_map"),
+                    difference=difference.mean() if method != reference else None,
+                    difference_std=difference.std(ddof=1) if method != reference else None,
+                )
+            )
+    return pd.DataFrame(rows)
+
+
+def _format_difference(row: dict[str, Any]) -> str:
+    if pd.isna(row["difference"]):
+        return NOTHING
+    text = format_number(row["difference"], sign=True)
+    if pd.isna(row["difference_std"]):
+        return text
+    return f"{text} ± {format_number(row['difference_std'])}"
+
+
+def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
+    """One table a dataset and protocol."""
+    titles, reference = method_titles(settings), settings["reference"]
+    shown = blocks(settings)
+    name = titles[reference]
+    header = ["Method", "What differs", "mAP (%)", "Seeds", f"Difference to {name}"]
+    tables = []
+    for block in shown:
+        here = select_rows(frame, block).to_dict("records")
+        rows = [
+            [
+                titles[row["method"]],
+                NOTHING if row["method"] == reference else row["differs"] or "nothing",
+                format_own(row),
+                str(row["seeds"]),
+                _format_difference(row),
+            ]
+            for row in here
+        ]
+        marks = {(position, 2): mark for position, mark in mark_best(here).items()}
+        tables.append(Table(header, rows, block.title if len(shown) > 1 else "", marks))
+    return tables
+
+
+def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """What the table shows, and what it cannot be compared with."""
+    title = method_titles(settings)[settings["reference"]]
+    several = len(settings["seeds"]) > 1
+    spread = ", mean ± sample standard deviation over seeds," if several else ""
+    paired = ", paired by seed" if several else ""
+    text = (
+        f"Ablation of {title}: test mAP in percent{spread} of {seeds_phrase(settings)}, at "
+        f"{selection_phrase(settings)}, and the difference to {title} in points{paired}. "
+        f"{data_phrase(settings)} What differs from {title} is read from the records of the runs. "
+    )
+    others = frame[frame["method"] != settings["reference"]]
+    if (others["differs"] == "").any():
+        text += (
+            f"Where nothing differs, {title} has that setting on the dataset already, and the runs "
+            "are equal. "
+        )
+    return text + (
+        "Best in bold, second underlined. The published numbers of the ablation could not be "
+        "found, so there are none to compare with."
+    )
+
+
+def main() -> None:
+    make_table(
+        "spml.exhibits.gr_ablation", __doc__, tabulate=tabulate, layout=layout, caption=caption
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,103 @@
+"""Test mAP against delta_rel, the percentage by which each Large Loss method grows bolder."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from spml.addresses import run_path, table_path
+from spml.errors import run_command
+from spml.exhibits.figure import make_figure
+from spml.exhibits.records import block_columns, select_rows
+from spml.exhibits.settings import (
+    blocks,
+    curve_title,
+    data_phrase,
+    join_words,
+    method_titles,
+    seeds_phrase,
+    selection_phrase,
+)
+from spml.exhibits.style import GREY, add_grid, draw_points, new_panels
+from spml.files import read_json
+
+
+def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
+    """One row a method: its curve, delta_rel (percent), and mean, lowest and highest mAP.
+
+    delta_rel is what the runs recorded, empty for the method that the others are compared with.
+    """
+    collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
+    rows = []
+    for block in blocks(settings):
+        for method, title in method_titles(settings).items():
+            seed = settings["seeds"][0]
+            record = read_json(run_path(block.dataset, block.protocol, method, seed) / "run.json")[
+                "settings"
+            ]
+            here = select_rows(collected, block, method)
+            values = here.loc[here["metric"] == "test_map", "value"]
+            rows.append(
+                block_columns(
+                    block,
+                    method=method,
+                    curve=curve_title(title),
+                    delta_rel=record["hyperparameters"].get("delta_rel"),
+                    seeds=len(values),
+                    mean=values.mean(),
+                    low=values.min(),
+                    high=values.max(),
+                )
+            )
+    return pd.DataFrame(rows).astype({"delta_rel": "float"})
+
+
+def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
+    """A panel a dataset and protocol, a line a curve; the reference is level."""
+    shown, titles = blocks(settings), method_titles(settings)
+    figure, panels = new_panels(len(shown), height=2.5)
+    for block, axes in zip(shown, panels, strict=True):
+        here = select_rows(frame, block)
+        swept = here.dropna(subset="delta_rel").sort_values("delta_rel")
+        for position, (curve, points) in enumerate(swept.groupby("curve", sort=False)):
+            draw_points(axes, points["delta_rel"], points, position, str(curve))
+        reference = settings.get("reference", "")
+        level = here.loc[here["method"] == reference, "mean"]
+        if len(level):
+            axes.axhline(level.iloc[0], color=GREY, linestyle=(0, (1, 1)), label=titles[reference])
+        axes.set_xlim(left=0)
+        axes.margins(y=0.1)
+        axes.set_xlabel(r"$\Delta_\mathrm{rel}$ (%)")
+        axes.set_ylabel("Test mAP (%)")
+        add_grid(axes)
+        if len(shown) > 1:
+            axes.set_title(block.title)
+        axes.legend(loc="best")
+    return figure
+
+
+def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """What the figure shows."""
+    bars = "; bars: lowest to highest run" * (len(settings["seeds"]) > 1)
+    curves = frame.loc[frame["delta_rel"].notna(), "curve"].unique()
+    text = (
+        f"Test mAP of {join_words(curves)} against Δrel, the "
+        "percentage of the labels of a batch by which the rejected (LL-R) or corrected (LL-Ct) "
+        "ones grow from epoch to epoch, or that is corrected in every step (LL-Cp). "
+        f"{data_phrase(settings)} Mean of {seeds_phrase(settings)}{bars}, at "
+        f"{selection_phrase(settings)}."
+    )
+    titles = method_titles(settings)
+    if settings.get("reference") in titles:
+        text += f" Dotted: {titles[settings['reference']]}, which all are where Δrel is 0."
+    return f"{text} The curves of the paper could not be recovered."
+
+
+def main() -> None:
+    make_figure(
+        "spml.exhibits.ll_delta_rel", __doc__, tabulate=tabulate, draw=draw, caption=caption
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,83 @@
+"""Predictions on the unobserved entries of the validation images: false against true negatives.
+
+Training takes unobserved entries for negatives; the truth tells which of them are.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from spml.addresses import labels_path, observed_path
+from spml.errors import UserError
+from spml.exhibits.records import read_array
+from spml.exhibits.settings import Block
+from spml.labels import load_labels
+from spml.observe import load_observation
+
+
+class Unobserved(NamedTuple):
+    """Scores in [0, 1] of one run on its unobserved validation entries, (F,) and (T,) float."""
+
+    method: str
+    seed: int
+    false_negatives: np.ndarray
+    true_negatives: np.ndarray
+
+    def all_observed(self) -> str:
+        """What is observed so completely that there is nothing to compare; empty otherwise."""
+        if len(self.false_negatives) and len(self.true_negatives):
+            return ""
+        if len(self.false_negatives) == len(self.true_negatives):
+            return "every entry"
+        return "every negative" if len(self.false_negatives) else "every positive"
+
+
+def _masks(block: Block, observations: Iterable[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """False and true negatives (N, C) bool among the validation rows, by observation."""
+    truth = load_labels(labels_path(block.dataset)).train.truth
+    masks = {}
+    for name in dict.fromkeys(observations):
+        observation = load_observation(observed_path(block.dataset, block.protocol, name))
+        unobserved = observation.observed[observation.val] == 0
+        positive = truth[observation.val]
+        masks[name] = unobserved & positive, unobserved & ~positive
+    return masks
+
+
+def unobserved_scores(
+    block: Block, methods: Iterable[str], seeds: Iterable[int], *, moments: Iterable[str] = ("val",)
+) -> Iterator[tuple[str, Unobserved]]:
+    """The scores of each run of ``block``, one run and moment at a time.
+
+    moments: arrays of ``predictions.npz``: ``val``, ``val_first`` or ``val_last``. Yields the
+    moment with the scores.
+    """
+    methods, seeds, moments = list(methods), list(seeds), list(moments)
+    masks = _masks(block, map(block.observation_of, methods))
+    for method in methods:
+        missed, negative = masks[block.observation_of(method)]
+        for moment in moments:
+            for seed in seeds:
+                scores = read_array(block, method, seed, "predictions.npz", moment)
+                yield moment, Unobserved(method, seed, scores[missed], scores[negative])
+
+
+def refuse_observed(run: Unobserved) -> None:
+    """An error in a sentence where a run has nothing to compare."""
+    if observed := run.all_observed():
+        raise UserError(f"method {run.method} observes {observed}: there is nothing to compare")
+
+
+def wasserstein_distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Wasserstein distance of order 1 between two samples (N,) and (M,), in their own unit.
+
+    The area between their cumulative distributions, which are steps from one value to the next.
+    """
+    values = np.sort(np.concatenate([first, second]))
+    first_share, second_share = (
+        np.searchsorted(np.sort(sample), values[:-1], side="right") / len(sample)
+        for sample in (first, second)
+    )
+    widths = np.diff(values.astype(np.float64))
+    return float(np.abs(first_share - second_share) @ widths)
