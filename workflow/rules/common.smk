@@ -3,9 +3,10 @@
 The configuration itself is resolved in workflow/spml/configuration.py, which is tested alone.
 """
 
+import os
+import re
 from pathlib import Path
 
-from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
 from workflow.spml import configuration, configuration_checks, published, registry
@@ -406,9 +407,16 @@ def report_templates():
 
 
 def definition_files():
-    """The configuration files that define what the report quotes with its comments."""
-    quoted = {"datasets", "protocols", "methods"}
-    return [path for path in configuration_files() if quoted & set(load_configfile(path))]
+    """The configuration files that define what the report quotes with its comments.
+
+    Paths are relative, so that a folder that was moved is not out of date.
+    """
+    quoted = re.compile(r"^(datasets|protocols|methods):", re.MULTILINE)
+    return [
+        os.path.relpath(path)
+        for path in configuration_files()
+        if quoted.search(Path(path).read_text(encoding="utf-8"))
+    ]
 
 
 def reported_losses():
