@@ -31,6 +31,7 @@ from spml import losses
 from spml.allocator import keep_freed_memory
 from spml.checkpoint import Checkpoint, save_tensors
 from spml.devices import claim_device, device_memory, memory_advice
+from spml.energy import energy_used, read_energy
 from spml.engine import Data, Result, Settings, Trainer
 from spml.entries import EntryRecord
 from spml.errors import UserError, run_command
@@ -190,6 +191,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
     training = Settings(**options, **settings["images"], seed=settings["seed"], name=name)
     claim = claim_device(settings["training"]["device"], machine.runs_per_gpu)
     device = claim.device
+    energy = read_energy(device)
     configure(training.precision, deterministic=training.deterministic, device=device)
     checkpoint = Checkpoint(
         arguments.checkpoint,
@@ -254,6 +256,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
         "seconds": round(checkpoint.seconds(), 3),
         "training_seconds": round(trainer.training_seconds, 3),
         "images_per_second": round(images / trainer.training_seconds, 1),
+        "energy_joules": energy_used(energy, read_energy(device), resumed=checkpoint.resumed),
         **provenance(device),
     }
     write_json(arguments.output / "run.json", record)
