@@ -22,7 +22,17 @@ from spml.papers import PAPERS
 
 LARGE_LOSS = ("ll_r", "ll_ct", "ll_cp")
 COLUMNS = [
-    *("number", "paper", "claim", "statistic", "dataset", "protocol", "place", "evidence"),
+    *(
+        "number",
+        "paper",
+        "claim",
+        "source",
+        "statistic",
+        "dataset",
+        "protocol",
+        "place",
+        "evidence",
+    ),
     "verdict",
 ]
 SUPPORTED, NOT_SUPPORTED, NOT_RUN = "supported", "not supported", "not run"
@@ -67,10 +77,11 @@ Check = Callable[[Findings], Iterator[Evidence]]
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a paper, and how it is checked."""
+    """A sentence for what a paper says, where it says so, and how it is checked."""
 
     paper: str
     text: str
+    source: str
     statistic: str
     check: Check
 
@@ -215,24 +226,28 @@ CLAIMS = (
         "gr",
         "GR Loss scores higher than all other methods that see one positive label an image, but "
         "not on CUB",
+        "abstract; later tables",
         "test mAP, difference to the best other (95 % interval)",
         _best_higher("gr_main_table", ["gr"], except_on=["cub"]),
     ),
     Claim(
         "gr",
         "GR Loss scores higher than EM+APL, but not on CUB",
+        "abstract; later tables",
         "test mAP, difference (95 % interval)",
         _best_higher("gr_main_table", ["gr"], ["em_apl"], except_on=["cub"]),
     ),
     Claim(
         "gr",
         "Each part of GR Loss (k, v and the robust losses) adds to its score",
+        "ablation, of which no number is public",
         "test mAP lost without a part, the least",
         _parts_add,
     ),
     Claim(
         "gr",
         "GR Loss sets false negatives further apart from true negatives than AN does",
+        "figure of the distinguishing ability",
         "Wasserstein distance, difference to AN",
         _separates_better,
     ),
@@ -240,48 +255,56 @@ CLAIMS = (
         "gr",
         "At the end of training, the share of false negatives among unobserved entries grows with "
         "the predicted probability",
+        "figure of FN / (FN + TN)",
         "Spearman correlation over intervals, above 0.5",
         _rate_grows,
     ),
     Claim(
         "ll",
         "A network first fits true negatives and memorises false negatives later",
+        "table of memorisation",
         "share of labels whose loss is highest in that phase, above half",
         _memorises_late,
     ),
     Claim(
         "ll",
         "Large losses on unobserved labels are mostly false negatives in early epochs",
+        "definition of the method",
         "share of false negatives among what LL-R first rejects, above half",
         _large_losses_are_false_negatives,
     ),
     Claim(
         "ll",
         "LL-R, LL-Ct and LL-Cp score higher than AN with one positive label an image",
+        "table of artificial partial labels",
         "test mAP, the least difference (95 % interval)",
         _each_higher("ll_partial_labels", LARGE_LOSS, "an"),
     ),
     Claim(
         "ll",
         "The best of them scores higher than WAN, AN-LS, EPR and ROLE",
+        "table of artificial partial labels",
         "test mAP, difference to the best of these (95 % interval)",
         _best_higher("ll_partial_labels", LARGE_LOSS, ("wan", "an_ls", "epr", "role")),
     ),
     Claim(
         "ll",
         "LL-R, LL-Ct and LL-Cp score higher than AN with the partial labels of OpenImages",
+        "table of OpenImages",
         "test mAP, the least difference",
         _groups_higher,
     ),
     Claim(
         "ll",
         "Class activation maps of LL-R, LL-Ct and LL-Cp point at objects more often than AN's",
+        "table of the pointing game",
         "accuracy of the pointing game, the least difference",
         _points_better,
     ),
     Claim(
         "ll",
         "LL-Ct scores higher than AN with any share of the images",
+        "figure of labelling efficiency",
         "test mAP, the least difference",
         _needs_fewer_labels,
     ),
@@ -293,7 +316,12 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     findings = Findings(settings)
     rows = []
     for number, claim in enumerate(CLAIMS, start=1):
-        columns: dict[str, Any] = {"number": number, "paper": claim.paper, "claim": claim.text}
+        columns: dict[str, Any] = {
+            "number": number,
+            "paper": claim.paper,
+            "claim": claim.text,
+            "source": claim.source,
+        }
         columns["statistic"] = claim.statistic
         evidence = list(claim.check(findings))
         for item in evidence:
@@ -325,7 +353,7 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
             first = claim.iloc[0]
             verdict = overall(list(claim["verdict"]))
             rows.append([first["claim"], first["statistic"], "; ".join(found) or NOTHING, verdict])
-        header = ["Claim", "Statistic", "Evidence", "Verdict"]
+        header = ["Claim", "Stands in", "Statistic", "Evidence", "Verdict"]
         tables.append(Table(header, rows, PAPERS[paper]))
     return tables
 
@@ -339,7 +367,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     places = frame["place"].dropna().unique()
     ran = f"the runs on {join_words(places)}" if len(places) else "no runs"
     return (
-        f"Claims of the two papers and what {ran} say to them: {counts}. A claim is "
+        f"What the two papers claim, in our words, and what {ran} say to them: {counts}. A claim is "
         "supported where its statistic bears it out on every dataset and protocol that was run; "
         "where an interval is given, all of it has to. Intervals are paired bootstraps over seeds "
         "and test images."

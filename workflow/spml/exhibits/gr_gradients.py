@@ -7,6 +7,7 @@ are drawn at its start, middle and end.
 from typing import Any
 
 import pandas as pd
+import seaborn
 from matplotlib.figure import Figure
 
 from spml.addresses import GRADIENT_TABLE
@@ -26,7 +27,7 @@ from spml.exhibits.style import (
 )
 
 COLOURS = [BLACK, ORANGE, SKY, BLUE, GREY, VERMILLION]
-DASHES = [(), (5, 1.5), (1, 1), (5, 1, 1, 1), (3, 1, 1, 1, 1, 1), (2, 2)]
+DASHES = ["", (5, 1.5), (1, 1), (5, 1, 1, 1), (3, 1, 1, 1, 1, 1), (2, 2)]
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
@@ -42,19 +43,21 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     figure, grid = new_figure(1, 2, width=TEXT_WIDTH, height=2.6)
     panels = (("Losses that stay the same", ~changing, False), ("Scheduled losses", changing, True))
     for axes, (title, chosen, scheduled) in zip(grid[0], panels, strict=True):
-        looks = zip(COLOURS, DASHES, strict=True)
-        for (_, epoch), curve in frame[chosen].groupby(["method", "epoch"], sort=False):
-            label = curve["title"].iloc[0]
-            if scheduled:
-                label += f", epoch {epoch} of {curve['total_epochs'].iloc[0]}"
-            colour, dash = next(looks)
-            axes.plot(
-                curve["probability"],
-                curve["gradient"],
-                color=colour,
-                linestyle=(0, dash) if dash else "-",
-                label=label,
-            )
+        curves = frame[chosen]
+        labels = curves["title"]
+        if scheduled:
+            epochs, totals = curves["epoch"].astype(str), curves["total_epochs"].astype(str)
+            labels = labels + ", epoch " + epochs + " of " + totals
+        count = labels.nunique()
+        seaborn.lineplot(
+            x=curves["probability"],
+            y=curves["gradient"],
+            hue=labels.rename(None),
+            style=labels.rename(None),
+            palette=COLOURS[:count],
+            dashes=DASHES[:count],
+            ax=axes,
+        )
         axes.axhline(0, color=BLACK, linewidth=0.6)
         axes.set_title(title)
         axes.set_xlabel("Predicted probability p of an unobserved entry")
