@@ -351,8 +351,8 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
                 for row in claim.dropna(subset="evidence").to_dict("records")
             ]
             first = claim.iloc[0]
-            verdict = overall(list(claim["verdict"]))
-            rows.append([first["claim"], first["statistic"], "; ".join(found) or NOTHING, verdict])
+            row = [first["claim"], first["source"], first["statistic"]]
+            rows.append([*row, "; ".join(found) or NOTHING, overall(list(claim["verdict"]))])
         header = ["Claim", "Stands in", "Statistic", "Evidence", "Verdict"]
         tables.append(Table(header, rows, PAPERS[paper]))
     return tables
@@ -367,7 +367,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     places = frame["place"].dropna().unique()
     ran = f"the runs on {join_words(places)}" if len(places) else "no runs"
     return (
-        f"What the two papers claim, in our words, and what {ran} say to them: {counts}. A claim is "
+        f"What the papers claim, in our words, and what {ran} say to them: {counts}. A claim is "
         "supported where its statistic bears it out on every dataset and protocol that was run; "
         "where an interval is given, all of it has to. Intervals are paired bootstraps over seeds "
         "and test images."
