@@ -351,9 +351,9 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
                 for row in claim.dropna(subset="evidence").to_dict("records")
             ]
             first = claim.iloc[0]
-            row = [first["claim"], first["source"], first["statistic"]]
-            rows.append([*row, "; ".join(found) or NOTHING, overall(list(claim["verdict"]))])
-        header = ["Claim", "Stands in", "Statistic", "Evidence", "Verdict"]
+            row = [first["claim"], overall(list(claim["verdict"])), "; ".join(found) or NOTHING]
+            rows.append([*row, first["statistic"], first["source"]])
+        header = ["Claim", "Verdict", "Evidence", "Statistic", "Stands in"]
         tables.append(Table(header, rows, PAPERS[paper]))
     return tables
 

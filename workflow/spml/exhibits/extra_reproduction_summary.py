@@ -58,18 +58,26 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
 
 
 def _coverage(frame: pd.DataFrame, settings: dict[str, Any]) -> Table:
-    """A row an exhibit and dataset: how many numbers are published, were run, came out alike."""
+    """How many numbers are published, were run, and came out alike.
+
+    A row an exhibit and dataset; the datasets of an exhibit that were not run share one.
+    """
     titles = {exhibit["key"]: exhibit["title"] for exhibit in settings["exhibits"]}
+    ran = frame["difference"].notna().groupby([frame["exhibit"], frame["dataset"]]).transform("any")
     rows = []
-    for (exhibit, dataset), group in frame.groupby(["exhibit", "dataset"], sort=False):
+    for (exhibit, _), group in frame.groupby(
+        ["exhibit", frame["dataset"].where(ran, "")], sort=False
+    ):
         counts = group["verdict"].value_counts()
         done = len(group) - counts.get(NOT_RUN, 0)
-        mean = group["difference"].mean()
-        row = [titles[exhibit], settings["dataset_titles"].get(dataset, dataset), str(len(group))]
-        row += [str(done), *(str(counts.get(word, 0)) for word in (WITHIN, OUTSIDE, UNKNOWN))]
-        row.append(format_number(mean, sign=True) if done else NOTHING)
+        datasets = [
+            settings["dataset_titles"].get(name, name) for name in group["dataset"].unique()
+        ]
+        row = [titles[exhibit], join_words(datasets), str(len(group)), str(done)]
+        row += [str(counts.get(word, 0)) for word in (WITHIN, OUTSIDE, UNKNOWN)]
+        row.append(format_number(group["difference"].mean(), sign=True) if done else NOTHING)
         rows.append(row)
-    header = ["Exhibit", "Dataset", "Published", "Run", "Within", "Outside", "Uncertainty unknown"]
+    header = ["Exhibit", "Dataset", "Published", "Run", "Within", "Outside", "Unknown"]
     return Table([*header, "Mean difference"], rows, "Coverage")
 
 
