@@ -43,6 +43,13 @@ def collectors(planned: set[str]) -> set[str]:
     return planned - jobs_of(planned, *stages)
 
 
+FIGURES = {
+    *("gr_class_counts", "gr_separation", "gr_false_negative_rate", "gr_gradients"),
+    *("gr_hyperparameter_curves", "ll_memorisation_curve", "ll_corrections", "ll_delta_rel"),
+    *("ll_labelling_efficiency", "ll_examples", "extra_learning_curves"),
+}
+
+
 def test_everything_is_made_and_then_nothing_is_to_be_done(finished):
     for method in ("bce", "an", "gr"):
         for seed in (0, 1):
@@ -95,6 +102,22 @@ def test_touching_every_source_plans_nothing(checkout):
         path.touch()
     (checkout.path / "Snakefile").touch()
     assert "Nothing to be done" in checkout.snakemake("-n")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "made"),
+    [
+        ("workflow/spml/exhibits/gr_main_table.py", "Test images: ", "Images: ", {"gr_main_table"}),
+        ("config/exhibits.yaml", "title: Main comparison", "title: Main", {"gr_main_table"}),
+        ("workflow/spml/exhibits/style.py", "VERMILLION = ", "RED = VERMILLION = ", FIGURES),
+    ],
+)
+def test_captions_and_style_make_exhibits_anew_and_no_run(checkout, file, old, new, made):
+    checkout.edit(file, old, new)
+    planned = {job.removeprefix("exhibits/") for job in checkout.planned()}
+    assert made <= planned
+    # What sums up other exhibits, and the report, show them.
+    assert {job for job in planned - made if not job.startswith(("extra_", "report"))} == set()
 
 
 def test_adding_a_seed_plans_its_runs_only(checkout):
