@@ -218,6 +218,26 @@ def test_methods_in_tables_link_to_their_pages_and_those_to_their_runs(site):
             assert f"{folder}/{name}" in links
 
 
+def test_methods_of_one_title_are_told_apart(config, monkeypatch):
+    config["methods"]["an_again"] = {"title": "AN", "loss": "an"}
+    config["exhibits"]["ll_table"] = {"paper": "ll", "title": "Other", "methods": ["an_again"]}
+    config["select"]["exhibits"].append("ll_table")
+    for folder in ("results/runs/alpha/demo", "results/benchmarks/train/alpha/demo"):
+        shutil.copytree(f"{folder}/an", f"{folder}/an_again")
+    write_exhibits(config)
+    pages = render(config, monkeypatch)
+    assert "AN (an_again)" in pages["index.html"].text
+    assert "Other" in pages["methods/an_again.html"].text
+    assert "Main comparison" not in pages["methods/an_again.html"].text
+    assert "Main comparison" in pages["methods/an.html"].text
+    for paper, method in (("gr", "an"), ("ll", "an_again")):
+        links = {link["href"] for link in pages[f"papers/{paper}.html"].attributes("a")}
+        assert f"../methods/{method}.html" in links
+    assert "../methods/an_again.html" not in {
+        link["href"] for link in pages["papers/gr.html"].attributes("a")
+    }
+
+
 def test_page_of_a_method_says_what_its_records_say(site):
     page = site["methods/gr.html"]
     maps = []

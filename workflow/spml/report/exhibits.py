@@ -1,14 +1,14 @@
 """The exhibits as pages show them: tables, picture, caption, downloads, and what they rest on."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spml.addresses import exhibit_path, published_path, split_key, table_path
 from spml.markdown import BEST, Table, parse_tables
-from spml.report.pages import paper_page
+from spml.report.pages import method_page, paper_page
 from spml.report.runs import Run
 
 DOWNLOADS = ("pdf", "png", "csv", "md", "tex")
@@ -27,7 +27,8 @@ class Picture:
 class Exhibit:
     """What one exhibit left, read from its files.
 
-    sources: further files that its numbers come from. runs: the runs that it shows.
+    sources: further files that its numbers come from. runs: the runs that it shows. method_pages:
+    the page of each method that its tables name, by the title in them.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Exhibit:
     files: dict[str, Path]
     sources: Sequence[Path]
     runs: Sequence[Run]
+    method_pages: dict[str, str]
 
     @property
     def paper(self) -> str:
@@ -63,12 +65,17 @@ def read_picture(path: Path) -> Picture:
 
 
 def read_exhibit(
-    item: dict[str, Any], definition: dict[str, Any], select: dict[str, Any], runs: Sequence[Run]
+    item: dict[str, Any],
+    definition: dict[str, Any],
+    select: dict[str, Any],
+    runs: Sequence[Run],
+    titles: Mapping[str, str],
 ) -> Exhibit:
     """One exhibit.
 
     item: key, title, and pairs of dataset and protocol. definition: its entry in
-    config/exhibits.yaml. select: what is selected. runs: all runs of the report.
+    config/exhibits.yaml. select: what is selected. runs: all runs of the report. titles: those of
+    the methods; of two with one title, a table means the one whose runs it shows, else the first.
     """
     key = item["key"]
     files = {
@@ -78,6 +85,15 @@ def read_exhibit(
     pairs = {tuple(pair) for pair in item["pairs"]}
     methods = select["methods"] if definition["methods"] == "selected" else definition["methods"]
     seeds = definition.get("seeds", select["seeds"])
+    shown = [
+        run
+        for run in runs
+        if (run.dataset, run.protocol) in pairs and run.method in methods and run.seed in seeds
+    ]
+    own = dict.fromkeys(run.method for run in shown)
+    pages: dict[str, str] = {}
+    for name in [*own, *titles]:
+        pages.setdefault(titles[name], method_page(name))
     return Exhibit(
         key=key,
         title=item["title"],
@@ -86,11 +102,8 @@ def read_exhibit(
         picture=read_picture(files["png"]) if "png" in files else None,
         files=files,
         sources=[path for path in sources if path.is_file()],
-        runs=[
-            run
-            for run in runs
-            if (run.dataset, run.protocol) in pairs and run.method in methods and run.seed in seeds
-        ],
+        runs=shown,
+        method_pages=pages,
     )
 
 

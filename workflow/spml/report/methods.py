@@ -26,10 +26,14 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Method:
-    """rivals: all runs of the report, its own among them."""
+    """title: what tables call it. name: the same, unlike that of any other method.
+
+    rivals: all runs of the report, its own among them.
+    """
 
     key: str
     title: str
+    name: str
     loss: LossDefinition
     runs: Sequence[Run]
     rivals: Mapping[Place, Mapping[str, Sequence[Run]]]
@@ -135,18 +139,28 @@ def _scores(runs: Sequence[Run]) -> list[str]:
 
 def results_table(runs: Sequence[Run]) -> Table:
     """Test and validation mAP of each method, mean ± sample standard deviation over its runs."""
-    rows = [[group[0].title, *_scores(group)] for group in by_method(runs).values()]
+    rows = [[group[0].name, *_scores(group)] for group in by_method(runs).values()]
     return Table(["Method", *SCORES], rows)
+
+
+def unique_names(titles: Mapping[str, str]) -> dict[str, str]:
+    """The titles; a method whose title another had before it is named by its key too."""
+    names: dict[str, str] = {}
+    for key, title in titles.items():
+        names[key] = f"{title} ({key})" if title in names.values() else title
+    return names
 
 
 def describe_methods(titles: Mapping[str, str], runs: Sequence[Run]) -> list[Method]:
     """All methods that have runs."""
+    names = unique_names(titles)
     rivals = {place: by_method(here) for place, here in by_place(runs).items()}
     groups = by_method(runs)
     return [
         Method(
             key=key,
             title=title,
+            name=names[key],
             loss=read_loss(groups[key][0].record["settings"]["loss"]),
             runs=groups[key],
             rivals=rivals,
@@ -173,11 +187,14 @@ def entries_of(method: str, entries: Mapping[str, Sequence[Excerpt]]) -> list[Ex
     return found
 
 
-def exhibit_rows(title: str, exhibits: Sequence[Exhibit]) -> list[tuple[Exhibit, list[Table]]]:
+def exhibit_rows(method: Method, exhibits: Sequence[Exhibit]) -> list[tuple[Exhibit, list[Table]]]:
     """The rows of a method in the tables of all exhibits that have any."""
     found = []
     for exhibit in exhibits:
-        tables = [rows for table in exhibit.tables if (rows := rows_of(table, title)) is not None]
+        if exhibit.method_pages.get(method.title) != method.page:
+            continue
+        rows = [rows_of(table, method.title) for table in exhibit.tables]
+        tables = [table for table in rows if table is not None]
         if tables:
             found.append((exhibit, tables))
     return found

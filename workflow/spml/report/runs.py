@@ -22,7 +22,7 @@ class Run:
     protocol: str
     method: str
     seed: int
-    title: str
+    name: str
     folder: Path
     record: dict[str, Any]
     metrics: dict[str, Any]
@@ -44,17 +44,17 @@ class Run:
 
 
 def read_runs(
-    groups: Sequence[dict[str, Any]], titles: Mapping[str, str], benchmarks: Path
+    groups: Sequence[dict[str, Any]], names: Mapping[str, str], benchmarks: Path
 ) -> list[Run]:
-    """All runs, in the order of ``titles``.
+    """All runs, in the order of ``names``.
 
-    groups: dataset, protocol and the seeds of each method. titles: those of the methods.
+    groups: dataset, protocol and the seeds of each method. names: those of the methods.
     benchmarks: the folder of training's benchmarks.
     """
     result = []
     for group in groups:
         dataset, protocol = group["dataset"], group["protocol"]
-        for method, title in titles.items():
+        for method, name in names.items():
             for seed in group["seeds"].get(method, []):
                 folder = run_path(dataset, protocol, method, seed)
                 job = benchmarks / dataset / protocol / method / f"seed{seed}.jsonl"
@@ -65,7 +65,7 @@ def read_runs(
                         protocol=protocol,
                         method=method,
                         seed=seed,
-                        title=title,
+                        name=name,
                         folder=folder,
                         record=read_json(folder / "run.json"),
                         metrics=read_json(folder / "metrics.json"),
@@ -101,7 +101,7 @@ def cost_table(runs: Sequence[Run]) -> Table:
         for group in by_method(here).values():
             seconds = [run.measured["s"] for run in group]
             processor = [run.measured["cpu_time"] for run in group]
-            row = [group[0].title, *([dataset, protocol] if several else []), str(len(group))]
+            row = [group[0].name, *([dataset, protocol] if several else []), str(len(group))]
             row += [f"{sum(seconds) / len(seconds):.1f}", f"{sum(processor) / len(processor):.1f}"]
             row += [f"{sum(seconds):.1f}", f"{max(run.measured['max_rss'] for run in group):.0f}"]
             if on_gpu:

@@ -60,7 +60,7 @@ class Site:
     def exhibits(self) -> list[Exhibit]:
         definitions, select = self.configuration["exhibits"], self.configuration["select"]
         return [
-            read_exhibit(item, definitions[item["key"]], select, self.runs)
+            read_exhibit(item, definitions[item["key"]], select, self.runs, self.method_titles)
             for item in self.settings["exhibits"]
         ]
 
@@ -139,7 +139,7 @@ class Site:
             ),
             *(Entry("Paper", p["title"], p["page"], p["reference"] or "") for p in self.papers),
             *(Entry("Dataset", d["title"], d["page"], d["key"]) for d in self.datasets),
-            *(Entry("Method", m.title, m.page, f"{m.key} {m.loss.summary}") for m in self.methods),
+            *(Entry("Method", m.name, m.page, f"{m.key} {m.loss.summary}") for m in self.methods),
             *(Entry("Exhibit", e.title, e.address, f"{e.key} {e.caption}") for e in self.exhibits),
         ]
 
@@ -166,7 +166,10 @@ def _environment(site: Site) -> jinja2.Environment:
         environment.filters[name] = getattr(texts, name)
     environment.globals.update(
         site=site,
-        method_pages={title: pages.method_page(key) for key, title in site.method_titles.items()},
+        method_pages={
+            name: pages.method_page(key)
+            for key, name in methods.unique_names(site.method_titles).items()
+        },
         provenance_page=pages.PROVENANCE,
         by_method=by_method,
         run_scores=methods.run_scores,
@@ -182,7 +185,8 @@ def render(
     settings: see :func:`spml.configuration.report_settings`. benchmarks: those of training. files:
     the configuration files that define methods, datasets or protocols.
     """
-    runs = read_runs(settings["runs"]["groups"], method_titles(settings), benchmarks)
+    names = methods.unique_names(method_titles(settings))
+    runs = read_runs(settings["runs"]["groups"], names, benchmarks)
     site = Site(settings, runs, files)
     environment = _environment(site)
 
@@ -212,7 +216,7 @@ def render(
             method=method,
             entries=methods.entries_of(method.key, entries),
             sources=sources,
-            rows=methods.exhibit_rows(method.title, site.exhibits),
+            rows=methods.exhibit_rows(method, site.exhibits),
             hyperparameters=methods.settings_table(
                 "Hyperparameter", site.titled(method.hyperparameters()), method.defaults
             ),
