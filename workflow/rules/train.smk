@@ -30,8 +30,8 @@ rule train:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=training_need(1500, 10000),
-        runtime=training_need(30, 720),
+        mem_mb=memory("train", 10000),
+        runtime=time_limit("train", 720, goes_on=True),
     params:
         settings=run_settings,
         machine=machine_settings,

@@ -193,6 +193,13 @@ def comparison_settings(
     }
 
 
+def job_need(
+    config: Mapping[str, Any], dataset: str, job: str, resource: str, usual: int
+) -> int:
+    """What a dataset says of a resource of its jobs of one kind; what is usual where it is silent."""
+    return config["datasets"][dataset].get("jobs", {}).get(job, {}).get(resource, usual)
+
+
 def compact_json(value: Any) -> str:
     """One line of JSON with sorted keys, for a parameter that Snakemake compares as text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

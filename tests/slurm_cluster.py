@@ -1,0 +1,221 @@
+"""A real SLURM cluster on this machine, in a folder of its own: for tests of the profile.
+
+A controller and two nodes on the loopback address, each with four cores and a GPU that is not
+there. Nothing outside the folder is written or read: a SLURM of this machine's own is not met.
+"""
+
+import getpass
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+NODES = ("node0", "node1")
+DAEMONS = ("munged", "slurmctld", "slurmd")
+CLIENTS = ("sbatch", "srun", "squeue", "sinfo", "scontrol", "scancel")
+
+CONFIGURATION = """
+ClusterName=test
+SlurmctldHost=localhost(127.0.0.1)
+SlurmctldPort={controller_port}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool.%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.%n.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SwitchType=switch/none
+MpiDefault=none
+# Cores that this machine may not have.
+SlurmdParameters=config_overrides
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+GresTypes=gpu
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/none
+JobCompType=jobcomp/filetxt
+JobCompLoc={folder}/completions.txt
+MinJobAge=300
+ReturnToService=2
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0
+{nodes}
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+NODE = "NodeName={name} NodeHostname=localhost NodeAddr=127.0.0.1 Port={port} CPUs=4 RealMemory=16000 Gres=gpu:1"
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What SLURM's completion log says of a job."""
+
+    state: str
+    minutes: int
+    megabytes: int
+    gpus: int
+    nodes: str
+
+
+class Cluster:
+    """A running cluster: what its commands need, and what it says of its jobs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # Jobs take PATH along but lose SLURM_CONF, so the commands themselves know where it is.
+        self.environment = {
+            "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "SLURM_CONF": str(folder / "slurm.conf"),
+        }
+
+    def ask(self, *command: str) -> str:
+        """The output of one of SLURM's commands."""
+        environment = {**os.environ, **self.environment}
+        done = subprocess.run(command, env=environment, text=True, capture_output=True)
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+        return done.stdout
+
+    def state(self, job: str) -> str:
+        return self.ask("squeue", "--noheader", "--states=all", "--format=%T", "--job", job).strip()
+
+    def completed(self, job: str) -> list[Completed]:
+        """The ends of a job in the completion log: one, or more where it was put back in line."""
+        log = self.folder / "completions.txt"
+        lines = log.read_text().splitlines() if log.exists() else []
+        found = []
+        for line in lines:
+            values = dict(word.split("=", 1) for word in line.split(" ") if "=" in word)
+            if values["JobId"] != job:
+                continue
+            tres = dict(entry.split("=") for entry in values["Tres"].split(","))
+            found.append(
+                Completed(
+                    state=values["JobState"],
+                    minutes=int(values["TimeLimit"]),
+                    megabytes=megabytes(tres["mem"]),
+                    gpus=int(tres.get("gres/gpu", 0)),
+                    nodes=values["NodeList"],
+                )
+            )
+        return found
+
+
+def megabytes(text: str) -> int:
+    """Memory as SLURM writes it: 1500M, 1.50G."""
+    number, unit = float(text[:-1]), text[-1]
+    return round(number * {"M": 1, "G": 1024}[unit])
+
+
+def until(condition: Callable[[], object], what: str, alive: Callable[[], bool]) -> None:
+    """Wait for a state, as long as what is to bring it about is alive."""
+    while not condition():
+        assert alive(), f"it ended before {what}"
+        time.sleep(0.02)  # polls for the state; nothing depends on how long it takes
+
+
+def find(program: str) -> str | None:
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin")
+
+
+def free_ports(number: int) -> list[int]:
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def require_slurm() -> None:
+    """Skip where SLURM is not installed; fail there if REQUIRE_SLURM says that it has to be."""
+    missing = [program for program in DAEMONS + CLIENTS if find(program) is None]
+    if not missing:
+        return
+    sentence = f"SLURM (packages slurm-wlm and munge) is not installed: no {', '.join(missing)}"
+    if os.environ.get("REQUIRE_SLURM") == "1":
+        pytest.fail(f"{sentence}, and REQUIRE_SLURM=1 says that this test has to run")
+    pytest.skip(sentence)
+
+
+def write_configuration(folder: Path) -> None:
+    controller_port, *ports = free_ports(1 + len(NODES))
+    nodes = [NODE.format(name=name, port=port) for name, port in zip(NODES, ports, strict=True)]
+    text = CONFIGURATION.format(
+        folder=folder,
+        user=getpass.getuser(),
+        controller_port=controller_port,
+        nodes="\n".join(nodes),
+    )
+    (folder / "slurm.conf").write_text(text)
+    gpus = [f"NodeName={name} Name=gpu File=/dev/null\n" for name in NODES]
+    (folder / "gres.conf").write_text("".join(gpus))
+    (folder / "munge.key").touch(0o600)
+    (folder / "munge.key").write_bytes(os.urandom(1024))
+    for name in ("bin", "state", *(f"spool.{node}" for node in NODES)):
+        (folder / name).mkdir()
+    for program in CLIENTS:
+        path = folder / "bin" / program
+        path.write_text(
+            f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {find(program)} "$@"\n'
+        )
+        path.chmod(0o755)
+
+
+@contextmanager
+def daemon(folder: Path, name: str, *arguments: str) -> Iterator[subprocess.Popen]:
+    """A server in the foreground, stopped at the end."""
+    environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
+    command = [find(arguments[0]) or arguments[0], *arguments[1:]]
+    with (folder / f"{name}.log").open("w") as log:
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def slurm_cluster(folder: Path) -> Iterator[Cluster]:
+    """Start the cluster in ``folder``, whose path has to be short and without blanks."""
+    require_slurm()
+    write_configuration(folder)
+    cluster = Cluster(folder)
+    files = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munged.pid"}
+    files |= {"log-file": "munged.log", "seed-file": "munged.seed"}
+    munge = [f"--{option}={folder / file}" for option, file in files.items()]
+    with ExitStack() as stack:
+        servers = [stack.enter_context(daemon(folder, "munged", "munged", "-F", "--force", *munge))]
+
+        def alive() -> bool:
+            return all(server.poll() is None for server in servers)
+
+        until((folder / "munge.socket").exists, "munged listened", alive)
+        servers.append(stack.enter_context(daemon(folder, "slurmctld", "slurmctld", "-D", "-c")))
+        for node in NODES:
+            servers.append(stack.enter_context(daemon(folder, node, "slurmd", "-D", "-N", node)))
+
+        def idle() -> bool:
+            command = ("sinfo", "--noheader", "--Node", "--format=%T")
+            environment = {**os.environ, **cluster.environment}
+            done = subprocess.run(command, env=environment, text=True, capture_output=True)
+            return done.stdout.split() == ["idle"] * len(NODES)
+
+        until(idle, "both nodes were idle", alive)
+        try:
+            yield cluster
+        finally:
+            cluster.ask("scancel", "--full", "--user", getpass.getuser())
+            until(lambda: not cluster.ask("squeue", "--noheader"), "all jobs ended", alive)
