@@ -41,9 +41,11 @@ rule train:
         directory=subpath(output.record, parent=True),
     message:
         "Train {wildcards.method} on {wildcards.dataset}, protocol {wildcards.protocol}, seed {wildcards.seed}"
+    # exec, because a shell would die of the SIGTERM that a cluster sends to all of a job's processes,
+    # and the job end before training has saved its state.
     shell:
         """
-        PYTHONPATH=workflow python -m spml.train \
+        PYTHONPATH=workflow exec python -m spml.train \
             --settings {params.settings:q} \
             --labels {input.labels:q} \
             --observed {input.observed:q} \
