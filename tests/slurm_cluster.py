@@ -29,7 +29,8 @@ SlurmctldPort={controller_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+# A job that is put back in line waits as long as its old credential holds.
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool.%n
@@ -58,14 +59,15 @@ NODE = "NodeName={name} NodeHostname=localhost NodeAddr=127.0.0.1 Port={port} CP
 
 
 @dataclass(frozen=True)
-class Completed:
-    """What SLURM's completion log says of a job."""
+class Job:
+    """A job that has ended, or a part of one that was put back in line."""
 
+    number: str
+    what: str  # the executor's comment: rule and wildcards
     state: str
     minutes: int
     megabytes: int
     gpus: int
-    nodes: str
 
 
 class Cluster:
@@ -74,47 +76,55 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         # Jobs take PATH along but lose SLURM_CONF, so the commands themselves know where it is.
-        self.environment = {
-            "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "SLURM_CONF": str(folder / "slurm.conf"),
-        }
+        self.environment = {"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
     def ask(self, *command: str) -> str:
         """The output of one of SLURM's commands."""
-        environment = {**os.environ, **self.environment}
-        done = subprocess.run(command, env=environment, text=True, capture_output=True)
+        program = str(self.folder / "bin" / command[0])
+        done = subprocess.run([program, *command[1:]], text=True, capture_output=True)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
         return done.stdout
 
-    def state(self, job: str) -> str:
-        return self.ask("squeue", "--noheader", "--states=all", "--format=%T", "--job", job).strip()
+    def state(self, number: str) -> str:
+        command = ("squeue", "--noheader", "--states=all", "--format=%T", "--job", number)
+        return self.ask(*command).strip()
 
-    def completed(self, job: str) -> list[Completed]:
-        """The ends of a job in the completion log: one, or more where it was put back in line."""
-        log = self.folder / "completions.txt"
-        lines = log.read_text().splitlines() if log.exists() else []
+    def description(self, number: str) -> str:
+        """All that SLURM knows of a job, in one line."""
+        return self.ask("scontrol", "--oneliner", "show", "job", number)
+
+    def ended(self) -> list[Job]:
+        """Every job in SLURM's completion log, which does not say what was asked for but given.
+
+        It knows no GPUs without a database; those are in the controller's memory.
+        """
         found = []
-        for line in lines:
+        for line in (self.folder / "completions.txt").read_text().splitlines():
             values = dict(word.split("=", 1) for word in line.split(" ") if "=" in word)
-            if values["JobId"] != job:
-                continue
-            tres = dict(entry.split("=") for entry in values["Tres"].split(","))
+            number = values["JobId"]
+            description = self.description(number)
             found.append(
-                Completed(
+                Job(
+                    number=number,
+                    what=values_after("Comment=", description),
                     state=values["JobState"],
                     minutes=int(values["TimeLimit"]),
-                    megabytes=megabytes(tres["mem"]),
-                    gpus=int(tres.get("gres/gpu", 0)),
-                    nodes=values["NodeList"],
+                    megabytes=megabytes(values_after("mem=", values["Tres"])),
+                    gpus=int(values_after("gres:gpu:", description) or 0),
                 )
             )
         return found
 
 
+def values_after(key: str, text: str) -> str:
+    """What follows ``key`` up to a blank or a comma; nothing where it is not there."""
+    found = re.search(rf"{key}([^ ,]*)", text)
+    return found[1] if found else ""
+
+
 def megabytes(text: str) -> int:
     """Memory as SLURM writes it: 1500M, 1.50G."""
-    number, unit = float(text[:-1]), text[-1]
-    return round(number * {"M": 1, "G": 1024}[unit])
+    return round(float(text[:-1]) * {"M": 1, "G": 1024}[text[-1]])
 
 
 def until(condition: Callable[[], object], what: str, alive: Callable[[], bool]) -> None:
@@ -165,9 +175,7 @@ def write_configuration(folder: Path) -> None:
         (folder / name).mkdir()
     for program in CLIENTS:
         path = folder / "bin" / program
-        path.write_text(
-            f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {find(program)} "$@"\n'
-        )
+        path.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {find(program)} "$@"\n')
         path.chmod(0o755)
 
 
@@ -208,9 +216,8 @@ def slurm_cluster(folder: Path) -> Iterator[Cluster]:
             servers.append(stack.enter_context(daemon(folder, node, "slurmd", "-D", "-N", node)))
 
         def idle() -> bool:
-            command = ("sinfo", "--noheader", "--Node", "--format=%T")
-            environment = {**os.environ, **cluster.environment}
-            done = subprocess.run(command, env=environment, text=True, capture_output=True)
+            command = [str(folder / "bin/sinfo"), "--noheader", "--Node", "--format=%T"]
+            done = subprocess.run(command, text=True, capture_output=True)
             return done.stdout.split() == ["idle"] * len(NODES)
 
         until(idle, "both nodes were idle", alive)
