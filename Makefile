@@ -61,10 +61,11 @@ test: $(STAMP) ## Run all tests
 	python -m pytest -n 2 --dist worksteal tests
 
 .PHONY: bench
-bench: $(STAMP) ## Measure speed: losses, training engine
+bench: $(STAMP) ## Measure speed: losses, training engine, packing, planning
 	python tests/benchmarks/losses.py
 	python tests/benchmarks/engine.py
 	python tests/benchmarks/pack.py
+	python tests/benchmarks/planning.py
 
 .PHONY: lock
 lock: $(STAMP) ## Resolve envs/requirements.in into the lock anew

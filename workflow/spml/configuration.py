@@ -193,10 +193,8 @@ def comparison_settings(
     }
 
 
-def job_need(
-    config: Mapping[str, Any], dataset: str, job: str, resource: str, usual: int
-) -> int:
-    """What a dataset says of a resource of its jobs of one kind; what is usual where it is silent."""
+def job_need(config: Mapping[str, Any], dataset: str, job: str, resource: str, usual: int) -> int:
+    """What a dataset says its jobs of one kind need; what is usual where it says nothing."""
     return config["datasets"][dataset].get("jobs", {}).get(job, {}).get(resource, usual)
 
 
