@@ -65,12 +65,13 @@ test: $(STAMP) ## Run all tests
 	python -m pytest -n 2 --dist worksteal tests
 
 .PHONY: bench
-bench: $(STAMP) ## Measure speed: losses, training, metrics, packing
+bench: $(STAMP) ## Measure speed: losses, training, metrics, packing, planning
 	python tests/benchmarks/losses.py
 	python tests/benchmarks/engine.py
 	python tests/benchmarks/linear_init.py
 	python tests/benchmarks/metrics.py
 	python tests/benchmarks/pack.py
+	python tests/benchmarks/planning.py
 
 .PHONY: lock
 lock: $(STAMP) ## Resolve envs/requirements.in into the lock anew

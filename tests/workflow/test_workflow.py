@@ -297,11 +297,6 @@ def test_run_of_an_unknown_name_is_refused_without_a_stack_trace(pristine, wrong
     assert "Traceback" not in printed
 
 
-def test_slurm_profile_plans_without_a_cluster(pristine):
-    printed = pristine.snakemake("-n", "--workflow-profile", "workflow/profiles/slurm")
-    assert "train" in printed
-
-
 def resources(rule: str) -> str:
     [text] = [
         path.read_text()

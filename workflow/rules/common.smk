@@ -116,10 +116,20 @@ def machine_settings(wildcards, resources):
     return as_json(config["machine"])
 
 
-def training_need(embedded, photographs):
-    """A resources function: what a run needs on the embedded dataset, and on a real one."""
-    return lambda wildcards: (
-        embedded if "compose" in config["datasets"][wildcards.dataset] else photographs
+def memory(job, megabytes):
+    """A resources function: what the dataset says of such a job, and as much for each new attempt."""
+    return lambda wildcards, attempt: attempt * configuration.job_need(
+        config, wildcards.dataset, job, "mem_mb", megabytes
+    )
+
+
+def time_limit(job, minutes, goes_on=False):
+    """A resources function: what the dataset says of such a job, and as long for each new attempt.
+
+    The limit stays where a new attempt goes on from where the one before it ended.
+    """
+    return lambda wildcards, attempt: (1 if goes_on else attempt) * configuration.job_need(
+        config, wildcards.dataset, job, "runtime", minutes
     )
 
 

@@ -22,9 +22,9 @@ rule compare:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=memory("compare", 1500),
         # On COCO 17 methods, 3 seeds and 1,000 resamples are 160 billion weighted entries.
-        runtime=training_need(10, 300),
+        runtime=time_limit("compare", 300),
     params:
         settings=comparison_settings,
     message:

@@ -15,6 +15,7 @@ rule download:
         "<logs>/download/{dataset}/{file}.log",
     benchmark:
         "<benchmarks>/download/{dataset}/{file}.jsonl"
+    localrule: True
     conda:
         "../../envs/download.yaml"
     threads: 1
@@ -47,6 +48,7 @@ rule download_weights:
         "<logs>/download/weights/{file}.log",
     benchmark:
         "<benchmarks>/download/weights/{file}.jsonl"
+    localrule: True
     conda:
         "../../envs/download.yaml"
     threads: 1

@@ -22,8 +22,8 @@ rule evaluate:
         "../../envs/prepare.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory("evaluate", 1000),
+        runtime=time_limit("evaluate", 10),
     params:
         selection=selection_criterion,
     message:

@@ -22,8 +22,8 @@ rule extract_features:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=memory("extract_features", 4000),
+        runtime=time_limit("extract_features", 60),
     params:
         settings=feature_settings,
     message:

@@ -22,8 +22,8 @@ rule format:
         "../../envs/prepare.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("format", 2000),
+        runtime=time_limit("format", 30),
     params:
         settings=format_settings,
         module=source_setting("module"),

@@ -19,8 +19,8 @@ rule observe:
         "../../envs/prepare.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory("observe", 2000),
+        runtime=time_limit("observe", 10),
     params:
         settings=observe_settings,
     message:

@@ -17,6 +17,7 @@ rule fetch_images:
         "<logs>/fetch_images/{dataset}.log",
     benchmark:
         "<benchmarks>/fetch_images/{dataset}.jsonl"
+    localrule: True
     conda:
         "../../envs/download.yaml"
     threads: 1
@@ -59,8 +60,8 @@ rule pack:
         "../../envs/prepare.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory("pack", 4000),
+        runtime=time_limit("pack", 240, goes_on=True),
     params:
         module=source_setting("module"),
         size=source_setting("size"),

@@ -26,6 +26,7 @@ rule report:
         "<logs>/report.log",
     benchmark:
         "<benchmarks>/report.jsonl"
+    localrule: True
     conda:
         "../../envs/report.yaml"
     threads: 1

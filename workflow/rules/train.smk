@@ -33,8 +33,8 @@ rule train:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=training_need(1500, 10000),
-        runtime=training_need(30, 720),
+        mem_mb=memory("train", 10000),
+        runtime=time_limit("train", 720, goes_on=True),
     params:
         settings=run_settings,
         machine=machine_settings,
@@ -44,9 +44,11 @@ rule train:
         directory=subpath(output.record, parent=True),
     message:
         "Train {wildcards.method} on {wildcards.dataset}, protocol {wildcards.protocol}, seed {wildcards.seed}"
+    # exec, because a shell would die of the SIGTERM that a cluster sends to all of a job's processes,
+    # and the job end before training has saved its state.
     shell:
         """
-        PYTHONPATH=workflow python -m spml.train \
+        PYTHONPATH=workflow exec python -m spml.train \
             --settings {params.settings:q} \
             --labels {input.labels:q} \
             --observed {input.observed:q} \

@@ -202,6 +202,11 @@ def comparison_settings(
     }
 
 
+def job_need(config: Mapping[str, Any], dataset: str, job: str, resource: str, usual: int) -> int:
+    """What a dataset says its jobs of one kind need; what is usual where it says nothing."""
+    return config["datasets"][dataset].get("jobs", {}).get(job, {}).get(resource, usual)
+
+
 def compact_json(value: Any) -> str:
     """One line of JSON with sorted keys, for a parameter that Snakemake compares as text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,135 @@
+"""The profiles: every key is one that Snakemake knows, every rule one that exists."""
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import Checkout
+from snakemake.cli import get_argument_parser
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+PROFILES = sorted(path.name for path in Path("workflow/profiles").iterdir())
+LOCAL = {"all", "download", "download_weights", "fetch_images", "report"}
+
+
+def rules() -> set[str]:
+    """The names of all rules of the workflow."""
+    files = [Path("Snakefile"), *Path("workflow/rules").glob("*.smk")]
+    names = (
+        re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", file.read_text(), re.M) for file in files
+    )
+    return {name for found in names for name in found}
+
+
+def body(rule: str) -> str:
+    [text] = [
+        found[1]
+        for path in Path("workflow/rules").glob("*.smk")
+        if (found := re.search(rf"^rule {rule}:\n((?:    .*\n|\n)*)", path.read_text(), re.M))
+    ]
+    return text
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_profile_has_only_keys_that_snakemake_knows(name):
+    folder = Path("workflow/profiles", name)
+    arguments = get_argument_parser([str(folder)]).parse_args([])
+    assert arguments.keep_going
+    assert arguments.rerun_incomplete
+
+
+def test_key_that_snakemake_does_not_know_is_refused(tmp_path, capsys):
+    profile = Path("workflow/profiles/slurm/profile.yaml").read_text()
+    (tmp_path / "profile.yaml").write_text(profile.replace("slurm-requeue", "slurm-reque"))
+    with pytest.raises(SystemExit):
+        get_argument_parser([str(tmp_path)]).parse_args([])
+    assert "--slurm-reque" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_profile_names_only_rules_that_exist(name):
+    profile = yaml.safe_load(Path("workflow/profiles", name, "profile.yaml").read_text())
+    named = {*profile.get("set-resources", {}), *profile.get("groups", {})}
+    assert named <= rules()
+    assert set(profile.get("group-components", {})) == set(profile.get("groups", {}).values())
+
+
+@pytest.mark.parametrize("rule", sorted(LOCAL - {"all"}))
+def test_what_needs_the_network_or_the_user_runs_where_snakemake_does(rule):
+    assert "localrule: True" in body(rule)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_profile_plans_without_a_cluster(pristine, name):
+    printed = pristine.snakemake("-n", "--workflow-profile", f"workflow/profiles/{name}")
+    assert re.search(r"^train +6$", printed, re.M)
+
+
+# Stand-ins of schedulers: each runs what it is given in the background, as a job called 7.
+STARTED = """
+(sh "$script" >>jobs.log 2>&1; echo $? >exit_status) </dev/null >/dev/null 2>&1 &
+"""
+QSUB = f"""#!/bin/sh
+echo "$*" >>asked
+for script; do :; done{STARTED}
+echo 7
+"""
+QSTAT = """#!/bin/sh
+[ "$3" = 7 ] && [ -e exit_status ] && echo "Exit_status = $(cat exit_status)"
+"""
+KUBECTL = f"""#!/bin/sh
+if [ "$1" = get ]; then
+    [ "$3" = 7 ] && [ -e exit_status ] || exit 0
+    [ "$(cat exit_status)" = 0 ] && echo Complete || echo Failed
+    exit
+fi
+cat >>asked
+script=$(python -c 'import json; j = json.load(open("asked"))
+print(j["spec"]["template"]["spec"]["containers"][0]["command"][1])'){STARTED}
+printf 7
+"""
+
+
+def submit(checkout: Checkout, profile: str, target: str, monkeypatch, **programs: str) -> str:
+    """Make ``target`` through a profile with stand-ins on the path; return what they were asked."""
+    folder = checkout.path / "programs"
+    folder.mkdir()
+    for name, text in programs.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    checkout.snakemake(
+        target,
+        *("--workflow-profile", f"workflow/profiles/{profile}"),
+        *("--latency-wait", "5", "--seconds-between-status-checks", "0"),
+    )
+    return (checkout.path / "asked").read_text()
+
+
+def lost_run(checkout: Checkout) -> str:
+    """Delete the record of a run; return the target that makes it again."""
+    target = "results/runs/digits/demo/an/seed0/run.json"
+    (checkout.path / target).unlink()
+    return target
+
+
+def test_generic_profile_submits_what_a_training_needs(checkout, monkeypatch):
+    target = lost_run(checkout)
+    asked = submit(checkout, "generic", target, monkeypatch, qsub=QSUB, qstat=QSTAT)
+    assert "-l select=1:ncpus=1:ngpus=1:mem=1500mb -l walltime=1800 " in asked
+    assert (checkout.path / target).exists()
+
+
+def test_kubernetes_profile_submits_what_a_training_needs(checkout, monkeypatch):
+    target = lost_run(checkout)
+    asked = json.loads(submit(checkout, "kubernetes", target, monkeypatch, kubectl=KUBECTL))
+    assert asked["spec"]["activeDeadlineSeconds"] == 1800
+    [container] = asked["spec"]["template"]["spec"]["containers"]
+    assert container["workingDir"] == str(checkout.path)
+    assert container["resources"]["limits"] == {"cpu": 1, "memory": "1500M", "nvidia.com/gpu": 1}
+    assert (checkout.path / target).exists()
