@@ -23,8 +23,8 @@ rule localise:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=training_need(1500, 6000),
-        runtime=training_need(10, 120),
+        mem_mb=memory("localise", 6000),
+        runtime=time_limit("localise", 120),
     params:
         settings=localise_settings,
     message:
