@@ -4,10 +4,12 @@ A controller and two nodes on the loopback address, each with four cores and a G
 there. Nothing outside the folder is written or read: a SLURM of this machine's own is not met.
 """
 
+import contextlib
 import getpass
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -93,6 +95,17 @@ class Cluster:
         """All that SLURM knows of a job, in one line."""
         return self.ask("scontrol", "--oneliner", "show", "job", number)
 
+    def kill(self, number: str = "[0-9]+") -> None:
+        """End the processes of a job, or of all, as a power cut does: none of them is asked."""
+        mine = str(self.folder / "bin").encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                environment = (process / "environ").read_bytes()
+                if mine in environment and re.search(
+                    rf"\0SLURM_JOB_ID={number}\0".encode(), environment
+                ):
+                    os.kill(int(process.name), signal.SIGKILL)
+
     def ended(self) -> list[Job]:
         """Every job in SLURM's completion log, which does not say what was asked for but given.
 
@@ -118,7 +131,7 @@ class Cluster:
 
 def values_after(key: str, text: str) -> str:
     """What follows ``key`` up to a blank or a comma; nothing where it is not there."""
-    found = re.search(rf"{key}([^ ,]*)", text)
+    found = re.search(rf"{key}([^\s,]*)", text)
     return found[1] if found else ""
 
 
@@ -225,4 +238,6 @@ def slurm_cluster(folder: Path) -> Iterator[Cluster]:
             yield cluster
         finally:
             cluster.ask("scancel", "--full", "--user", getpass.getuser())
+            # Some leave the process tree by which this cluster finds what a job has started.
+            cluster.kill()
             until(lambda: not cluster.ask("squeue", "--noheader"), "all jobs ended", alive)

@@ -5,9 +5,7 @@ the other one loses its node. What they leave has to be what a run without a clu
 """
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -16,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Checkout
-from slurm_cluster import Cluster, Job, slurm_cluster, until
+from slurm_cluster import Cluster, Job, slurm_cluster, until, values_after
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -60,6 +58,11 @@ def training(cluster: Cluster, held: Path, seed: int) -> str:
     return ""
 
 
+def parent(process: str) -> str:
+    """The number of a process's parent."""
+    return values_after("PPid:\t", Path("/proc", process, "status").read_text())
+
+
 def disturb(cluster: Cluster, path: Path, alive) -> None:
     """The three faults, each once the run that it hits has a checkpoint."""
     held = path / "held"
@@ -74,6 +77,10 @@ def disturb(cluster: Cluster, path: Path, alive) -> None:
     wait(lambda: held_with_checkpoint(0) and held_with_checkpoint(1), "both runs trained")
 
     cancelled = training(cluster, held, 0)
+    above = Path("/proc", parent((held / cancelled).read_text()), "cmdline").read_bytes()
+    assert b"-m\0snakemake" in above, (
+        "a shell between Snakemake and training dies of SIGTERM, and the job before its state is saved"
+    )
     cluster.ask("scancel", cancelled)
     wait(lambda: cluster.state(cancelled) != "RUNNING", "a job was cancelled")
     (held / cancelled).unlink()
@@ -84,7 +91,7 @@ def disturb(cluster: Cluster, path: Path, alive) -> None:
     wait(lambda: cluster.state(lost) != "RUNNING", "a node was lost")
     cluster.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
     # What runs on a lost node is lost as well; put back in line, the job is held again.
-    os.kill(int((held / lost).read_text()), signal.SIGKILL)
+    cluster.kill(lost)
 
     wait(lambda: training(cluster, held, 0), "the cancelled job was tried again")
     limited = training(cluster, held, 0)
