@@ -114,7 +114,13 @@ def frozen_features_beat_the_base_rate(checkout):
     classifier = build_classifier("mobilenet_v2", 1)
     load_backbone(classifier, checkout.path / "data/weights/mobilenet_v2.pt")
     train, test = (
-        extract_features(classifier.backbone, images, **IMAGENET, device=torch.device("cpu"))
+        np.concatenate(
+            list(
+                extract_features(
+                    classifier.backbone, images, **IMAGENET, device=torch.device("cpu")
+                )
+            )
+        )
         for images in (packed.train, packed.test)
     )
     columns = [

@@ -344,8 +344,8 @@ def exhibit_observations(exhibit):
 
 
 def collected_settings(wildcards):
-    """The exhibit that a tidy table is for."""
-    return exhibit_settings(f"{wildcards.paper}_{wildcards.name}")
+    """The runs of a tidy table."""
+    return as_json(configuration.collect_settings(config, f"{wildcards.paper}_{wildcards.name}"))
 
 
 def collected_labels(wildcards):

@@ -308,6 +308,21 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
     }
 
 
+def collect_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
+    """What ``python -m spml.collect --settings`` takes: of an exhibit's settings, which runs."""
+    settings = exhibit_settings(config, exhibit)
+    return {
+        "paper": settings["paper"],
+        "name": settings["name"],
+        "blocks": [
+            {"dataset": block["dataset"], "protocol": block["protocol"]}
+            for block in settings["blocks"]
+        ],
+        "methods": [{"name": method["name"]} for method in settings["methods"]],
+        "seeds": settings["seeds"],
+    }
+
+
 def exhibit_observations(config: Mapping[str, Any], exhibit: str) -> list[tuple[str, str, str]]:
     """Dataset, protocol and observation of all observed labels that an exhibit's runs saw.
 
