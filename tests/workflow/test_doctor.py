@@ -55,7 +55,8 @@ def test_second_snakemake_and_the_first_after_a_crash_are_told_what_to_do(checko
     weights.write_bytes(b"begun")
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    printed = checkout.snakemake(TARGET, fails=True, extra_configuration="long.yaml")
+    profile = ("--workflow-profile", "workflow/profiles/default")
+    printed = checkout.snakemake(TARGET, *profile, fails=True)
     assert "Directory cannot be locked" in printed
     assert "--unlock" in printed
     status, found = doctor(checkout)
@@ -68,7 +69,7 @@ def test_second_snakemake_and_the_first_after_a_crash_are_told_what_to_do(checko
     printed = checkout.snakemake(TARGET, fails=True, extra_configuration="long.yaml")
     assert "--rerun-incomplete" in printed
     checkpoint.unlink()  # which belongs to a run of 4000 epochs
-    checkout.snakemake(TARGET, "--workflow-profile", "workflow/profiles/default")
+    checkout.snakemake(TARGET, *profile)
     status, found = doctor(checkout)
     assert status == 0
     assert "incomplete" not in found
