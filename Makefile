@@ -47,6 +47,14 @@ demo-all: $(STAMP) ## The same with every method, the ablations of GR included
 show: $(STAMP) ## Print a table (EXHIBIT=gr_main_table), or what is done and what is missing
 	@python -m spml.show $(EXHIBIT)
 
+.PHONY: plan
+plan: $(STAMP) ## What would run, why, how long and how large (ARGUMENTS="--configfile config/paper.yaml")
+	@python -m spml.plan $(ARGUMENTS)
+
+.PHONY: doctor
+doctor: $(STAMP) ## What would make a run fail later (ARGUMENTS="--configfile config/paper.yaml")
+	@python -m spml.doctor $(ARGUMENTS)
+
 .PHONY: search
 search: $(STAMP) ## Repeat the search for the hyperparameters of the embedded dataset
 	$(SNAKEMAKE) --configfile config/search_digits.yaml -- extra_validation_table

@@ -1,41 +1,95 @@
-"""The environments of the steps hold the versions that the tests run with."""
+"""Lock, environments of the steps, project file and imports agree."""
 
 import re
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import requirements_closure as closure
 import yaml
+from packaging.markers import Marker
+from packaging.specifiers import SpecifierSet
 
 ENVIRONMENTS = sorted(Path("envs").glob("*.yaml"))
+LOCK = Path("envs/requirements.lock")
 
 
-def locked_versions() -> dict[str, set[str]]:
-    """All versions of each package in the lock; some depend on the version of Python."""
+def locked_versions(python: str | None = None) -> dict[str, set[str]]:
+    """Versions of each package in the lock: all of them, or those for a version of Python."""
     versions: dict[str, set[str]] = {}
-    for name, version in re.findall(
-        r"^([a-z0-9._-]+)==([^\s;\\]+)", Path("envs/requirements.lock").read_text(), re.MULTILINE
+    for name, version, marker in re.findall(
+        r"^([a-z0-9._-]+)==([^\s;\\]+)(?: ; ([^\\\n]+))?", LOCK.read_text(), re.MULTILINE
     ):
-        versions.setdefault(name, set()).add(version)
+        surroundings = {"python_version": python, "python_full_version": f"{python}.0"}
+        if not (python and marker) or Marker(marker.strip()).evaluate(surroundings):
+            versions.setdefault(name, set()).add(version)
     return versions
+
+
+def python_of(environment: Path) -> str:
+    """The Python that an environment asks for."""
+    entries = yaml.safe_load(environment.read_text())["dependencies"]
+    [version] = [entry.partition("=")[2] for entry in entries if str(entry).startswith("python ")]
+    return version
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_pinned_versions_are_those_of_the_lock(path):
-    locked = locked_versions()
     environment = yaml.safe_load(path.read_text())
     assert environment["channels"] == ["conda-forge", "nodefaults"]
-    pins = 0
-    for entry in environment["dependencies"]:
-        for pin in entry["pip"] if isinstance(entry, dict) else [entry]:
-            name, _, version = re.match(r"([A-Za-z0-9._-]+)\s*(=*)\s*(.*)", pin).groups()
-            if name in locked:
-                pins += 1
-                assert any(known.startswith(version) for known in locked[name]), f"{path}: {pin}"
-    assert pins, f"{path} pins nothing that the lock knows"
+    locked = locked_versions(python_of(path))
+    pins = closure.pip_pins(path)
+    assert pins
+    for name, version in pins.items():
+        assert locked[name] == {version}, f"{path}: {name}"
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_environments_have_the_python_that_the_project_asks_for(path):
+    project = tomllib.loads(Path("pyproject.toml").read_text())
+    assert f"{python_of(path)}.0" in SpecifierSet(project["project"]["requires-python"])
+    locked_for = re.search(r"--python-version (\S+)", Path("Makefile").read_text())[1]
+    assert project["project"]["requires-python"] == f">={locked_for}"
+    assert project["tool"]["ruff"]["target-version"] == f"py{locked_for.replace('.', '')}"
+
+
+def test_environments_hold_what_the_stages_of_their_rules_import_and_no_more():
+    needed: dict[str, set[str]] = {}
+    for stage in closure.stages():
+        needed.setdefault(stage.environment, set()).update(closure.needed_packages(stage))
+    assert set(needed) == {path.stem for path in ENVIRONMENTS}
+    for name, packages in needed.items():
+        assert set(closure.pip_pins(Path(f"envs/{name}.yaml"))) == packages, name
+
+
+def test_every_rule_that_runs_a_stage_is_among_those_that_are_compared():
+    """Otherwise the test above would not see that a stage lacks a package."""
+    by_rule = {stage.rule: stage for stage in closure.stages()}
+    written = re.findall(
+        r"^(?:use rule \w+ as|rule) (\w+)",
+        "".join(path.read_text() for path in Path("workflow/rules").glob("*.smk")),
+        re.MULTILINE,
+    )
+    assert set(by_rule) == {*written} - {"export_reference_arrays"}  # which only names files
+    assert by_rule["train_recorded"].module == "spml.train"
+    assert by_rule["localise"].environment == "train"
+    assert "torch" in closure.needed_packages(by_rule["localise"])
+    assert "seaborn" in closure.needed_packages(by_rule["gr_gradients"])
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_new_environment_is_checked_by_importing_each_of_its_packages(path):
+    """Snakemake runs the file of this name once the environment is made."""
+    script = path.with_name(f"{path.stem}.post-deploy.sh").read_text()
+    [modules] = re.findall(r"^python -c 'import (.+)'$", script, re.MULTILINE)
+    distributions = packages_distributions()
+    checked = {closure.normalized(distributions[name][0]) for name in modules.split(", ")}
+    assert checked == set(closure.pip_pins(path))
 
 
 def test_lock_is_pinned_by_hash_and_names_no_index():
-    text = Path("envs/requirements.lock").read_text()
+    text = LOCK.read_text()
     assert "://" not in text
     entries = re.split(r"\n(?=[a-z])", text.strip())
     assert len(entries) > 50
@@ -49,3 +103,10 @@ def test_direct_requirements_are_in_the_lock():
         name, _, version = line.partition("==")
         assert name in locked, name
         assert not version or version in locked[name]
+
+
+def test_pinned_versions_stand_in_one_way_everywhere():
+    """What requirements.in and the Snakefile pin is what the lock holds."""
+    snakemake = re.search(r'min_version\("(.+)"\)', Path("Snakefile").read_text())[1]
+    [locked] = locked_versions()["snakemake"]
+    assert locked in SpecifierSet(f"~={snakemake}")

@@ -29,15 +29,20 @@ def _update(base: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     return base
 
 
-def load(files: Sequence[str] = ()) -> dict[str, Any]:
+def merged_files(files: Sequence[str] = ()) -> list[str]:
     """The files that the Snakefile names, in its order, and after them ``files``."""
-    import yaml
-
     if not in_project():
         raise UserError("there is no Snakefile here; go to the project's folder first")
-    named = re.findall(r'^configfile: "(.+)"$', SNAKEFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    text = SNAKEFILE.read_text(encoding="utf-8")
+    return [*re.findall(r'^configfile: "(.+)"$', text, re.MULTILINE), *files]
+
+
+def load(files: Sequence[str] = ()) -> dict[str, Any]:
+    """The configuration of :func:`merged_files`, merged."""
+    import yaml
+
     config: dict[str, Any] = {}
-    for path in [*named, *files]:
+    for path in merged_files(files):
         try:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:

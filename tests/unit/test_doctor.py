@@ -1,0 +1,231 @@
+"""What would make a run fail later, found before it starts."""
+
+import base64
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from spml import configuration_files, doctor, health_data, health_disk, health_machine
+from spml import health_workflow as snakemake_state
+from spml.addresses import CHECKPOINT, run_path
+from spml.errors import UserError
+from spml.files import write_json
+from spml.finding import FAIL, NOTE, OK
+
+ROOT = Path(__file__).parents[2]
+VOC = "VOCtrainval_11-May-2012.tar"
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """The project's files, in a folder without data."""
+    for name in ("config", "Snakefile", "envs", "workflow"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def configured(*datasets, **changes):
+    config = configuration_files.load(["config/paper.yaml"] if datasets else [])
+    if datasets:
+        config["select"]["datasets"] = list(datasets)
+    return {**config, **changes}
+
+
+def only(findings, level):
+    return [finding.text for finding in findings if finding.level == level]
+
+
+def test_nothing_is_wrong_with_a_new_checkout():
+    findings = doctor.examine(configured())
+    assert only(findings, FAIL) == []
+    assert "data: complete" in only(findings, OK)
+
+
+def test_datasets_that_are_handed_out_on_request_would_fail():
+    findings = health_data.check_data(configured("nus"))
+    told = only(findings, FAIL)
+    assert len(told) == 5
+    assert "put it at data/raw/nus/Flickr.zip" in told[-1]
+    there = Path("data/raw/nus/Flickr.zip")
+    there.parent.mkdir(parents=True)
+    there.write_text("")
+    assert len(only(health_data.check_data(configured("nus")), FAIL)) == 4
+    note = "data: nus/Flickr.zip is there but not verified yet, which the run does first"
+    assert note in only(health_data.check_data(configured("nus")), NOTE)
+
+
+def test_own_folder_needs_no_download_but_must_exist():
+    config = configured("nus", data={"nus": {"path": "mine"}})
+    assert "data.nus.path is mine" in only(health_data.check_data(config), FAIL)[0]
+    Path("mine").mkdir()
+    assert only(health_data.check_data(config), FAIL) == []
+
+
+def test_archive_of_a_wrong_size_and_a_receipt_of_something_else_would_fail():
+    archive = Path(f"data/raw/voc/{VOC}")
+    archive.parent.mkdir(parents=True)
+    archive.write_text("x")
+    [told] = only(health_data.check_data(configured("voc")), FAIL)
+    assert "has 1 bytes, 1999639040 expected" in told
+    with archive.open("r+b") as file:
+        file.truncate(1999639040)  # takes no room
+    write_json(archive.with_name(f"{VOC}.receipt.json"), {"checksum": "sha256:00"})
+    [told] = only(health_data.check_data(configured("voc")), FAIL)
+    assert "was received with sha256:00 but the registry says sha256:e14f763" in told
+
+
+def test_lost_packed_images_would_fail():
+    manifest = Path("data/packed/digits/manifest.json")
+    write_json(manifest, {"train": {"file": "train.npy"}, "test": {"file": "test.npy"}})
+    manifest.with_name("test.npy").touch()
+    [told] = only(health_data.check_data(configured()), FAIL)
+    assert "packed train images of digits are lost" in told
+    assert f"snakemake --cores all -- {manifest}" in told
+
+
+def test_download_needs_curl(monkeypatch):
+    monkeypatch.setattr(health_data.shutil, "which", lambda name: None)
+    assert "curl" in only(health_data.check_data(configured("voc")), FAIL)[-1]
+    assert only(health_data.check_data(configured()), FAIL) == []
+
+
+@pytest.mark.parametrize(("free", "level"), [(10**15, OK), (10**10, FAIL)])
+def test_disk_is_compared_to_archives_files_pixels_and_weights(monkeypatch, free, level):
+    usage = type("Usage", (), {"free": free})
+    monkeypatch.setattr(health_disk.shutil, "disk_usage", lambda path: usage)
+    config = configured("voc")
+    runs = len(health_disk.configuration.reported_runs(config))
+    need = 2 * 1999639040 + (5717 + 5823) * 448 * 448 * 3 + runs * 102530333
+    [finding] = health_disk.check_space(config)
+    assert finding.level == level
+    assert f"{need / 1e9:,.1f} GB still to be written" in finding.text
+
+
+def test_size_that_nobody_knows_is_said():
+    assert "Flickr.zip of nus" in str(health_disk._needed(configured("nus"))[1])
+
+
+@pytest.mark.parametrize(
+    ("found", "build", "device", "level", "words"),
+    [
+        (None, "13.0", "auto", NOTE, "no GPU: training runs on the CPU"),
+        (None, "13.0", "cuda", FAIL, "there is no GPU"),
+        ((["H200"], "580.1", 13000), "13.0", "auto", OK, "1 x H200, driver 580.1"),
+        ((["H200"], "580.1", 13000), "12.8", "auto", OK, "CUDA 12.8"),
+        ((["H200"], "550.2", 12040), "13.0", "auto", FAIL, "supports CUDA 12.4 but torch was built for 13.0"),
+        ((["H200"], "580.1", 13000), None, "auto", NOTE, "without CUDA"),
+        ((["H200"], "580.1", 13000), None, "cuda", FAIL, "without CUDA"),
+        ((["H200"], "580.1", 13000), "13.0", "cpu", NOTE, "device is 'cpu'"),
+    ],
+)  # fmt: skip
+def test_gpu_driver_and_build_are_compared(monkeypatch, found, build, device, level, words):
+    monkeypatch.setattr(health_machine, "driver", lambda: found)
+    monkeypatch.setattr(health_machine, "torch_cuda", lambda: build)
+    [finding] = health_machine.check_gpu(configured(device=device))
+    assert finding.level == level
+    assert words in finding.text
+
+
+def test_cuda_version_of_torch_is_read_without_importing_it():
+    import torch
+
+    assert health_machine.torch_cuda() == torch.version.cuda
+    code = (
+        "import sys; from spml import doctor, health_machine; health_machine.torch_cuda();"
+        "health_machine.check_packages(); sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "workflow")})
+    assert done.returncode == 0
+
+
+def test_packages_that_differ_from_the_lock_are_named(monkeypatch):
+    assert [finding.level for finding in health_machine.check_packages()] == [OK]
+    real = health_machine._installed
+    versions = {"numpy": "1.0", "torch": f"{real('torch')}+cpu", "scipy": None}
+    monkeypatch.setattr(health_machine, "_installed", lambda name: versions.get(name, real(name)))
+    [finding] = health_machine.check_packages()
+    assert finding.level == FAIL
+    assert "numpy 1.0 instead of" in finding.text
+    assert "scipy missing instead of" in finding.text
+    assert "torch" not in finding.text
+
+
+def checkpoint(dataset, method, seed, suffix=".pt"):
+    path = Path(CHECKPOINT.format(dataset=dataset, protocol="demo", method=method, seed=seed))
+    path = path.with_suffix(suffix)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"0" * 1_000_000)
+    return path
+
+
+def test_needless_checkpoints_are_counted_and_deleted_and_others_kept():
+    finished = [checkpoint("digits", "an", 0), checkpoint("digits", "an", 0, ".entries")]
+    write_json(run_path("digits", "demo", "an", 0) / "run.json", {})
+    removed = checkpoint("digits", "my_old_loss", 0)
+    needed = checkpoint("digits", "an", 1)
+    # Runs of other selections are not finished: somebody may go on with them.
+    unselected = checkpoint("digits", "gr_beta_4", 9)
+    foreign = checkpoint("digits", "an", 2).with_name("notes.txt")
+    foreign.write_text("mine")
+    [finding] = health_disk.check_checkpoints(configured())
+    assert "3.0 MB" in finding.text
+    assert "2 files of finished runs and 1 of runs that are not configured" in finding.text
+    assert "deleted 3 files" in health_disk.delete_needless_checkpoints(configured())
+    assert not any(path.exists() for path in (*finished, removed))
+    assert all(path.exists() for path in (needed, unselected, foreign))
+
+
+def test_checkpoints_are_left_alone_while_snakemake_runs(monkeypatch):
+    monkeypatch.setattr(health_disk, "running_here", lambda: [1])
+    with pytest.raises(UserError, match="snakemake runs here"):
+        health_disk.delete_needless_checkpoints(configured())
+
+
+def test_lock_of_a_snakemake_that_was_killed_would_fail():
+    assert [f.level for f in snakemake_state.check_lock()] == [OK]
+    lock = Path(".snakemake/locks/0.input.lock")
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    [finding] = snakemake_state.check_lock()
+    assert finding.level == FAIL
+    assert "snakemake --unlock" in finding.text
+
+
+def test_incomplete_files_are_named_as_far_as_they_are_there():
+    folder = Path(".snakemake/incomplete")
+    folder.mkdir(parents=True)
+    Path("results").mkdir()
+    Path("results/there.json").touch()
+    for name in ("results/there.json", "results/gone.json"):
+        (folder / base64.b64encode(name.encode()).decode()).touch()
+    (folder / "migration_underway").touch()
+    [finding] = snakemake_state.check_incomplete()
+    assert finding.level == NOTE
+    assert "incomplete: results/there.json, of a job" in finding.text
+
+
+def test_command_ends_with_1_where_something_would_fail_and_0_elsewhere():
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "spml.doctor", *arguments],
+            env={"PYTHONPATH": "workflow"},
+            capture_output=True,
+            text=True,
+        )
+
+    done = run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in done.stdout.splitlines():
+        assert line.startswith(("ok   ", "note "))
+    Path("voc.yaml").write_text(json.dumps({"select": {"datasets": ["nus"]}}))
+    failed = run("--configfile", "config/paper.yaml", "voc.yaml")
+    assert failed.returncode == 1
+    assert "FAIL data: nus/Flickr.zip" in failed.stdout
+    Path("typo.yaml").write_text(json.dumps({"select": {"methods": ["nowhere"]}}))
+    wrong = run("--configfile", "typo.yaml")
+    assert wrong.returncode == 1
+    assert "nowhere" in wrong.stderr
+    assert "Traceback" not in wrong.stderr

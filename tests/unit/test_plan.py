@@ -1,0 +1,116 @@
+"""Why jobs run, how long they take and what they write, from what a dry run says of them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from spml import configuration_files, estimates, plan
+from spml.dry_run import Job
+
+ROOT = Path(__file__).parents[2]
+LOSSES = ["an", "gr"]
+
+
+def train_job(*, dataset="digits", method="gr", seed="0", reason="", minutes=30.0) -> Job:
+    folder = f"{dataset}/demo/{method}/seed{seed}"
+    return Job(
+        rule="train",
+        wildcards={"dataset": dataset, "protocol": "demo", "method": method, "seed": seed},
+        reason=reason,
+        outputs=(f"results/runs/{folder}/weights.pt", f"results/runs/{folder}/run.json"),
+        benchmark=f"results/benchmarks/train/{folder}.jsonl",
+        gpus=1,
+        threads=1,
+        minutes=minutes,
+    )
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """The project's configuration, two earlier runs of GR, and nothing on any other dataset."""
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    (tmp_path / "Snakefile").symlink_to(ROOT / "Snakefile")
+    monkeypatch.chdir(tmp_path)
+    estimates._mean.cache_clear()
+    for seed, seconds in ((0, 10.0), (1, 30.0)):
+        job = train_job(seed=str(seed))
+        for path, text in (
+            (job.benchmark, json.dumps({"s": seconds})),
+            (job.outputs[0], "w" * 1000),
+            (job.outputs[1], "r" * 100),
+        ):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("Missing output files: a, b; Updated input files: workflow/spml/errors.py", "new: its files are not there"),
+        ("Updated input files: workflow/spml/losses/gr.py", "changed loss: gr.py"),
+        ("Updated input files: workflow/spml/losses/base.py, workflow/spml/engine.py", "changed shared code: base.py, engine.py"),
+        ("Updated input files: config/published/gr_main_table.csv", "changed published numbers: gr_main_table.csv"),
+        ("Updated input files: results/labels/digits.npz", "changed data: digits.npz"),
+        ("Params have changed since last execution: Union of exclusive params", "changed settings"),
+        ("Input files updated by another job: x; Params have changed since last execution: a", "changed settings"),
+        ("Input files updated by another job: x", "follows from jobs above"),
+        ("Set of input files has changed since last execution", "other inputs than before"),
+        ("Forced execution", "asked for (forced)"),
+        ("Updated input files: w/a.npz, w/b.npz, w/c.npz, w/d.npz", "changed data: a.npz, b.npz, c.npz and 1 more"),
+    ],
+)  # fmt: skip
+def test_reason_is_told_in_words_of_the_project(reason, told):
+    assert plan.explain(reason, LOSSES) == told
+
+
+@pytest.mark.parametrize(
+    ("job", "seconds"),
+    [
+        (train_job(seed="1"), 30.0),  # its own benchmark
+        (train_job(seed="7"), 20.0),  # other seeds
+        (train_job(method="an"), 20.0),  # other methods
+        (train_job(dataset="voc"), None),  # never another dataset
+    ],
+)
+def test_time_is_that_of_the_job_or_of_the_most_similar_ones(job, seconds):
+    assert estimates.measured_seconds(job) == seconds
+
+
+def test_size_counts_only_what_is_not_there_yet():
+    config = configuration_files.load()
+    assert estimates.new_bytes(config, train_job(seed="1")) == 0
+    assert estimates.new_bytes(config, train_job(seed="7")) == 1100
+
+
+def test_size_of_what_never_ran_here_is_that_of_the_registry():
+    config = configuration_files.load()
+    [row] = [
+        line.split("\t")
+        for line in (ROOT / "config/datasets.tsv").read_text().splitlines()
+        if line.startswith("weights\tresnet50-0676")
+    ]
+    assert estimates.new_bytes(config, train_job(dataset="voc")) == int(row[5])
+    images = {"voc": 5717 + 5823, "cub": 5994 + 5794}
+    for dataset, count in images.items():
+        pack = Job("pack", {"dataset": dataset}, "", ("manifest.json",), None, 0, 8, 240)
+        assert estimates.new_bytes(config, pack) == count * 448 * 448 * 3
+
+
+def test_summary_says_which_numbers_are_measured_and_which_are_limits():
+    jobs = [train_job(seed="7"), train_job(dataset="voc", minutes=720)]
+    text = plan.summary(configuration_files.load(), jobs)
+    assert "GPU-hours: 12 (1 from benchmarks, 1 from their time limits)" in text
+    assert "nothing like them has run here" in plan.summary(configuration_files.load(), jobs[1:])
+
+
+def test_table_has_a_line_for_each_reason_or_each_method():
+    jobs = [
+        train_job(method=method, seed=seed, reason="Missing output files: x")
+        for method in ("gr", "an")
+        for seed in "78"
+    ]
+    [row] = plan.table(jobs, LOSSES, by_method=False).rows
+    assert row == ["train", "4", "digits", "an, gr", "80 s", "new: its files are not there"]
+    rows = plan.table(jobs, LOSSES, by_method=True).rows
+    assert [row[1:4] for row in rows] == [["2", "digits", "an"], ["2", "digits", "gr"]]

@@ -1,0 +1,111 @@
+"""Each step in an environment of its own: ``snakemake --sdm conda`` with a stand-in for conda."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "conda"))
+
+from channel import ACTIVATE, make_channel
+from checkouts import ROOT, SMALL, Checkout
+
+pytestmark = [
+    pytest.mark.xdist_group("workflow"),
+    pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed"),
+]
+
+# A step in each environment: download; compose, observe and evaluate; pretrain and train; a figure.
+TARGETS = [
+    "data/raw/voc/notes.txt.receipt.json",
+    "results/runs/digits/demo/gr/seed0/metrics.json",
+    "results/exhibits/gr/class_counts.png",
+]
+ENVIRONMENTS = {
+    "download": ("tqdm", "torch"),
+    "prepare": ("PIL", "torch"),
+    "train": ("torchvision", "pandas"),
+    "report": ("seaborn", "torch"),
+}
+
+
+@dataclass(frozen=True)
+class CondaCheckout(Checkout):
+    """A checkout in which conda is the stand-in, before all else on the search path."""
+
+    home: Path = Path()
+
+    def environment(self) -> dict[str, str]:
+        plain = super().environment()
+        return {**plain, "PATH": f"{self.home / 'bin'}{os.pathsep}{plain['PATH']}"}
+
+    def conda(self, *arguments: str, fails: bool = False) -> str:
+        return self.snakemake(*arguments, "--sdm", "conda", fails=fails)
+
+    def python(self, name: str) -> Path:
+        """The interpreter of the environment of this name."""
+        content = (self.path / f"envs/{name}.yaml").read_text()
+        folder = self.path / ".snakemake/conda"
+        [found] = [path for path in folder.glob("*.yaml") if path.read_text() == content]
+        return found.with_suffix("") / "bin/python"
+
+
+@pytest.fixture
+def conda_checkout(pristine, tmp_path) -> CondaCheckout:
+    home = tmp_path / "conda"
+    channel = make_channel(home / "channel")
+    (home / "bin").mkdir()
+    (home / "bin/activate").write_text(ACTIVATE)
+    command = home / "bin/conda"
+    command.write_text(
+        f'#!/bin/sh\nexec {sys.executable} {ROOT}/tests/conda/stand_in.py {channel} "$@"\n'
+    )
+    command.chmod(0o755)
+    path = pristine.copy(tmp_path / "checkout").path
+    (tmp_path / "notes.txt").write_text("A file to download.")
+    header = (path / "config/datasets.tsv").read_text().splitlines()[0]
+    row = ["voc", "notes.txt", "all", f"file://{tmp_path}/notes.txt", "", "19", "", "none", "open"]
+    (path / "registry.tsv").write_text(header + "\n" + "\t".join(row) + "\n")
+    (path / "registry.yaml").write_text(json.dumps({"download": {"registry": "registry.tsv"}}))
+    return CondaCheckout(path, (*SMALL, "registry.yaml"), home)
+
+
+def test_every_step_runs_in_its_own_environment_and_sees_nothing_else(conda_checkout):
+    printed = conda_checkout.conda(*TARGETS)
+    for target in TARGETS:
+        assert (conda_checkout.path / target).exists()
+    for name, (there, elsewhere) in ENVIRONMENTS.items():
+        assert f"Creating conda environment envs/{name}.yaml" in printed
+        assert "Running post-deploy script" in printed
+        python = conda_checkout.python(name)
+        for module, known in ((there, True), (elsewhere, False)):
+            done = subprocess.run(
+                [python, "-c", f"import {module}"], env={}, capture_output=True, text=True
+            )
+            assert (done.returncode == 0) == known, f"{name}: {module}: {done.stderr}"
+    # A second call has its environments already, and nothing to do.
+    printed = conda_checkout.conda(*TARGETS)
+    assert "Creating conda environment" not in printed
+    assert "Nothing to be done" in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("prepare", "tqdm==", "tqdm==4.0.0 # ", "but the lock has"),
+        ("report", "seaborn==", "tqdm==4.70.1 # ", "No module named 'seaborn'"),
+        ("download", "curl >=8", "curl >=9", "curl"),
+        ("train", "conda-forge", "defaults", "channels are"),
+    ],
+)
+def test_environment_that_is_wrong_is_not_made(conda_checkout, name, old, new, told):
+    conda_checkout.edit(f"envs/{name}.yaml", old, new)
+    target = {"download": TARGETS[0], "train": TARGETS[1], "prepare": TARGETS[1]}
+    printed = conda_checkout.conda("--conda-create-envs-only", target.get(name, TARGETS[2]), fails=True)
+    assert told in printed
+    assert not list((conda_checkout.path / "results").glob("*/"))

@@ -1,0 +1,75 @@
+"""A folder that Snakemake was killed in: what it says, what the doctor says, and what helps."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from checkouts import SMALL
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+TARGET = "results/runs/digits/demo/an/seed0/metrics.json"
+
+
+def doctor(checkout) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "spml.doctor"],
+        cwd=checkout.path,
+        env={**checkout.environment(), "PYTHONPATH": "workflow"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_second_snakemake_and_the_first_after_a_crash_are_told_what_to_do(checkout):
+    (checkout.path / "long.yaml").write_text("protocols: {demo: {training: {epochs: 4000}}}")
+    process = subprocess.Popen(
+        checkout.command(TARGET, *SMALL, "long.yaml"),
+        cwd=checkout.path,
+        env=checkout.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    checkpoint = checkout.path / "data/checkpoints/digits/demo/an/seed0.pt"
+    while not checkpoint.exists():
+        assert process.poll() is None, "the workflow ended before a checkpoint was written"
+        os.sched_yield()
+        time.sleep(0.01)  # polls for the event; nothing depends on how long it takes
+
+    printed = checkout.snakemake(TARGET, fails=True, extra_configuration="long.yaml")
+    assert "Directory cannot be locked" in printed
+    status, found = doctor(checkout)
+    assert status == 1
+    assert f"FAIL lock: snakemake runs here (process {process.pid})" in found
+    assert "incomplete" not in found
+
+    # As a job that had begun to write when the power went.
+    weights = checkout.path / TARGET.replace("metrics.json", "weights.pt")
+    weights.parent.mkdir(exist_ok=True)
+    weights.write_bytes(b"begun")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    profile = ("--workflow-profile", "workflow/profiles/default")
+    printed = checkout.snakemake(TARGET, *profile, fails=True)
+    assert "Directory cannot be locked" in printed
+    assert "--unlock" in printed
+    status, found = doctor(checkout)
+    assert status == 1
+    assert "snakemake --unlock" in found
+    assert f"incomplete: {weights.relative_to(checkout.path)}" in found
+
+    checkout.snakemake("--unlock")
+    assert doctor(checkout)[0] == 0
+    printed = checkout.snakemake(TARGET, fails=True, extra_configuration="long.yaml")
+    assert "--rerun-incomplete" in printed
+    checkpoint.unlink()  # which belongs to a run of 4000 epochs
+    checkout.snakemake(TARGET, *profile)
+    status, found = doctor(checkout)
+    assert status == 0
+    assert "incomplete" not in found

@@ -1,0 +1,90 @@
+"""The plan before a run, and what keeps results that a change does not matter to."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+RUNS = "results/runs/digits/demo/gr"
+
+
+def plan(checkout, *arguments: str, fails: bool = False) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "spml.plan", *arguments, *checkout.configuration],
+        cwd=checkout.path,
+        env={**checkout.environment(), "PYTHONPATH": "workflow", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode != 0) == fails, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr if fails else done.stdout
+
+
+def edit_loss(checkout) -> None:
+    checkout.edit("workflow/spml/losses/gr.py", "\nclass ", "\nCHANGED = True\n\n\nclass ")
+
+
+def edit_settings(checkout) -> None:
+    checkout.edit("config/methods.yaml", "q2: 0.01", "q2: 0.02")
+
+
+def lines(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("profile", ["default", "slurm"])
+def test_plan_tells_the_jobs_and_why_with_any_profile(checkout, profile):
+    edit_loss(checkout)
+    text = plan(checkout, f"--workflow-profile=workflow/profiles/{profile}")
+    [train] = [line for line in lines(text) if line.startswith("train ")]
+    assert train.startswith("train 3 digits gr, gr_l2_log")
+    assert train.endswith("changed loss: gr.py")
+    assert "GPU-hours" in text
+    assert "from benchmarks of these or of like jobs" in text
+    assert "snakemake --touch" in text
+    assert len(list(checkout.path.glob(f"{RUNS}/*/metrics.json"))) == 2
+
+
+def test_plan_of_a_target_and_of_nothing(finished):
+    text = plan(finished, f"{RUNS}/seed7/metrics.json")
+    assert "2 jobs are to be run." in text
+    assert "new: its files are not there" in text
+    assert "--touch" not in text
+    assert "Nothing is to be done" in plan(finished)
+
+
+def test_plan_of_what_does_not_exist_is_a_sentence(pristine):
+    printed = plan(pristine, "nowhere/metrics.json", fails=True)
+    assert "nowhere/metrics.json" in printed
+    assert "Snakemake cannot plan this" in printed
+
+
+def test_touch_keeps_runs_whatever_has_changed(checkout):
+    edit_loss(checkout)
+    edit_settings(checkout)
+    kept = (checkout.path / RUNS / "seed0/metrics.json").read_bytes()
+    checkout.snakemake("--touch")
+    assert "Nothing is to be done" in plan(checkout)
+    assert (checkout.path / RUNS / "seed0/metrics.json").read_bytes() == kept
+
+
+def test_touch_of_targets_keeps_only_these_and_makes_no_missing_file(checkout):
+    edit_loss(checkout)
+    (checkout.path / RUNS / "seed1/weights.pt").unlink()
+    checkout.snakemake("--touch", f"{RUNS}/seed0/metrics.json")
+    planned = {job for job in checkout.planned() if job.startswith("train")}
+    assert planned == {"train/digits/demo/gr/seed1", "train/digits/demo/gr_l2_log/seed0"}
+
+
+def test_changed_settings_are_ignored_once_or_for_good(checkout):
+    edit_settings(checkout)
+    assert [job for job in checkout.planned() if job.startswith("train/")]
+    # Options that take several values end where the next option begins.
+    once = checkout.planned("--rerun-triggers", "mtime", "--nolock")
+    assert not [job for job in once if job.startswith(("train/", "evaluate/"))]
+    files = [str(p.relative_to(checkout.path)) for p in checkout.path.glob(f"{RUNS}/*/*")]
+    checkout.snakemake("--cleanup-metadata", *files)
+    assert not [job for job in checkout.planned() if job.startswith(("train/", "evaluate/"))]

@@ -1,0 +1,78 @@
+"""Say what would make a run fail later: ``python -m spml.doctor [--configfile FILE ...]``.
+
+One line a finding, ``ok``, ``note`` or ``FAIL``; exit status 1 where something would fail. With
+--free, checkpoints that nothing needs any more are deleted.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from spml import (
+    configuration_checks,
+    configuration_files,
+    health_data,
+    health_disk,
+    health_machine,
+    health_workflow,
+    registry,
+)
+from spml.errors import UserError, run_command
+from spml.finding import FAIL, Finding
+
+
+def load_checked(files: Sequence[str]) -> dict[str, Any]:
+    """The merged configuration; a mistake in it is a UserError."""
+    config = configuration_files.load(files)
+    try:
+        configuration_checks.check(
+            config,
+            files=configuration_files.merged_files(files),
+            schemas="workflow/schemas",
+            losses="workflow/spml/losses",
+        )
+        registry.check(config)
+    except (configuration_checks.ConfigurationError, registry.RegistryError) as error:
+        raise UserError(str(error)) from None
+    return config
+
+
+def examine(config: Mapping[str, Any]) -> list[Finding]:
+    """All findings, in the order in which a run would meet them."""
+    return [
+        *health_workflow.check_lock(),
+        *health_workflow.check_incomplete(),
+        *health_machine.check_packages(),
+        *health_machine.check_gpu(config),
+        *health_data.check_data(config),
+        *health_disk.check_space(config),
+        *health_disk.check_checkpoints(config),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m spml.doctor",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--configfile", nargs="+", default=[], metavar="FILE", help="as given to snakemake"
+    )
+    parser.add_argument(
+        "--free", action="store_true", help="delete checkpoints that nothing needs any more"
+    )
+    arguments = parser.parse_args()
+    config = load_checked(arguments.configfile)
+    if arguments.free:
+        print(health_disk.delete_needless_checkpoints(config))
+        return
+    findings = examine(config)
+    for finding in findings:
+        print(f"{finding.level:<5}{finding.text}")
+    sys.exit(any(finding.level == FAIL for finding in findings))
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,218 @@
+"""Say what would run and why, how long it takes and what it writes: ``python -m spml.plan``.
+
+Takes the arguments of snakemake (targets, --configfile, --workflow-profile and all others) and asks
+Snakemake itself, in a dry run: nothing is run or written. --by-method gives each method a line.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from spml import configuration_files, dry_run, estimates
+from spml.dry_run import Job
+from spml.errors import UserError, run_command
+from spml.finding import format_bytes
+from spml.markdown import Table
+from spml.show import terminal_width
+from spml.terminal import align
+
+LOSSES = "workflow/spml/losses"
+METHODS_SHOWN = 4
+FILES_SHOWN = 3
+
+KEEP = """\
+To keep results where you know that a change does not matter (missing files stay missing):
+  snakemake --touch TARGETS           whatever has changed, for these files and their inputs
+  snakemake --rerun-triggers mtime    once, without changed settings (edited files still count)
+  snakemake --cleanup-metadata FILES  for good, without changed settings of these files"""
+
+
+class Group(NamedTuple):
+    """Jobs of one line of the plan."""
+
+    what: str
+    dataset: str
+    method: str
+    why: str
+
+
+def _clauses(reason: str) -> dict[str, list[str]]:
+    """Snakemake's sentences on why a job runs, each with the files that it names."""
+    clauses = {}
+    for clause in reason.split("; "):
+        title, _, files = clause.partition(": ")
+        clauses[title] = files.split(", ") if files else []
+    return clauses
+
+
+def _shorten(names: Sequence[str], limit: int) -> str:
+    more = [f"and {len(names) - limit} more"] if len(names) > limit else []
+    return " ".join([", ".join(names[:limit]), *more])
+
+
+def _kind(path: str, losses: Sequence[str]) -> str:
+    """What a file is to somebody who asks why a job runs."""
+    place = Path(path)
+    if str(place.parent) == LOSSES and place.stem in losses:
+        return "changed loss"
+    if place.parts[:1] == ("workflow",):
+        return "changed shared code" if place.parts[1:2] == ("spml",) else "changed template"
+    if place.parts[:2] == ("config", "published"):
+        return "changed published numbers"
+    return "changed settings" if place.parts[:1] == ("config",) else "changed data"
+
+
+def explain(reason: str, losses: Sequence[str]) -> str:
+    """Why a job runs, in words of this project.
+
+    losses: names of the modules that hold one loss each.
+    """
+    clauses = _clauses(reason)
+    if "Forced execution" in clauses:
+        return "asked for (forced)"
+    if "Missing output files" in clauses:
+        return "new: its files are not there"
+    if "Incomplete output files" in clauses:
+        return "incomplete: it was interrupted"
+    causes: dict[str, list[str]] = {}
+    for path in sorted(clauses.get("Updated input files", []), key=os.path.basename):
+        causes.setdefault(_kind(path, losses), []).append(Path(path).name)
+    told = [f"{kind}: {_shorten(names, FILES_SHOWN)}" for kind, names in causes.items()]
+    if any(title.startswith("Params have changed") for title in clauses):
+        told.append("changed settings")
+    if "Set of input files has changed since last execution" in clauses:
+        told.append("other inputs than before")
+    if "Code has changed since last execution" in clauses:
+        told.append("changed rule")
+    if "Software environment definition has changed since last execution" in clauses:
+        told.append("changed environment")
+    if told:
+        return "; ".join(told)
+    if "Input files updated by another job" in clauses:
+        return "follows from jobs above"
+    return reason.partition(":")[0]
+
+
+def _what(job: Job) -> str:
+    stage = Path(job.benchmark).parent.name if job.benchmark else ""
+    return "exhibits" if stage == "exhibits" else job.rule
+
+
+def _groups(jobs: Sequence[Job], losses: Sequence[str], by_method: bool) -> dict[Group, list[Job]]:
+    groups: dict[Group, list[Job]] = {}
+    for job in jobs:
+        group = Group(
+            _what(job),
+            job.wildcards.get("dataset", ""),
+            job.wildcards.get("method", "") if by_method else "",
+            explain(job.reason, losses),
+        )
+        groups.setdefault(group, []).append(job)
+    # Stages in the order in which Snakemake names them, which is that of the data.
+    stages = list(dict.fromkeys(group.what for group in groups))
+    return dict(sorted(groups.items(), key=lambda item: (stages.index(item[0].what), item[0])))
+
+
+def format_time(seconds: float) -> str:
+    """Seconds, minutes or hours, whichever reads best."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:,.0f} h"
+
+
+def _time(jobs: Sequence[Job]) -> str:
+    """The summed time of jobs one after the other; marked where a time limit is part of it."""
+    total, limited, unknown = 0.0, False, False
+    for job in jobs:
+        seconds = estimates.measured_seconds(job)
+        limited |= seconds is None
+        unknown |= seconds is None and job.minutes is None
+        total += seconds if seconds is not None else 60 * (job.minutes or 0)
+    if unknown:
+        return "not known"
+    return f"{'at most ' if limited else ''}{format_time(total)}"
+
+
+def table(jobs: Sequence[Job], losses: Sequence[str], by_method: bool) -> Table:
+    """One line for the jobs of one rule and dataset that run for the same reason."""
+    rows = []
+    for group, members in _groups(jobs, losses, by_method).items():
+        methods = sorted({job.wildcards["method"] for job in members if "method" in job.wildcards})
+        rows.append(
+            [
+                group.what,
+                str(len(members)),
+                group.dataset or "–",
+                _shorten(methods, METHODS_SHOWN) or "–",
+                _time(members),
+                group.why,
+            ]
+        )
+    return Table(["What", "Jobs", "Dataset", "Methods", "Time", "Why"], rows)
+
+
+def _where_from(jobs: Sequence[Job]) -> str:
+    limited = sum(estimates.measured_seconds(job) is None for job in jobs)
+    if not limited:
+        return "from benchmarks of these or of like jobs"
+    if limited == len(jobs):
+        return "from time limits alone, since nothing like them has run here"
+    return f"{len(jobs) - limited} from benchmarks, {limited} from their time limits"
+
+
+def _hours(jobs: Sequence[Job], gpu: bool) -> str:
+    total = 0.0
+    for job in jobs:
+        seconds = estimates.measured_seconds(job)
+        seconds = 60 * (job.minutes or 0) if seconds is None else seconds
+        total += seconds * (job.gpus if gpu else job.threads)
+    return f"{total / 3600:,.2f}" if total < 36000 else f"{total / 3600:,.0f}"
+
+
+def summary(config: Mapping[str, Any], jobs: Sequence[Job]) -> str:
+    """GPU-hours, hours of other jobs, and disk, each with where the number is from."""
+    training = [job for job in jobs if job.gpus]
+    others = [job for job in jobs if not job.gpus]
+    lines = []
+    if training:
+        lines.append(f"GPU-hours: {_hours(training, True)} ({_where_from(training)})")
+    if others:
+        lines.append(
+            f"CPU-hours of the other jobs: {_hours(others, False)} ({_where_from(others)})"
+        )
+    written = [estimates.new_bytes(config, job) for job in jobs]
+    unknown = sum(size is None for size in written)
+    note = f" and what {unknown} jobs write of which nothing is known yet" if unknown else ""
+    total = sum(size for size in written if size is not None)
+    lines.append(f"Disk: {format_bytes(total)} more{note}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    if {"-h", "--help"} & set(arguments):
+        print(f"usage: python -m spml.plan [--by-method] [snakemake's arguments]\n\n{__doc__}")
+        return
+    if not configuration_files.in_project():
+        raise UserError("there is no Snakefile here; go to the project's folder first")
+    from spml.configuration_checks import loss_hyperparameters
+
+    by_method = "--by-method" in arguments
+    plan = dry_run.plan([argument for argument in arguments if argument != "--by-method"])
+    jobs = [job for job in plan.jobs if job.benchmark]  # targets such as "all" run nothing
+    if not jobs:
+        print("Nothing is to be done: all that was asked for is there and up to date.")
+        return
+    losses = list(loss_hyperparameters(LOSSES))
+    config = configuration_files.load(plan.configuration)
+    print(align(table(jobs, losses, by_method), width=terminal_width()))
+    print(f"{len(jobs)} jobs are to be run.")
+    print(summary(config, jobs))
+    if any(not explain(job.reason, losses).startswith(("new", "follows")) for job in jobs):
+        print(f"\n{KEEP}")
+
+
+if __name__ == "__main__":
+    run_command(main)
