@@ -49,8 +49,10 @@ def mutate(path: Path, draw: random.Random) -> tuple[str, str]:
         position = draw.randrange(len(text))
         return kind, text[:position] + draw.choice(SYNTAX) + text[position:]
     # Without aliases, so that one change is one change.
-    document = yaml.safe_load(text)
-    document = yaml.safe_load(yaml.dump(document, Dumper=_Plain, sort_keys=False))
+    document = yaml.load(text, Loader=yaml.CSafeLoader)
+    document = yaml.load(
+        yaml.dump(document, Dumper=_Plain, sort_keys=False), Loader=yaml.CSafeLoader
+    )
     places = list(_places(document))
     container, key = draw.choice(places)
     if kind == "drop":
@@ -71,6 +73,6 @@ def mutate(path: Path, draw: random.Random) -> tuple[str, str]:
         return mutate(path, draw)
 
 
-class _Plain(yaml.SafeDumper):
+class _Plain(yaml.CSafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -154,6 +154,28 @@ def test_mistake_on_the_command_line_is_not_blamed_on_a_file():
 
 
 @pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        ({"exhibits": {"gr_mine": {"title": "Mine", "methods": []}}, "select": {"exhibits": ["gr_mine"]}}, "select.exhibits has gr_mine, which no rule makes"),
+        ({"exhibits": {"extra_validation_table": None}}, "exhibits.extra_validation_table is missing"),
+        ({"datasets": {"digits": None}, "select": {"datasets": ["voc"], "protocols": ["gr"]}}, "datasets.digits.compose is missing"),
+    ],
+)  # fmt: skip
+def test_rules_find_what_they_name(tmp_path, document, sentence):
+    """Defined by none of the files: None takes a key of one level out of them."""
+    changed = merged()
+    for section, entries in document.items():
+        for key, value in entries.items():
+            if value is None:
+                del changed[section][key]
+            else:
+                changed[section][key] = value
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump(changed))
+    with pytest.raises(preflight.PreflightError, match=re.escape(sentence)):
+        preflight.check([tmp_path / "all.yaml"])
+
+
+@pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (b"select: {methods: [an\n", "mine.yaml, line 2, is not YAML: "),

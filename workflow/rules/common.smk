@@ -5,6 +5,7 @@ The configuration has been checked (preflight.smk). It is resolved in workflow/s
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 from workflow.spml import configuration, configuration_checks, registry
@@ -168,7 +169,7 @@ def linear_init_features(wildcards):
 
 def optional_flag(flag, name):
     """A params function: ``flag`` with the input called ``name``, or nothing without one."""
-    return lambda wildcards, input: f"{flag} {input[name]}" if input[name] else ""
+    return lambda wildcards, input: f"{flag} {shlex.quote(input[name])}" if input[name] else ""
 
 
 def one_of(names):

@@ -31,7 +31,7 @@ class _Sources:
 
     def __init__(self, documents: Mapping[str, Any]) -> None:
         # The last one wins where they are merged, so it is asked first.
-        self._documents = list(reversed(documents.items()))
+        self._documents = list(documents.items())[::-1]
 
     def of(self, path: Iterable[str | int]) -> str:
         for depth in range(len(keys := list(path)), 0, -1):
@@ -133,7 +133,8 @@ def load_validator(folder: str | Path) -> jsonschema.Draft202012Validator:
     resources = []
     for name in SCHEMAS:
         file = f"{name}.schema.yaml"
-        schema = yaml.safe_load((Path(folder) / file).read_text(encoding="utf-8"))
+        text = (Path(folder) / file).read_text(encoding="utf-8")
+        schema = yaml.load(text, Loader=yaml.CSafeLoader)
         resources.append((file, referencing.Resource.from_contents(schema)))
         for key in schema["properties"]:
             properties[key] = {"$ref": f"{file}#/properties/{key}"}

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import json
 import os
 import tempfile
@@ -53,6 +54,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        # What a process that was killed while it wrote this file has left.
+        for remains in path.parent.glob(f".{glob.escape(path.stem)}-????????{path.suffix}"):
+            remains.unlink(missing_ok=True)
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
         )

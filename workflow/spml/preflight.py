@@ -18,6 +18,26 @@ class PreflightError(Exception):
     """A mistake in what is to be run; the text says what it is and where."""
 
 
+def _check_rules(config: Mapping[str, Any], exhibits: Path) -> None:
+    """Raise PreflightError where the rules name what the configuration does not define.
+
+    Each exhibit has a module and a rule of its own, whether or not it is selected, and so has the
+    embedded dataset.
+    """
+    names = [path.stem for path in sorted(exhibits.glob("*.py"))]
+    for name in names:
+        if name.startswith(("gr_", "ll_", "extra_")) and name not in config["exhibits"]:
+            raise PreflightError(f"exhibits.{name} is missing; a rule makes it, so define it")
+    for name in config["select"]["exhibits"]:
+        if name not in names:
+            raise PreflightError(
+                f"select.exhibits has {name}, which no rule makes: there is no {exhibits}/{name}.py"
+            )
+    for key in ("compose", "pretrain"):
+        if key not in config["datasets"].get("digits", {}):
+            raise PreflightError(f"datasets.digits.{key} is missing; a rule needs it, so define it")
+
+
 def check(
     files: Sequence[str | Path],
     *,
@@ -41,6 +61,7 @@ def check(
             schemas=Path(package) / "schemas",
             losses=Path(package) / "spml/losses",
         )
+        _check_rules(config, Path(package) / "spml/exhibits")
         registry.check(config)
         published.check("config/published")
     except (
