@@ -158,7 +158,7 @@ def test_mistake_on_the_command_line_is_not_blamed_on_a_file():
     [
         ({"exhibits": {"gr_mine": {"title": "Mine", "methods": []}}, "select": {"exhibits": ["gr_mine"]}}, "select.exhibits has gr_mine, which no rule makes"),
         ({"exhibits": {"extra_validation_table": None}}, "exhibits.extra_validation_table is missing"),
-        ({"datasets": {"digits": None}, "select": {"datasets": ["voc"], "protocols": ["gr"]}}, "datasets.digits.compose is missing"),
+({"datasets": {"digits": {"title": "D", "images": {"mean": [0], "deviation": [1], "flip": True}, "backbone": {"architecture": "digit_network", "weights": "w"}}}}, "datasets.digits.compose is missing"),
     ],
 )  # fmt: skip
 def test_rules_find_what_they_name(tmp_path, document, sentence):
