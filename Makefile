@@ -61,12 +61,18 @@ search: $(STAMP) ## Repeat the search for the hyperparameters of the embedded da
 	python -m spml.show extra_validation_table
 
 .PHONY: check
-check: $(STAMP) ## Format, lint and type checks, all of which must be clean
+check: $(STAMP) ## Format, lint, type, vulnerability and secret checks, all of which must be clean
 	ruff check .
 	ruff format --check .
 	snakefmt --check -l 100 Snakefile workflow/rules
 	snakemake --lint
 	mypy
+	python envs/audit.py
+	git ls-files -z | xargs -0 detect-secrets-hook --baseline envs/secrets.json
+
+.PHONY: audit-list
+audit-list: $(STAMP) ## Fetch the list of known vulnerabilities anew, and compare
+	python envs/audit.py --refresh
 
 .PHONY: test
 test: $(STAMP) ## Run all tests

@@ -1,9 +1,12 @@
 # Reference reproduction of learning from single-positive labels.
-# Contents: configuration, then one file of rules a stage in the order of the data, then targets.
+# Contents: checks, configuration, then one file of rules a stage in the order of the data, then targets.
 
 from snakemake.utils import min_version
 
 min_version("9.27")
+
+
+include: "workflow/rules/preflight.smk"
 
 
 configfile: "config/datasets.yaml"

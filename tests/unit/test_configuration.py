@@ -1,11 +1,12 @@
 import copy
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
 from snakemake.utils import update_config
-from spml import losses
+from spml import losses, preflight
 from spml.configuration import (
     compact_json,
     exhibit_pairs,
@@ -25,6 +26,7 @@ FILES = [
     f"config/{name}.yaml"
     for name in ("datasets", "protocols", "methods", "sweeps", "exhibits", "config")
 ]
+DOCUMENTS = {path: yaml.safe_load(Path(path).read_text()) for path in FILES}
 
 
 def merged() -> dict:
@@ -42,7 +44,9 @@ def config():
 
 def verdict(config: dict) -> str:
     try:
-        check(config, files=FILES, schemas="workflow/schemas", losses="workflow/spml/losses")
+        check(
+            config, documents=DOCUMENTS, schemas="workflow/schemas", losses="workflow/spml/losses"
+        )
     except ConfigurationError as error:
         return str(error)
     return ""
@@ -135,14 +139,62 @@ def test_missing_hyperparameter_is_named_with_its_dataset(config):
 def test_mistake_in_an_overlay_names_the_overlay(config, tmp_path):
     overlay = tmp_path / "mine.yaml"
     overlay.write_text("select: {methods: [grr]}")
-    config["select"]["methods"] = ["grr"]
-    with pytest.raises(ConfigurationError, match=r"mine\.yaml: select\.methods\[0\]"):
-        check(
-            config,
-            files=[*FILES, overlay],
-            schemas="workflow/schemas",
-            losses="workflow/spml/losses",
-        )
+    with pytest.raises(preflight.PreflightError, match=r"mine\.yaml: select\.methods\[0\]"):
+        preflight.check([*FILES, overlay])
+
+
+def test_mistake_on_the_command_line_is_not_blamed_on_a_file():
+    for given, sentence in (
+        ({"device": "gpu"}, "the command line (--config): device is 'gpu'; allowed: auto, "),
+        ({"select": {"seeds": ["x"]}}, "the command line (--config): select.seeds[0] must be a "),
+        ({"devise": "cpu"}, "the command line (--config): devise is not a key that exists here"),
+    ):
+        with pytest.raises(preflight.PreflightError, match=re.escape(sentence)):
+            preflight.check(FILES, command_line=given)
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        ({"exhibits": {"gr_mine": {"title": "Mine", "methods": []}}, "select": {"exhibits": ["gr_mine"]}}, "select.exhibits has gr_mine, which no rule makes"),
+        ({"exhibits": {"extra_validation_table": None}}, "exhibits.extra_validation_table is missing"),
+({"datasets": {"digits": {"title": "D", "images": {"mean": [0], "deviation": [1], "flip": True}, "backbone": {"architecture": "digit_network", "weights": "w"}}}}, "datasets.digits.compose is missing"),
+    ],
+)  # fmt: skip
+def test_rules_find_what_they_name(tmp_path, document, sentence):
+    """Defined by none of the files: None takes a key of one level out of them."""
+    changed = merged()
+    for section, entries in document.items():
+        for key, value in entries.items():
+            if value is None:
+                del changed[section][key]
+            else:
+                changed[section][key] = value
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump(changed))
+    with pytest.raises(preflight.PreflightError, match=re.escape(sentence)):
+        preflight.check([tmp_path / "all.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"select: {methods: [an\n", "mine.yaml, line 2, is not YAML: "),
+        (b"a:\n\t- b\n", "mine.yaml, line 2, is not YAML: "),
+        (b"? [a, b]\n: 1\n", "mine.yaml, line 1, is not YAML: "),
+        (b"a: 2024-13-45\n", "mine.yaml is not YAML: month must be in 1..12"),
+        (b"a: !!python/object/apply:os.getpid []\n", "mine.yaml, line 1, is not YAML: "),
+        (b"\xff\xfe\x00", "mine.yaml is not text in UTF-8: "),
+        (b"", "mine.yaml must be a map of keys"),
+        (b"- a\n", "mine.yaml must be a map of keys"),
+        (None, "mine.yaml cannot be read: No such file or directory"),
+    ],
+)
+def test_file_that_is_no_configuration_is_named(tmp_path, content, sentence):
+    overlay = tmp_path / "mine.yaml"
+    if content is not None:
+        overlay.write_bytes(content)
+    with pytest.raises(preflight.PreflightError, match=re.escape(sentence)):
+        preflight.check([*FILES, overlay])
 
 
 def test_child_starts_from_its_parent_and_changes_only_what_it_says(config):

@@ -153,6 +153,36 @@ def test_flipped_byte_in_a_compressed_tar_is_found(tmp_path):
         extract(tmp_path / "x.tar.gz", tmp_path / "tree")
 
 
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
+def test_archive_that_is_a_bomb_is_refused_by_what_it_says(tmp_path, monkeypatch, name):
+    write = write_zip if name == "x.zip" else write_tar
+    archive = write(tmp_path / name, {"small": b"x", "large": bytes(1 << 20)})
+    monkeypatch.setattr("spml.extract.LARGEST_SMALL", 1 << 19)
+    with pytest.raises(UserError, match="over 100 times its own size"):
+        extract(archive, tmp_path / "tree")
+    assert not (tmp_path / "tree/large").exists()
+
+
+def test_member_that_the_disk_cannot_take_is_refused_before_it_is_written(tmp_path, monkeypatch):
+    usage = type("usage", (), {"free": 1000})
+    monkeypatch.setattr("spml.extract.shutil.disk_usage", lambda path: usage)
+    with pytest.raises(UserError, match="No space left for a file"):
+        extract(write_tar(tmp_path / "x.tar"), tmp_path / "tree")
+    assert contents(tmp_path / "tree") == {"a/one.txt": b"one"}
+
+
+def test_zip_member_that_is_larger_than_it_says_is_not_written_whole(tmp_path):
+    """Whatever it unpacks to, no more than the declared size is read, and its checksum differs."""
+    content = bytearray(write_zip(tmp_path / "x.zip", {"large": bytes(1 << 20)}).read_bytes())
+    last = content.rindex(b"PK\x01\x02") + 24  # its size in the directory at the end
+    assert content[last : last + 4] == (1 << 20).to_bytes(4, "little")
+    content[last : last + 4] = (64).to_bytes(4, "little")
+    (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(UserError, match="is broken or incomplete"):
+        extract(tmp_path / "x.zip", tmp_path / "tree")
+    assert (tmp_path / "tree/large").stat().st_size <= 64
+
+
 def test_a_file_that_stands_twice_is_refused(tmp_path):
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         for _ in range(2):

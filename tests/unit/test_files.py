@@ -1,9 +1,11 @@
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
 from spml.errors import UserError
-from spml.files import atomic_path, write_json, write_text
+from spml.files import atomic_path, read_json, read_json_lines, write_json, write_text
 from spml.packed import load_packed, save_packed
 
 
@@ -70,3 +72,39 @@ def test_packed_images_that_do_not_fit_are_refused(packed, harm):
         (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match=r"train\.npy.*pack again"):
         load_packed(folder / "manifest.json")
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.EROFS, "make its folder writable"),
+        (errno.EACCES, "make its folder writable"),
+        (errno.ENOSPC, "free some space"),
+        (errno.EFBIG, "free some space"),
+    ],
+)
+def test_what_keeps_a_file_from_being_written_is_told(tmp_path, monkeypatch, number, remedy):
+    def refuse(**options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("spml.files.tempfile.mkstemp", refuse)
+    with pytest.raises(UserError, match=f"x.json could not be written: .*{remedy}"):
+        write_json(tmp_path / "x.json", {})
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_and_nothing_else(tmp_path):
+    kept = (".x-abcdefgh.txt", ".xx-abcdefgh.json", ".x-abc.json", "x-abcdefgh.json")
+    for name in (".x-abcdefgh.json", *kept):
+        (tmp_path / name).touch()
+    write_json(tmp_path / "x.json", {})
+    assert {path.name for path in tmp_path.iterdir()} == {"x.json", *kept}
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": 1', b"\xff"])
+@pytest.mark.parametrize("read", [read_json, read_json_lines])
+def test_damaged_file_is_named(tmp_path, read, content):
+    (tmp_path / "x.json").write_bytes(content)
+    if read is read_json_lines and not content:
+        return  # no line is no mistake
+    with pytest.raises(UserError, match=r"x\.json cannot be read"):
+        read(tmp_path / "x.json")

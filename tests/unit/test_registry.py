@@ -111,7 +111,7 @@ def test_wrong_columns_and_double_rows(tmp_path):
         read_registry(path, {})
     path.write_text("\n".join([HEADER, "\t".join(GOOD), "\t".join(GOOD)]))
     with pytest.raises(RegistryError, match=r"d f\.zip stands there twice"):
-        read_registry(path, {"r": ""})
+        read_registry(path, {"r": "http://x"})
     path.write_text(f"{HEADER}\nd\tf\n")
     with pytest.raises(RegistryError, match="line 2: 9 columns are expected"):
         read_registry(path, {})

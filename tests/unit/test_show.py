@@ -131,7 +131,7 @@ def test_missing_exhibit_says_how_many_of_its_runs_are_there(project):
     [
         (["gr_seperation"], "there is no exhibit 'gr_seperation' in config/exhibits.yaml"),
         (["--status", "--configfile", "no.yaml"], "no.yaml cannot be read: No such file"),
-        (["--status", "--configfile", "bad.yaml"], "bad.yaml is not YAML: "),
+        (["--status", "--configfile", "bad.yaml"], "bad.yaml, line 2, is not YAML: "),
         (["--status", "--configfile", "odd.yaml"], "does not define 'nothing'"),
     ],
 )

@@ -106,6 +106,8 @@ def test_every_step_runs_in_its_own_environment_and_sees_nothing_else(conda_chec
 def test_environment_that_is_wrong_is_not_made(conda_checkout, name, old, new, told):
     conda_checkout.edit(f"envs/{name}.yaml", old, new)
     target = {"download": TARGETS[0], "train": TARGETS[1], "prepare": TARGETS[1]}
-    printed = conda_checkout.conda("--conda-create-envs-only", target.get(name, TARGETS[2]), fails=True)
+    printed = conda_checkout.conda(
+        "--conda-create-envs-only", target.get(name, TARGETS[2]), fails=True
+    )
     assert told in printed
     assert not list((conda_checkout.path / "results").glob("*/"))

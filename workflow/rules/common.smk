@@ -1,15 +1,14 @@
-"""Helpers of all rules: the configuration, checked, and the files that a job needs.
+"""Helpers of all rules: what the configuration says, and the files that a job needs.
 
-The configuration itself is resolved in workflow/spml/configuration.py, which is tested alone.
+The configuration has been checked (preflight.smk). It is resolved in workflow/spml/configuration.py, which is tested alone.
 """
 
 import os
 import re
+import shlex
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
-from workflow.spml import configuration, configuration_checks, published, registry
+from workflow.spml import configuration, configuration_checks, registry
 from workflow.spml.addresses import (
     CHECKPOINT,
     LABELS,
@@ -31,25 +30,6 @@ def configuration_files():
     """The configuration files in the order in which Snakemake merges them."""
     given = list(workflow.overwrite_configfiles)
     return [path for path in workflow.configfiles if path not in given] + given
-
-
-try:
-    configuration_checks.check(
-        config,
-        files=configuration_files(),
-        schemas="workflow/schemas",
-        losses="workflow/spml/losses",
-    )
-    registry.check(config)
-    published.check("config/published")
-except (
-    configuration_checks.ConfigurationError,
-    registry.RegistryError,
-    published.PublishedError,
-) as error:
-    raise WorkflowError(str(error)) from None
-except SyntaxError as error:
-    raise WorkflowError(f"{error.filename}, line {error.lineno}: {error.msg}") from None
 
 
 def any_of(names):
@@ -199,7 +179,7 @@ def linear_init_features(wildcards):
 
 def optional_flag(flag, name):
     """A params function: ``flag`` with the input called ``name``, or nothing without one."""
-    return lambda wildcards, input: f"{flag} {input[name]}" if input[name] else ""
+    return lambda wildcards, input: f"{flag} {shlex.quote(input[name])}" if input[name] else ""
 
 
 def one_of(names):

@@ -27,21 +27,18 @@ class ConfigurationError(Exception):
 
 
 class _Sources:
-    """Says which file a key of the merged configuration came from."""
+    """Says which document a key of the merged configuration came from."""
 
-    def __init__(self, files: Iterable[str | Path]) -> None:
-        # The last file wins where files are merged, so it is asked first.
-        self._documents = [
-            (str(path), yaml.safe_load(Path(path).read_text(encoding="utf-8")))
-            for path in reversed(list(files))
-        ]
+    def __init__(self, documents: Mapping[str, Any]) -> None:
+        # The last one wins where they are merged, so it is asked first.
+        self._documents = list(documents.items())[::-1]
 
     def of(self, path: Iterable[str | int]) -> str:
         for depth in range(len(keys := list(path)), 0, -1):
             for name, document in self._documents:
                 if self._has(document, keys[:depth]):
                     return name
-        return "the command line" if not self._documents else self._documents[-1][0]
+        return "the configuration"
 
     @staticmethod
     def _has(document: Any, keys: list[str | int]) -> bool:
@@ -136,7 +133,8 @@ def load_validator(folder: str | Path) -> jsonschema.Draft202012Validator:
     resources = []
     for name in SCHEMAS:
         file = f"{name}.schema.yaml"
-        schema = yaml.safe_load((Path(folder) / file).read_text(encoding="utf-8"))
+        text = (Path(folder) / file).read_text(encoding="utf-8")
+        schema = yaml.load(text, Loader=yaml.CSafeLoader)
         resources.append((file, referencing.Resource.from_contents(schema)))
         for key in schema["properties"]:
             properties[key] = {"$ref": f"{file}#/properties/{key}"}
@@ -163,16 +161,16 @@ def loss_hyperparameters(losses: str | Path) -> dict[str, dict[str, bool]]:
 def check(
     config: Mapping[str, Any],
     *,
-    files: Iterable[str | Path],
+    documents: Mapping[str, Any],
     schemas: str | Path,
     losses: str | Path,
 ) -> None:
     """Raise ConfigurationError for the first mistake in the merged ``config``.
 
-    files: the configuration files in the order in which they were merged, to name the guilty one.
+    documents: what was merged, by the name of its file and in order, to name the guilty one.
     schemas: folder of the JSON Schemas. losses: folder of the loss modules.
     """
-    sources = _Sources(files)
+    sources = _Sources(documents)
 
     def fail(path: list[str | int], text: str) -> None:
         raise ConfigurationError(f"{sources.of(path)}: {_dotted(path)} {text}")

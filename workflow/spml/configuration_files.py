@@ -1,11 +1,11 @@
-"""The configuration as Snakemake merges it, for commands that run without Snakemake."""
+"""The configuration as Snakemake merges it, for what runs before it or without it."""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spml.errors import UserError
+from .errors import UserError
 
 SNAKEFILE = Path("Snakefile")
 
@@ -15,7 +15,35 @@ def in_project() -> bool:
     return SNAKEFILE.is_file()
 
 
-def _update(base: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+def named_files() -> list[str]:
+    """The configuration files that the Snakefile names, in its order."""
+    text = SNAKEFILE.read_text(encoding="utf-8")
+    return re.findall(r'^configfile: "(.+)"$', text, re.MULTILINE)
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """One configuration file; one that cannot be read or is no map of keys is a UserError."""
+    import yaml
+
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not text in UTF-8: {error.reason}") from None
+    try:
+        document = yaml.load(text, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError) as error:  # a date that does not exist is a ValueError
+        mark = getattr(error, "problem_mark", None)
+        place = "" if mark is None else f", line {mark.line + 1},"
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise UserError(f"{path}{place} is not YAML: {reason}") from None
+    if not isinstance(document, dict):
+        raise UserError(f"{path} must be a map of keys, such as select: or methods:")
+    return document
+
+
+def update(base: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """Maps are merged, everything else is replaced: what Snakemake does.
 
     Every map is made anew, since aliases of YAML share what they name.
@@ -23,7 +51,7 @@ def _update(base: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in change.items():
         if isinstance(value, Mapping):
             known = base.get(key)
-            base[key] = _update(known if isinstance(known, dict) else {}, value)
+            base[key] = update(known if isinstance(known, dict) else {}, value)
         else:
             base[key] = value
     return base
@@ -33,23 +61,12 @@ def merged_files(files: Sequence[str] = ()) -> list[str]:
     """The files that the Snakefile names, in its order, and after them ``files``."""
     if not in_project():
         raise UserError("there is no Snakefile here; go to the project's folder first")
-    text = SNAKEFILE.read_text(encoding="utf-8")
-    return [*re.findall(r'^configfile: "(.+)"$', text, re.MULTILINE), *files]
+    return [*named_files(), *files]
 
 
 def load(files: Sequence[str] = ()) -> dict[str, Any]:
     """The configuration of :func:`merged_files`, merged."""
-    import yaml
-
     config: dict[str, Any] = {}
     for path in merged_files(files):
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror}") from None
-        try:
-            document = yaml.load(text, Loader=yaml.CSafeLoader)
-        except yaml.YAMLError as error:
-            raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-        _update(config, document or {})
+        update(config, read(path))
     return config

@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spml import (
-    configuration_checks,
     configuration_files,
     health_data,
     health_disk,
     health_machine,
     health_workflow,
-    registry,
+    preflight,
 )
 from spml.errors import UserError, run_command
 from spml.finding import FAIL, Finding
@@ -24,18 +23,11 @@ from spml.finding import FAIL, Finding
 
 def load_checked(files: Sequence[str]) -> dict[str, Any]:
     """The merged configuration; a mistake in it is a UserError."""
-    config = configuration_files.load(files)
     try:
-        configuration_checks.check(
-            config,
-            files=configuration_files.merged_files(files),
-            schemas="workflow/schemas",
-            losses="workflow/spml/losses",
-        )
-        registry.check(config)
-    except (configuration_checks.ConfigurationError, registry.RegistryError) as error:
+        preflight.check(configuration_files.merged_files(files))
+    except preflight.PreflightError as error:
         raise UserError(str(error)) from None
-    return config
+    return configuration_files.load(files)
 
 
 def examine(config: Mapping[str, Any]) -> list[Finding]:

@@ -28,6 +28,9 @@ CURL = (
     "curl",
     "--fail",
     "--location",
+    # Neither files of this machine nor other services, wherever an address leads.
+    *("--proto", "=https,http"),
+    *("--proto-redir", "=https,http"),
     *("--connect-timeout", "30"),
     # Give up on a connection that stays below one kilobyte a second for a minute.
     *("--speed-limit", "1000"),
@@ -110,7 +113,7 @@ def _transfer(address: str, partial: Path) -> tuple[int, str]:
     """One run of curl that goes on from what ``partial`` holds: exit status and HTTP code."""
     try:
         done = subprocess.run(
-            [*CURL, "--output", str(partial), address],
+            [*CURL, "--output", str(partial), "--url", address],
             stdout=subprocess.PIPE,
             text=True,
             check=False,

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -26,6 +27,9 @@ def run_command(main: Callable[[], None]) -> None:
     # above all, would take a third of a second.
     gc.freeze()
     try:
+        # Until now it has ended the process at once; an ignored one stays ignored.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         main()
     except KeyboardInterrupt:
         sys.exit(130)  # what shells report for Ctrl-C

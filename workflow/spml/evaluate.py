@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from spml.arrays import open_arrays
-from spml.errors import run_command
+from spml.errors import UserError, run_command
 from spml.files import read_json_lines, write_json
 from spml.labels import Labels, load_labels
 from spml.matrices import Matrix, dense
@@ -17,6 +17,8 @@ from spml.selection import select_epoch
 
 # Classes whose truth is made dense at once, where it is sparse.
 CLASSES_AT_ONCE = 500
+# How far the mAP of the selected epoch may be from that of the same scores once more, in percent.
+SAME_SCORES = 0.01
 
 
 def _average_precision(scores: np.ndarray, truth: Matrix, annotated: Matrix | None) -> np.ndarray:
@@ -66,6 +68,23 @@ def annotation_groups(labels: Labels, count: int = 5) -> list[np.ndarray]:
     return np.array_split(np.argsort(annotations, kind="stable"), count)
 
 
+def _selected_epoch(
+    history: list[dict[str, Any]], criterion: str, val_map: float, path: str
+) -> int:
+    """The selected epoch of a history, which must be that of the scores.
+
+    A history that has lost its last lines still looks like one.
+    """
+    selected = select_epoch(history, criterion) if history else 0
+    recorded = [record["val_map"] for record in history if record["epoch"] == selected]
+    if not recorded or abs(recorded[0] - val_map) > SAME_SCORES:
+        raise UserError(
+            f"{path} does not belong to the run's scores, whose validation mAP is {val_map:.4f}; "
+            "delete it and start again: the run is made anew"
+        )
+    return selected
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m spml.evaluate", description=__doc__)
     parser.add_argument("--predictions", required=True, help="predictions.npz of the run")
@@ -80,11 +99,16 @@ def main() -> None:
     groups = annotation_groups(labels)
     val_annotated = None if labels.train.annotated is None else labels.train.annotated[rows]
     with open_arrays(arguments.predictions) as predictions:
-        metrics = {
+        metrics: dict[str, Any] = {
             "val": measure(predictions["val"], labels.train.truth[rows], val_annotated, groups),
             "test": measure(predictions["test"], labels.test.truth, labels.test.annotated, groups),
-            "selected_epoch": select_epoch(read_json_lines(arguments.history), arguments.selection),
         }
+    metrics["selected_epoch"] = _selected_epoch(
+        read_json_lines(arguments.history),
+        arguments.selection,
+        metrics["val"]["map"],
+        arguments.history,
+    )
     write_json(arguments.output, metrics)
 
 

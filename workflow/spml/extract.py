@@ -25,6 +25,9 @@ from spml.files import read_json, write_json
 
 BROKEN = (tarfile.ReadError, zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, OSError)
 PIECE = 1 << 20
+# An archive that says it holds more than this, and a hundred times its own size, is no dataset.
+LARGEST_SMALL = 1 << 30
+LARGEST_RATIO = 100
 
 
 def _safe(archive: Path, name: str) -> PurePosixPath:
@@ -94,6 +97,21 @@ def members(archive: Path) -> Iterator[tuple[PurePosixPath, int, IO[bytes]]]:
     return _single(archive)
 
 
+def _check_size(archive: Path, tree: Path, total: int, size: int) -> None:
+    """Refuse a member that, after ``total`` bytes, is too much for the archive or the disk."""
+    if total + size > max(LARGEST_SMALL, LARGEST_RATIO * archive.stat().st_size):
+        raise UserError(
+            f"{archive} is refused: it says that it holds {(total + size) / 1e9:.1f} GB or more, "
+            f"which is over {LARGEST_RATIO} times its own size"
+        )
+    free = shutil.disk_usage(tree).free
+    if size > free:
+        raise UserError(
+            f"{archive} could not be extracted to {tree} (No space left for a file of "
+            f"{size / 1e6:.0f} MB; {free / 1e6:.0f} MB free)"
+        )
+
+
 def _write(content: IO[bytes], target: Path, progress: tqdm) -> int:
     """Copy a member to ``target`` and return its size."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +140,8 @@ def extract(archive: Path, tree: Path) -> dict[str, Any]:
                 target = tree.joinpath(*path.parts)
                 if not target.parent.resolve().is_relative_to(tree.resolve()):
                     raise UserError(f"{archive} is refused: {path} would leave the tree")
+                tree.mkdir(parents=True, exist_ok=True)
+                _check_size(archive, tree, total, size)
                 written = _write(content, target, progress)
                 if written != size:
                     raise UserError(f"{archive}: {path} has {written} bytes, {size} expected")

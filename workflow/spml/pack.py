@@ -18,6 +18,7 @@ import shutil
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -223,6 +224,11 @@ def pack(
         except OSError as error:
             raise UserError(
                 f"{split.partial} could not be written ({error}); what is done is kept"
+            ) from error
+        except BrokenProcessPool as error:
+            raise UserError(
+                f"a process that packs {split.final} was killed, perhaps for want of memory; what "
+                "is done is kept: start again, if need be with fewer cores"
             ) from error
         manifest[split.name] = {
             "file": split.final.name,

@@ -59,12 +59,17 @@ def _read_row(row: Mapping[str, str], roots: Mapping[str, str], place: str) -> R
         raise RegistryError(
             f"{place}: checksum is {row['checksum']!r}; sha256:<hex> or md5:<hex> is expected"
         )
-    addresses = [row["address"], *row["mirrors"].split()]
+    addresses = [
+        _fill(address, roots, place) for address in (row["address"], *row["mirrors"].split())
+    ]
+    for address in addresses:
+        if not re.fullmatch(r"https?://[!-~]+", address):
+            raise RegistryError(f"{place}: {address!r} is not an address of the web (https://...)")
     return Row(
         dataset=row["dataset"],
         file=row["file"],
         holds=row["holds"],
-        addresses=tuple(_fill(address, roots, place) for address in addresses),
+        addresses=tuple(addresses),
         size=int(row["bytes"]) if row["bytes"] else None,
         checksum=row["checksum"] or None,
         access=row["access"],

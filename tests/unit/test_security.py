@@ -1,0 +1,192 @@
+"""What comes from elsewhere is hostile: files, addresses and names."""
+
+import ast
+import csv
+import os
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from spml.arrays import open_arrays
+from spml.checkpoint import Checkpoint
+from spml.datasets import nuswide
+from spml.errors import UserError
+from spml.localise import load_run
+from spml.models import build_classifier, load_backbone
+from spml.packed import load_packed
+from spml.registry import RegistryError, read_registry
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "workflow").rglob("*.py"))
+
+
+def calls(path: Path) -> list[tuple[str, dict[str, ast.expr]]]:
+    """Dotted name and keywords of each call in a file."""
+    return [
+        (ast.unparse(node.func), {word.arg or "**": word.value for word in node.keywords})
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    ]
+
+
+def mistakes(name: str, words: dict[str, ast.expr]) -> str:
+    """What makes a call dangerous; empty where nothing does."""
+    needed = {"np.load": ("allow_pickle", False), "torch.load": ("weights_only", True)}
+    if name in needed:
+        keyword, value = needed[name]
+        given = words.get(keyword)
+        if not (isinstance(given, ast.Constant) and given.value is value):
+            return f"{name} without {keyword}={value}"
+    if name in ("eval", "exec", "os.system", "os.popen", "yaml.unsafe_load", "yaml.full_load"):
+        return name
+    if re.match(r"(c?[pP]ickle|marshal|shelve|joblib|dill)\.|pd\.read_pickle", name):
+        return name
+    if name == "yaml.load" and "Safe" not in ast.unparse(words.get("Loader", ast.Constant(""))):
+        return "yaml.load without a safe loader"
+    shell = words.get("shell")
+    return "a shell" if shell is not None and ast.unparse(shell) != "False" else ""
+
+
+def test_nothing_unpickles_and_nothing_starts_a_shell():
+    found = [
+        (path.name, wrong)
+        for path in SOURCES
+        for name, words in calls(path)
+        if (wrong := mistakes(name, words))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("np.load(f)", "np.load(f, allow_pickle=True)", "torch.load(f)", "pickle.loads(b)"),
+        *("torch.load(f, weights_only=False)", "yaml.load(t, Loader=yaml.Loader)", "eval(t)"),
+        *("subprocess.run(t, shell=True)", "os.system(t)", "pd.read_pickle(f)"),
+    ],
+)
+def test_the_search_finds(tmp_path, code):
+    (tmp_path / "x.py").write_text(code)
+    [(name, words)] = calls(tmp_path / "x.py")
+    assert mistakes(name, words)
+
+
+class Evil:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.target),)
+
+
+@pytest.fixture
+def evil(tmp_path):
+    """A hostile object; at the end nothing may have been run."""
+    target = tmp_path / "pwned"
+    yield Evil(target)
+    assert not target.exists()
+
+
+def load_backbone_file(path: Path) -> None:
+    load_backbone(build_classifier("digit_network", 2), path)
+
+
+def load_run_file(path: Path) -> None:
+    load_run({"head": "linear", "architecture": "digit_network"}, 2, path)
+
+
+@pytest.mark.parametrize(
+    "save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))]
+)
+@pytest.mark.parametrize(
+    "load",
+    [load_backbone_file, load_run_file, lambda path: Checkpoint(path, {}).load()],
+    ids=["backbone", "weights", "checkpoint"],
+)
+def test_weights_that_hold_code_are_refused(tmp_path, evil, save, load):
+    save({"0.weight": evil}, tmp_path / "evil.pt")
+    with pytest.raises(UserError, match=r"evil\.pt"):
+        load(tmp_path / "evil.pt")
+
+
+def test_weights_that_are_no_tensors_are_refused(tmp_path):
+    state = build_classifier("digit_network", 2).backbone.state_dict()
+    torch.save({**state, "0.weight": [[1.0]]}, tmp_path / "odd.pt")
+    with pytest.raises(UserError, match="does not hold weights"):
+        load_backbone_file(tmp_path / "odd.pt")
+
+
+def test_arrays_that_hold_code_are_refused(tmp_path, evil):
+    objects = np.array([evil], dtype=object)
+    np.save(tmp_path / "train.npy", objects)
+    np.save(tmp_path / "test.npy", objects)
+    np.savez(tmp_path / "evil.npz", evil=objects)
+    (tmp_path / "manifest.json").write_text(
+        '{"train": {"file": "train.npy", "shape": [1]}, "test": {"file": "test.npy", "shape": [1]}}'
+    )
+    with pytest.raises(UserError, match=r"train\.npy cannot be read"):
+        load_packed(tmp_path / "manifest.json")
+    with (
+        pytest.raises(ValueError, match="allow_pickle"),
+        open_arrays(tmp_path / "evil.npz") as arrays,
+    ):
+        arrays["evil"]
+    (tmp_path / "train.npy").rename(tmp_path / "formatted_train_images.npy")
+    with pytest.raises(UserError, match="is not one of the lists"):
+        nuswide.read_split(tmp_path, "train")
+
+
+# --- the registry ---------------------------------------------------------------------------------
+
+with (ROOT / "config/datasets.tsv").open(encoding="utf-8", newline="") as _lines:
+    ROWS = list(csv.DictReader(_lines, delimiter="\t"))
+ROOTS = yaml.safe_load((ROOT / "config/datasets.yaml").read_text())["download"]["roots"]
+# Hosts without an encrypted service of that name.
+UNENCRYPTED = {"host.robots.ox.ac.uk", "images.cocodataset.org"}
+
+
+def test_every_file_that_anybody_can_get_has_a_checksum():
+    assert ROWS
+    for row in ROWS:
+        if row["access"] == "open":
+            assert re.fullmatch(r"(sha256|md5):[0-9a-f]{8,}", row["checksum"]), row["file"]
+
+
+def test_addresses_are_encrypted_where_the_host_can():
+    for row in read_registry(ROOT / "config/datasets.tsv", ROOTS):
+        plain = [address for address in row.addresses if not address.startswith("https://")]
+        assert {address.split("/")[2] for address in plain} <= UNENCRYPTED, row.file
+        assert len(plain) < len(row.addresses), f"{row.file} has no encrypted address"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *(("address", value) for value in ("file:///etc/passwd", "-K/etc/passwd", "https://a b")),
+        *(("mirrors", value) for value in ("ftp://x/y", "https://ok/f --output=/etc/x")),
+        *(
+            ("file", value)
+            for value in ("../x", "-x", "a b", "$(id)", "a;b", "a'b", "x\u00a0y", ".x")
+        ),
+        *(("checksum", value) for value in ("sha256:$(id)", "crc:00")),
+        ("bytes", "1;2"),
+    ],
+)
+def test_hostile_rows_are_refused(tmp_path, column, value):
+    good = dict.fromkeys(ROWS[0], "") | {
+        "dataset": "x", "file": "f.zip", "holds": "all", "address": "https://x/f", "access": "open",
+    }  # fmt: skip
+    path = tmp_path / "registry.tsv"
+    for row, fails in ((good, False), ({**good, column: value}, True)):
+        path.write_text("\t".join(row) + "\n" + "\t".join(row.values()) + "\n", encoding="utf-8")
+        if not fails:
+            assert len(read_registry(path, {})) == 1
+            continue
+        with pytest.raises(RegistryError):
+            read_registry(path, {})

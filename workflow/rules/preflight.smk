@@ -1,0 +1,19 @@
+"""The configuration, checked before Snakemake reads it: a mistake is one sentence."""
+
+import os
+
+from snakemake.exceptions import WorkflowError
+
+from workflow.spml import preflight
+from workflow.spml.configuration_files import named_files
+
+try:
+    preflight.check(
+        [
+            *(named_files() if not workflow.config_settings.replace_workflow_config else []),
+            *(os.path.relpath(path) for path in workflow.overwrite_configfiles),
+        ],
+        command_line=workflow.config_settings.config,
+    )
+except preflight.PreflightError as error:
+    raise WorkflowError(str(error)) from None
