@@ -106,6 +106,21 @@ def test_every_step_runs_in_its_own_environment_and_sees_nothing_else(conda_chec
 def test_environment_that_is_wrong_is_not_made(conda_checkout, name, old, new, told):
     conda_checkout.edit(f"envs/{name}.yaml", old, new)
     target = {"download": TARGETS[0], "train": TARGETS[1], "prepare": TARGETS[1]}
-    printed = conda_checkout.conda("--conda-create-envs-only", target.get(name, TARGETS[2]), fails=True)
+    printed = conda_checkout.conda(
+        "--conda-create-envs-only", target.get(name, TARGETS[2]), fails=True
+    )
     assert told in printed
     assert not list((conda_checkout.path / "results").glob("*/"))
+
+
+def test_container_file_makes_every_environment(conda_checkout):
+    """What ``snakemake --containerize`` prints, which needs no network."""
+    printed = conda_checkout.snakemake("--containerize")
+    dockerfile = printed[printed.index("FROM ") :]
+    for name in ENVIRONMENTS:
+        content = (conda_checkout.path / f"envs/{name}.yaml").read_text()
+        shown = dockerfile.replace("#   ", "")
+        assert f"envs/{name}.yaml" in dockerfile
+        assert all(line.strip() in shown for line in content.splitlines() if "==" in line)
+    created = [line for line in dockerfile.splitlines() if "env create" in line]
+    assert len(created) == len(ENVIRONMENTS)
