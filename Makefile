@@ -64,7 +64,7 @@ search: $(STAMP) ## Repeat the search for the hyperparameters of the embedded da
 check: $(STAMP) ## Format, lint, type, vulnerability and secret checks, all of which must be clean
 	ruff check .
 	ruff format --check .
-	snakefmt --check -l 100 Snakefile workflow/rules
+	snakefmt --check -l 100 Snakefile workflow/Snakefile workflow/rules
 	snakemake --lint
 	mypy
 	python envs/audit.py

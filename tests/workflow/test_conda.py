@@ -111,3 +111,16 @@ def test_environment_that_is_wrong_is_not_made(conda_checkout, name, old, new, t
     )
     assert told in printed
     assert not list((conda_checkout.path / "results").glob("*/"))
+
+
+def test_container_file_makes_every_environment(conda_checkout):
+    """What ``snakemake --containerize`` prints, which needs no network."""
+    printed = conda_checkout.snakemake("--containerize")
+    dockerfile = printed[printed.index("FROM ") :]
+    for name in ENVIRONMENTS:
+        content = (conda_checkout.path / f"envs/{name}.yaml").read_text()
+        shown = dockerfile.replace("#   ", "")
+        assert f"envs/{name}.yaml" in dockerfile
+        assert all(line.strip() in shown for line in content.splitlines() if "==" in line)
+    created = [line for line in dockerfile.splitlines() if "env create" in line]
+    assert len(created) == len(ENVIRONMENTS)

@@ -3,6 +3,8 @@
 All paths are relative to the folder that the workflow runs in.
 """
 
+import hashlib
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +25,25 @@ REPORT = "results/report/index.html"
 def run_path(dataset: str, protocol: str, method: str, seed: int) -> Path:
     """Folder of one run."""
     return Path(RUN.format(dataset=dataset, protocol=protocol, method=method, seed=seed))
+
+
+def own_checkpoint(path: Path) -> Path:
+    """Where a checkpoint lies in truth: as it is called, or in a folder of this checkout's own.
+
+    The latter where data is a link, which other checkouts may have too: their runs of the same name
+    are not the same runs.
+    """
+    parts = path.parts
+    if parts[:2] != Path(CHECKPOINT).parts[:2] or not Path(parts[0]).is_symlink():
+        return path
+    checkout = hashlib.sha256(os.fsencode(Path.cwd())).hexdigest()[:12]
+    return Path(*parts[:2], f"of_{checkout}", *parts[2:])
+
+
+def checkpoint_path(dataset: str, protocol: str, method: str, seed: int) -> Path:
+    """State of a run that has not ended."""
+    name = CHECKPOINT.format(dataset=dataset, protocol=protocol, method=method, seed=seed)
+    return own_checkpoint(Path(name))
 
 
 def labels_path(dataset: str) -> Path:

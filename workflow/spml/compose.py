@@ -5,6 +5,7 @@ import json
 
 from spml.datasets import digits
 from spml.errors import run_command
+from spml.exclusive import exclusive
 from spml.labels import save_labels
 from spml.packed import save_packed
 
@@ -16,7 +17,8 @@ def main() -> None:
     parser.add_argument("--manifest", required=True, help="the manifest of packed images to write")
     arguments = parser.parse_args()
     images, labels = digits.compose(**arguments.settings)
-    save_packed(arguments.manifest, images)
+    with exclusive(arguments.manifest):
+        save_packed(arguments.manifest, images)
     save_labels(arguments.labels, labels)
     for name, split in (("training", labels.train), ("test", labels.test)):
         print(

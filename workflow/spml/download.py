@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from spml.errors import UserError, run_command
+from spml.exclusive import exclusive
 from spml.files import write_json
 
 # How often all addresses are tried without getting further, and the seconds to wait before they are
@@ -219,7 +220,8 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="the file to make")
     parser.add_argument("--receipt", type=Path, help="the receipt (.json) to write")
     arguments = parser.parse_args()
-    receipt = download(Source.from_settings(arguments.source), arguments.output)
+    with exclusive(arguments.output):
+        receipt = download(Source.from_settings(arguments.source), arguments.output)
     if arguments.receipt is not None:
         write_json(arguments.receipt, receipt)
     print(f"{arguments.output}: {receipt['bytes']} bytes, {receipt['checksum']}")

@@ -21,6 +21,7 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from spml.errors import UserError, run_command
+from spml.exclusive import exclusive
 from spml.files import read_json, write_json
 
 BROKEN = (tarfile.ReadError, zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, OSError)
@@ -189,8 +190,9 @@ def main() -> None:
             f"{arguments.archive} has {arguments.archive.stat().st_size} bytes but was downloaded "
             f"with {receipt['bytes']}; delete both it and {arguments.receipt}"
         )
-    manifest = extract(arguments.archive, arguments.tree)
-    write_json(arguments.manifest, {**manifest, "checksum": receipt["checksum"]})
+    with exclusive(arguments.manifest):
+        manifest = extract(arguments.archive, arguments.tree)
+        write_json(arguments.manifest, {**manifest, "checksum": receipt["checksum"]})
     print(f"{arguments.tree}: {manifest['files']} files, {manifest['bytes']} bytes")
 
 

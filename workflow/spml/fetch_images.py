@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from spml.datasets import dataset_module
 from spml.errors import UserError, run_command
+from spml.exclusive import exclusive
 from spml.files import write_json
 from spml.labels import SPLITS, load_labels
 
@@ -94,8 +95,9 @@ def main() -> None:
     labels = load_labels(arguments.labels)
     paths = [path for name in SPLITS for path in getattr(labels, name).paths()]
     folder = dataset_module(arguments.dataset).image_folder(arguments.raw)
-    manifest = fetch_images(folder, paths, arguments.address.rstrip("/"))
-    write_json(arguments.manifest, manifest)
+    with exclusive(arguments.manifest):
+        manifest = fetch_images(folder, paths, arguments.address.rstrip("/"))
+        write_json(arguments.manifest, manifest)
     print(f"{folder}: {manifest['files']} images", file=sys.stderr)
 
 

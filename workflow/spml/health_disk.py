@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from spml import configuration, registry, sizes
-from spml.addresses import CHECKPOINT, run_path
+from spml.addresses import CHECKPOINT, own_checkpoint, run_path
 from spml.errors import UserError
 from spml.finding import FAIL, NOTE, OK, Finding, format_bytes
 from spml.health_data import selected
@@ -78,8 +78,9 @@ def needless_checkpoints(config: Mapping[str, Any]) -> list[Needless]:
     """Checkpoints of runs that have finished, or that the configuration does not define."""
     found = []
     pattern = Path(CHECKPOINT).relative_to(CHECKPOINTS).parts
-    for path in sorted(CHECKPOINTS.glob("/".join(["*"] * len(pattern)))):
-        dataset, protocol, method = path.relative_to(CHECKPOINTS).parts[:3]
+    folder = own_checkpoint(CHECKPOINTS)
+    for path in sorted(folder.glob("/".join(["*"] * len(pattern)))):
+        dataset, protocol, method = path.relative_to(folder).parts[:3]
         if path.suffix not in SUFFIXES or not path.stem.removeprefix("seed").isdecimal():
             continue
         run = configuration.Run(dataset, protocol, method, int(path.stem.removeprefix("seed")))

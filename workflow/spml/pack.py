@@ -28,6 +28,7 @@ from tqdm import tqdm
 from spml.datasets import dataset_module
 from spml.decode import decode_image
 from spml.errors import UserError, run_command
+from spml.exclusive import exclusive
 from spml.files import write_json, write_text
 from spml.labels import SPLITS, load_labels
 from spml.packed import file_checksum
@@ -281,11 +282,12 @@ def main() -> None:
         "origin": "\n".join(path.read_text() for path in arguments.origin),
     }
     folder = arguments.manifest.parent
-    if arguments.pack == "memory_map":
-        manifest = pack(folder, images, processes=arguments.processes, **options)
-    else:
-        manifest = list_only(folder, images, **options)
-    write_json(arguments.manifest, manifest)
+    with exclusive(arguments.manifest):
+        if arguments.pack == "memory_map":
+            manifest = pack(folder, images, processes=arguments.processes, **options)
+        else:
+            manifest = list_only(folder, images, **options)
+        write_json(arguments.manifest, manifest)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """How far a reproduction has come, from the configuration and the files that are there."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from spml import configuration
-from spml.addresses import CHECKPOINT, exhibit_path, run_path
+from spml.addresses import checkpoint_path, exhibit_path, run_path
 from spml.errors import UserError
 from spml.files import read_json
 from spml.markdown import Table
@@ -99,7 +98,7 @@ def summarise(config: Mapping[str, Any], files: Sequence[str]) -> str:
     missing = [run for run in runs if not _finished(run)]
     if not missing:
         return f"All {len(runs)} runs are finished."
-    begun = sum(Path(CHECKPOINT.format(**run._asdict())).is_file() for run in missing)
+    begun = sum(checkpoint_path(*run).is_file() for run in missing)
     names = [str(run_path(*run)) for run in missing[:MISSING_SHOWN]]
     if len(missing) > MISSING_SHOWN:
         names.append(f"and {len(missing) - MISSING_SHOWN} more")

@@ -28,6 +28,7 @@ import numpy as np
 import torch
 
 from spml import losses
+from spml.addresses import own_checkpoint
 from spml.allocator import keep_freed_memory
 from spml.checkpoint import Checkpoint, save_tensors
 from spml.devices import claim_device, device_memory, memory_advice
@@ -291,6 +292,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     keep_freed_memory()
+    if arguments.checkpoint is not None:
+        arguments.checkpoint = own_checkpoint(arguments.checkpoint)
     train(arguments.settings, arguments)
 
 
