@@ -1,6 +1,7 @@
 """Two checkouts that share one folder of data through a link."""
 
 import os
+import signal
 import subprocess
 import time
 
@@ -29,6 +30,7 @@ def start(checkout: Checkout, *arguments: str) -> subprocess.Popen:
         env=checkout.environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
 
 
@@ -64,5 +66,6 @@ def test_killed_run_of_another_configuration_in_the_other_checkout_is_no_hindran
         two.snakemake(RUNS[0])
         assert list(checkpoints.glob("*/digits/demo/gr/seed0.pt"))
     finally:
-        process.terminate()
+        # Asked to end, Snakemake would wait for the run's 4000 epochs.
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
