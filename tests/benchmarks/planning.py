@@ -1,4 +1,4 @@
-"""Time and memory of planning the grid of both papers with so many seeds that it has 5,145 runs.
+"""Time and memory of planning the grid of both papers with so many seeds that it has over 5,000 runs.
 
 python tests/benchmarks/planning.py [profile]
 """
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-SEEDS = 35  # of 147 datasets, protocols and methods
+SEEDS = 35  # of the 147 datasets, protocols and methods in the tables
 
 
 class Plan(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 PROGRAM = shutil.which("chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright's event loop would be in the way of other modules
 def browser():
     if PROGRAM is None:
         pytest.skip("chromium (package chromium) is not installed")

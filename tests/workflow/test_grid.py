@@ -98,6 +98,10 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
         "ll_pointing_game": 1,
         "ll_examples": 1,
         "extra_significance": 1,
+        "extra_reproduction_summary": 1,
+        "extra_claims": 1,
+        "extra_cost": 1,
+        "extra_learning_curves": 1,
         # GR's table, ablation and curves, LL's two tables and two of its curves.
         "collect": 7,
         # GR's table under gr, LL's under each ll; OpenImages is annotated in part.
@@ -170,7 +174,7 @@ def test_every_path_of_the_grid_runs_on_digits(grid_on_digits):
     assert {path.stem for path in folder.glob("exhibits/*/*.md")} == {
         "main_table", "dataset_statistics", "ablation", "hyperparameters", "separation_table",
         "loss_mapping", "partial_labels", "openimages", "memorisation_table", "pointing_game",
-        "significance",
+        "significance", "reproduction_summary", "claims", "cost",
     }  # fmt: skip
     assert {path.stem for path in folder.glob("exhibits/gr/*.png")} == {
         "gradients", "hyperparameter_curves", "separation", "class_counts", "false_negative_rate",

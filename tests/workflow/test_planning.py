@@ -8,5 +8,5 @@ pytestmark = pytest.mark.xdist_group("workflow")
 
 def test_five_thousand_trainings_are_planned_in_four_gigabytes(pristine):
     result = plan(pristine.path)
-    assert result.trainings == 5145
+    assert result.trainings > 5000
     assert result.megabytes < 4096

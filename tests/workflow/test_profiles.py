@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Checkout
+from checkouts import Checkout
 from snakemake.cli import get_argument_parser
 
 pytestmark = pytest.mark.xdist_group("workflow")

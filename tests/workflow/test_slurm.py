@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import Checkout
+from checkouts import Checkout
 from slurm_cluster import Cluster, Job, slurm_cluster, until, values_after
 
 pytestmark = pytest.mark.xdist_group("workflow")

@@ -148,6 +148,21 @@ def _mean_difference(here: pd.DataFrame, column: str, method: str, other: str) -
     return float(values[method] - values[other])
 
 
+def _least_difference(
+    here: pd.DataFrame, column: str, findings: Findings
+) -> tuple[float, str] | None:
+    """The least difference of the three Large Loss methods to AN, also as text."""
+    found = {
+        name: difference
+        for name in LARGE_LOSS
+        if (difference := _mean_difference(here, column, name, "an")) is not None
+    }
+    if not found:
+        return None
+    least = min(found, key=lambda name: found[name])
+    return found[least], f"{format_number(found[least], sign=True)} for {findings.titles[least]}"
+
+
 def _separates_better(findings: Findings) -> Iterator[Evidence]:
     for block, here in findings.of("gr_separation_table"):
         difference = _mean_difference(here, "distance_mean", "gr", "an")
@@ -191,25 +206,15 @@ def _large_losses_are_false_negatives(findings: Findings) -> Iterator[Evidence]:
 
 def _groups_higher(findings: Findings) -> Iterator[Evidence]:
     for block, here in findings.of("ll_openimages"):
-        means = here[here["metric"] == "test_map"].groupby("method")["map_mean"].mean()
-        found = {name: means[name] - means["an"] for name in LARGE_LOSS if name in means}
-        if "an" in means and found:
-            least = min(found, key=lambda name: found[name])
-            text = f"{format_number(found[least], sign=True)} for {findings.titles[least]}"
-            yield Evidence(block, text, found[least] > 0)
+        totals = here[here["metric"] == "test_map"]
+        if (least := _least_difference(totals, "map_mean", findings)) is not None:
+            yield Evidence(block, least[1], least[0] > 0)
 
 
 def _points_better(findings: Findings) -> Iterator[Evidence]:
     for block, here in findings.of("ll_pointing_game"):
-        found = {
-            name: difference
-            for name in LARGE_LOSS
-            if (difference := _mean_difference(here, "accuracy_mean", name, "an")) is not None
-        }
-        if found:
-            least = min(found, key=lambda name: found[name])
-            text = f"{format_number(found[least], sign=True)} for {findings.titles[least]}"
-            yield Evidence(block, text, found[least] > 0)
+        if (least := _least_difference(here, "accuracy_mean", findings)) is not None:
+            yield Evidence(block, least[1], least[0] > 0)
 
 
 def _needs_fewer_labels(findings: Findings) -> Iterator[Evidence]:
