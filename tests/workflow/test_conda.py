@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "conda"))
 
 from channel import ACTIVATE, make_channel
 from checkouts import ROOT, SMALL, Checkout
+from web_server import serve
 
 pytestmark = [
     pytest.mark.xdist_group("workflow"),
@@ -56,7 +58,7 @@ class CondaCheckout(Checkout):
 
 
 @pytest.fixture
-def conda_checkout(pristine, tmp_path) -> CondaCheckout:
+def conda_checkout(pristine, tmp_path) -> Iterator[CondaCheckout]:
     home = tmp_path / "conda"
     channel = make_channel(home / "channel")
     (home / "bin").mkdir()
@@ -67,12 +69,16 @@ def conda_checkout(pristine, tmp_path) -> CondaCheckout:
     )
     command.chmod(0o755)
     path = pristine.copy(tmp_path / "checkout").path
-    (tmp_path / "notes.txt").write_text("A file to download.")
+    (files := tmp_path / "files").mkdir()
+    (files / "notes.txt").write_text("A file to download.")
     header = (path / "config/datasets.tsv").read_text().splitlines()[0]
-    row = ["voc", "notes.txt", "all", f"file://{tmp_path}/notes.txt", "", "19", "", "none", "open"]
-    (path / "registry.tsv").write_text(header + "\n" + "\t".join(row) + "\n")
-    (path / "registry.yaml").write_text(json.dumps({"download": {"registry": "registry.tsv"}}))
-    return CondaCheckout(path, (*SMALL, "registry.yaml"), home)
+    (tmp_path / "server").mkdir()
+    with serve({"files": files}, tmp_path / "server") as server:
+        address = f"{server.address}/files/notes.txt"
+        row = ["voc", "notes.txt", "all", address, "", "19", "", "none", "open"]
+        (path / "registry.tsv").write_text(header + "\n" + "\t".join(row) + "\n")
+        (path / "registry.yaml").write_text(json.dumps({"download": {"registry": "registry.tsv"}}))
+        yield CondaCheckout(path, (*SMALL, "registry.yaml"), home)
 
 
 def test_every_step_runs_in_its_own_environment_and_sees_nothing_else(conda_checkout):
