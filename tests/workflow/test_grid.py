@@ -187,12 +187,14 @@ def test_every_path_of_the_grid_runs_on_digits(grid_on_digits):
     assert "Nothing to be done" in grid_on_digits.snakemake("-n")
 
 
-def test_published_number_plans_the_exhibit_that_shows_it_alone(grid_on_digits, tmp_path):
+def test_published_number_plans_the_exhibits_that_show_it_alone(grid_on_digits, tmp_path):
     checkout = grid_on_digits.copy(tmp_path / "checkout")
     path = checkout.path / "config/published/ll_partial_labels.csv"
     with path.open("a") as file:
         file.write("ll,partial_labels,bce,digits,ll,test_map,99.0,,secondary,Nobody,\n")
-    assert checkout.planned() == {"exhibits/ll_partial_labels", "report"}
+    # Two exhibits are made from this one.
+    summaries = {"exhibits/extra_reproduction_summary", "exhibits/extra_claims"}
+    assert checkout.planned() == {"exhibits/ll_partial_labels", "report", *summaries}
     checkout.snakemake("ll_partial_labels")
     table = (checkout.path / "results/exhibits/ll/partial_labels.md").read_text()
     assert "99.0 (secondary)" in table
