@@ -6,6 +6,7 @@ import pandas as pd
 
 from spml.addresses import table_path
 from spml.errors import run_command
+from spml.exhibits.comparison import own_columns
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase, method_titles, seeds_phrase
 from spml.exhibits.table import make_table
@@ -16,21 +17,13 @@ from spml.markdown import Table
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a dataset, protocol and method: mean and sample deviation of mAP in percent."""
     collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
-    collected = collected[collected["metric"] == "val_map"]
-    rows = []
-    for block in blocks(settings):
-        for method in method_titles(settings):
-            values = select_rows(collected, block, method)["value"]
-            rows.append(
-                block_columns(
-                    block,
-                    method=method,
-                    seeds=len(values),
-                    map_mean=values.mean(),
-                    map_std=values.std(ddof=1),
-                )
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        [
+            block_columns(block, method=method, **own_columns(collected, block, method, "val_map"))
+            for block in blocks(settings)
+            for method in method_titles(settings)
+        ]
+    )
 
 
 def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
