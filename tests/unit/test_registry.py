@@ -57,6 +57,20 @@ def test_own_data_needs_no_archive(config):
     assert manifests(config, "coco", "images") == manifests(config, "coco", "labels") == []
 
 
+def test_tables_of_ones_own_are_inputs_since_they_are_edited(tmp_path):
+    for name in ("train.csv", "test.csv", "notes.txt"):
+        (tmp_path / name).touch()
+    config = {
+        "datasets": {"mine": {"source": {"module": "table"}}},
+        "data": {"mine": {"path": str(tmp_path)}},
+    }
+    assert manifests(config, "mine", "labels") == [
+        str(tmp_path / "test.csv"),
+        str(tmp_path / "train.csv"),
+    ]
+    assert manifests(config, "mine", "images") == []
+
+
 def test_dataset_without_files_is_told_how_to_get_them(config):
     config["datasets"]["mine"] = copy.deepcopy(config["datasets"]["coco"])
     config["select"]["datasets"] = ["mine"]

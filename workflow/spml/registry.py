@@ -15,7 +15,7 @@ COLUMNS = [
     *("bytes", "checksum", "licence", "access"),
 ]
 REFERENCE_MODULES = ("voc2012", "coco2014", "nuswide", "cub")
-MODULES = (*REFERENCE_MODULES, "openimages")
+MODULES = (*REFERENCE_MODULES, "openimages", "table")
 HOLDS = ("labels", "images", "all")
 ACCESS = ("open", "manual")
 
@@ -131,10 +131,13 @@ def tree(config: Mapping[str, Any], dataset: str) -> str:
 def manifests(config: Mapping[str, Any], dataset: str, holds: str) -> list[str]:
     """Manifests of the extracted files that hold ``labels`` or ``images`` of a dataset.
 
-    Empty where the user already has the dataset.
+    Where the user already has the dataset, the tables of a dataset that consists of them, because
+    they are edited; of an official tree nothing.
     """
-    if own_path(config, dataset) is not None:
-        return []
+    own = own_path(config, dataset)
+    if own is not None:
+        tables = holds == "labels" and config["datasets"][dataset]["source"]["module"] == "table"
+        return [str(path) for path in sorted(Path(own).glob("*.csv"))] if tables else []
     found = [
         f"data/raw/{dataset}/{row.file}.manifest.json"
         for row in configured_rows(config)

@@ -15,7 +15,7 @@ from types import ModuleType
 
 from spml.errors import UserError
 
-MODULES = ("voc2012", "coco2014", "nuswide", "cub", "openimages")
+MODULES = ("voc2012", "coco2014", "nuswide", "cub", "openimages", "table")
 SHORT_NAMES = {"voc": "voc2012", "coco": "coco2014", "nus": "nuswide"}
 
 

@@ -1,0 +1,89 @@
+"""Images of one's own: what the tables say is what comes out, and mistakes are sentences."""
+
+import numpy as np
+import pytest
+from spml.datasets import table
+from spml.errors import UserError
+from spml.format import read_labels
+
+TRAIN = "image,cat,dog,red car\na/1.jpg,1,0,0\na/2.png,0,1,1\n"
+TEST = "image,cat,dog,red car\nb/1.jpg,0,0,1\n"
+
+
+def folder(tmp_path, **tables: str):
+    for name, text in ({"train": TRAIN, "test": TEST} | tables).items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    return tmp_path
+
+
+def test_full_tables(tmp_path):
+    labels = read_labels(table, folder(tmp_path), 448)
+    assert labels.classes == ("cat", "dog", "red car")
+    assert labels.train.paths() == ["a/1.jpg", "a/2.png"]
+    assert labels.train.truth.tolist() == [[True, False, False], [False, True, True]]
+    assert labels.train.annotated is None
+    assert labels.train.validation == 0
+    assert labels.test.truth.tolist() == [[False, False, True]]
+    assert table.image_folder(tmp_path) == tmp_path
+
+
+def test_empty_cells_are_not_annotated(tmp_path):
+    path = folder(tmp_path, train="image,cat,dog\n1.jpg,1,\n2.jpg,,0\n", test="image,cat,dog\n3.jpg,0,1\n")
+    _, train = table.read_split(path, "train")
+    assert train.truth.toarray().tolist() == [[True, False], [False, False]]
+    assert train.annotated.toarray().tolist() == [[True, False], [False, True]]
+    _, test = table.read_split(path, "test")
+    assert test.annotated is None
+
+
+def test_own_validation_rows_come_last(tmp_path):
+    path = folder(tmp_path, validation="image,cat,dog,red car\nv.jpg,1,1,1\n")
+    _, train = table.read_split(path, "train")
+    assert train.validation == 1
+    assert train.paths()[-1] == "v.jpg"
+    np.testing.assert_array_equal(train.truth[-1], [True, True, True])
+
+
+@pytest.mark.parametrize(
+    ("train", "sentence"),
+    [
+        ("", r"train\.csv is not a table"),
+        ("path,cat\n1.jpg,1\n", r"train\.csv: the first column must be 'image' .* found 'path', 'cat'"),
+        ("image\n1.jpg\n", "each other one a class"),
+        ("image,cat\n", "has no rows"),
+        ("image,cat\n1.jpg,1\n2.jpg,yes\n", r"train\.csv, line 3: cat is 'yes'; allowed: 1 \(present\)"),
+        ("image,cat\n1.jpg,2\n", "line 2: cat is '2'"),
+        ("image,cat\n1.jpg,1\n1.jpg,0\n", r"line 3: '1\.jpg' stands in an earlier line too"),
+        ("image,cat\n../../etc/passwd,1\n", r"line 2: image is '\.\./\.\./etc/passwd'; a path below"),
+        ("image,cat\n/etc/passwd,1\n", "line 2: image is '/etc/passwd'"),
+        ("image,cat\n,1\n", "line 2: image is ''"),
+        ("image,cat,cat\n1.jpg,1,0\n", "'cat' heads two columns"),
+        ("image,cat,\n1.jpg,1,0\n", "column 3 has no name"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_sentences(tmp_path, train, sentence):
+    with pytest.raises(UserError, match=sentence):
+        table.read_split(folder(tmp_path, train=train), "train")
+
+
+def test_tables_with_different_classes(tmp_path):
+    path = folder(tmp_path, validation="image,cat\nv.jpg,1\n")
+    with pytest.raises(UserError, match=r"validation\.csv and train\.csv have different columns"):
+        table.read_split(path, "train")
+    (path / "validation.csv").unlink()
+    (path / "test.csv").write_text("image,dog,cat,red car\nb.jpg,0,0,1\n")
+    with pytest.raises(UserError, match="the same classes in the same order"):
+        read_labels(table, path, 448)
+
+
+def test_image_in_both_train_and_validation(tmp_path):
+    path = folder(tmp_path, validation="image,cat,dog,red car\na/1.jpg,1,1,1\n")
+    with pytest.raises(UserError, match=r"'a/1\.jpg' is in train\.csv and in validation\.csv"):
+        table.read_split(path, "train")
+
+
+def test_missing_table(tmp_path):
+    path = folder(tmp_path)
+    (path / "test.csv").unlink()
+    with pytest.raises(UserError, match=r"does not hold test\.csv"):
+        table.read_split(path, "test")

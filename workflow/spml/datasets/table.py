@@ -1,0 +1,89 @@
+"""Images of your own: a folder with ``train.csv`` and ``test.csv``, a row an image.
+
+The first column, ``image``, is the path of an image relative to the folder. Every other column is a
+class: 1 present, 0 absent, an empty cell where nobody looked. What is empty counts neither as
+present nor as absent. ``validation.csv``, where there is one, is the dataset's own validation split;
+otherwise the protocol divides the rows of ``train.csv``. Rows keep their order.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
+from spml.datasets.tree import find
+from spml.errors import UserError
+from spml.labels import Split
+
+TABLES = {"train": "train.csv", "test": "test.csv"}
+VALIDATION = "validation.csv"
+
+
+def image_folder(root: Path) -> Path:
+    """Folder of the images: that of the tables."""
+    return root
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """The table as text, indexed by image, its columns and cells checked."""
+    try:
+        rows = pd.read_csv(path, header=None, dtype=str, keep_default_na=False).to_numpy()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not a table (.csv): {error}") from error
+    names = [str(name).strip() for name in rows[0]]
+    if names[0] != "image" or len(names) < 2:
+        found = ", ".join(map(repr, names[:5]))
+        raise UserError(
+            f"{path}: the first column must be 'image' and each other one a class; found {found}"
+        )
+    for number, name in enumerate(names, start=1):
+        if not name:
+            raise UserError(f"{path}: column {number} has no name")
+        if names.count(name) > 1:
+            raise UserError(f"{path}: {name!r} heads two columns")
+    if len(rows) == 1:
+        raise UserError(f"{path} has no rows")
+    _check_images(path, rows[1:, 0].tolist())
+    cells = np.char.strip(rows[1:, 1:].astype(np.str_))
+    for row, column in np.argwhere(~np.isin(cells, ["1", "0", ""]))[:1]:
+        raise UserError(
+            f"{path}, line {row + 2}: {names[column + 1]} is {str(cells[row, column])!r}; "
+            "allowed: 1 (present), 0 (absent) or nothing (not annotated)"
+        )
+    return pd.DataFrame(cells, index=rows[1:, 0], columns=names[1:])
+
+
+def _check_images(path: Path, images: list[str]) -> None:
+    seen = set()
+    for number, name in enumerate(images, start=2):
+        if not name or Path(name).is_absolute() or ".." in Path(name).parts:
+            raise UserError(
+                f"{path}, line {number}: image is {name!r}; a path below {path.parent} is expected"
+            )
+        if name in seen:
+            raise UserError(f"{path}, line {number}: {name!r} stands in an earlier line too")
+        seen.add(name)
+
+
+def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
+    """Class names and one split; truth is sparse where some cells are empty. There are no boxes."""
+    table = _read_table(find(root, TABLES[split]))
+    validation = 0
+    if split == "train" and (root / VALIDATION).exists():
+        own = _read_table(root / VALIDATION)
+        if list(own.columns) != list(table.columns):
+            raise UserError(f"{root / VALIDATION} and {TABLES[split]} have different columns")
+        for image in own.index.intersection(table.index)[:1]:
+            raise UserError(f"{root}: {image!r} is in {TABLES[split]} and in {VALIDATION}")
+        table, validation = pd.concat([table, own]), len(own)
+    cells = table.to_numpy(dtype=np.str_)
+    images = table.index.to_numpy(dtype=np.str_)
+    classes = tuple(map(str, table.columns))
+    truth = cells == "1"
+    annotated = cells != ""
+    if annotated.all():
+        return classes, Split(images, truth, validation=validation)
+    return classes, Split(
+        images, csr_array(truth), annotated=csr_array(annotated), validation=validation
+    )
