@@ -28,7 +28,9 @@ def test_full_tables(tmp_path):
 
 
 def test_empty_cells_are_not_annotated(tmp_path):
-    path = folder(tmp_path, train="image,cat,dog\n1.jpg,1,\n2.jpg,,0\n", test="image,cat,dog\n3.jpg,0,1\n")
+    path = folder(
+        tmp_path, train="image,cat,dog\n1.jpg,1,\n2.jpg,,0\n", test="image,cat,dog\n3.jpg,0,1\n"
+    )
     _, train = table.read_split(path, "train")
     assert train.truth.toarray().tolist() == [[True, False], [False, False]]
     assert train.annotated.toarray().tolist() == [[True, False], [False, True]]

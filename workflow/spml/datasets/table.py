@@ -1,8 +1,8 @@
 """Images of your own: a folder with ``train.csv`` and ``test.csv``, a row an image.
 
-The first column, ``image``, is the path of an image relative to the folder. Every other column is a
-class: 1 present, 0 absent, an empty cell where nobody looked. What is empty counts neither as
-present nor as absent. ``validation.csv``, where there is one, is the dataset's own validation split;
+The first column, ``image``, is the path of an image relative to the folder; every other one is a
+class: 1 present, 0 absent, an empty cell where nobody looked, which counts neither as
+present nor as absent. ``validation.csv``, where there is one, is its own validation split;
 otherwise the protocol divides the rows of ``train.csv``. Rows keep their order.
 """
 
