@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 from sklearn.metrics import average_precision_score
+from spml.errors import UserError
 from spml.evaluate import annotation_groups, measure
 from spml.label_rows import SparseRows, label_rows
 from spml.labels import Labels, Split
@@ -107,6 +108,24 @@ def test_only_annotated_entries_are_measured(known):
     np.testing.assert_allclose([v for v in measured["ap"] if v is not None], present)
     assert measured["map"] == pytest.approx(np.mean(present))
     assert measured["group_map"] == [pytest.approx((expected[0] + expected[5]) / 2)]
+
+
+def test_group_of_which_nothing_is_known_has_no_map(known):
+    truth, annotated = known
+    annotated[:, 3] = truth[:, 3] = False
+    scores = np.random.default_rng(1).random(truth.shape)
+    groups = [np.array([3]), np.array([0])]
+    measured = measure(scores, csr_array(truth), csr_array(annotated), groups)
+    assert measured["group_map"] == [None, measured["ap"][0]]
+    nothing = csr_array(np.zeros_like(truth))
+    with pytest.raises(UserError, match="no class has an annotated entry"):
+        measure(scores, nothing, nothing)
+
+
+def test_fewer_classes_than_groups_form_none():
+    annotated = csr_array(np.eye(4, 3, dtype=bool))
+    train = Split(np.arange(4).astype(str), annotated, annotated=annotated)
+    assert annotation_groups(Labels(tuple("abc"), train, train)) == []
 
 
 def test_groups_go_from_rare_to_frequent_training_annotation():

@@ -222,7 +222,7 @@ def check(
 def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dict) -> None:
     # A method need not have hyperparameters for datasets on which nothing runs it.
     runs = {
-        (dataset, protocol, method)
+        (dataset, protocol, method): exhibit
         for exhibit in config["select"]["exhibits"]
         for dataset, protocol in exhibit_pairs(config, exhibit)
         for method in exhibit_methods(config, exhibit)
@@ -262,9 +262,12 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
                         f"allowed: {_nearest(key, allowed)}",
                     )
             for key, needed in allowed.items():
-                missing = needed and key not in resolved["hyperparameters"]
-                if missing and (dataset, protocol, name) in runs:
-                    fail([*path, "hyperparameters", key], f"is missing for dataset {dataset}")
+                exhibit = runs.get((dataset, protocol, name))
+                if needed and key not in resolved["hyperparameters"] and exhibit is not None:
+                    fail(
+                        [*path, "hyperparameters", key],
+                        f"is missing for dataset {dataset}, on which {exhibit} shows {name}",
+                    )
 
 
 def _check_recording(config: Mapping[str, Any], fail: Any) -> None:

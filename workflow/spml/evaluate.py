@@ -43,26 +43,33 @@ def measure(
     """mAP and AP of each class in percent; scores (N, C) float, truth (N, C) bool.
 
     annotated: (N, C) bool where only some entries are known: only they count, and a class without
-    any has no AP (null). groups: class indices of groups whose mAP is given too.
+    any has no AP (null). groups: class indices of groups whose mAP is given too, null where no
+    class of a group is known. Where nothing at all is known there is no mAP: a UserError.
     """
     precision = 100.0 * _average_precision(scores, truth, annotated)
-    result = {
+    known = ~np.isnan(precision)
+    if not known.any():
+        raise UserError("no class has an annotated entry in a split, so that there is no mAP")
+    result: dict[str, Any] = {
         "map": float(np.nanmean(precision)),
         "ap": [None if np.isnan(value) else value for value in precision.tolist()],
     }
     if groups:
-        result["group_map"] = [float(np.nanmean(precision[group])) for group in groups]
+        result["group_map"] = [
+            float(np.nanmean(precision[group])) if known[group].any() else None for group in groups
+        ]
     return result
 
 
 def annotation_groups(labels: Labels, count: int = 5) -> list[np.ndarray]:
     """Classes in equal groups, from the fewest training annotations to the most.
 
-    Empty where everything is annotated. These are the groups of the OpenImages table of the Large
-    Loss paper; classes with equally many annotations stand in the order of the dataset.
+    Empty where everything is annotated, or there are fewer classes than groups. These are the
+    groups of the OpenImages table of the Large Loss paper; classes with equally many annotations
+    stand in the order of the dataset.
     """
     train = labels.train
-    if train.annotated is None:
+    if train.annotated is None or len(labels.classes) < count:
         return []
     annotations = train.annotated[: len(train.images) - train.validation].sum(axis=0)
     return np.array_split(np.argsort(annotations, kind="stable"), count)

@@ -35,7 +35,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
             observed_path(block.dataset, block.protocol, block.observation)
         )
         truth = labels.train.truth[observation.train]
-        observed = truth & (observation.observed[observation.train] == 1)
+        observed = observation.observed[observation.train] == 1  # always true
         for name, seen, total in zip(
             labels.classes, observed.sum(axis=0), truth.sum(axis=0), strict=True
         ):
@@ -46,7 +46,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                     observed=seen,
                     missing=total - seen,
                     total=total,
-                    images=len(truth),
+                    images=truth.shape[0],
                 )
             )
     return pd.DataFrame(rows)
