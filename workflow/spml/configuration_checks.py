@@ -221,7 +221,7 @@ def check(
 
 def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dict) -> None:
     # A method need not have hyperparameters for datasets on which nothing runs it.
-    runs = {
+    runs: dict[tuple[str | None, str | None, str], str] = {
         (dataset, protocol, method): exhibit
         for exhibit in config["select"]["exhibits"]
         for dataset, protocol in exhibit_pairs(config, exhibit)
