@@ -15,6 +15,9 @@ from spml.sources import imported_files
 # What rules say of modules that are loaded by a computed name, and where these modules are.
 COMPUTED = {"loss_sources": "spml.losses", "dataset_sources": "spml.datasets"}
 
+# What an environment may take from conda-forge in place of pip, and how PyPI calls it.
+CONDA_NAMES = {"pytorch-cpu": "torch", "torchvision": "torchvision"}
+
 
 class Stage(NamedTuple):
     """A rule's module, the packages of which it loads modules by name, and its environment."""
@@ -33,14 +36,14 @@ def stages() -> list[Stage]:
             head = re.match(r"(?:use rule (\w+) as |rule )(\w+)", block)
             parent, rule = found.get(head[1] or ""), head[2]
             module = re.search(r"(?:python -m |module=\")(spml[\w.]*)", block)
-            environment = re.search(r"envs/(\w+)\.yaml", block)
+            environment = re.search(r"envs/(\w+)\.yaml|(?=network_environment)", block)
             if module or parent:
                 computed = tuple(name for word, name in COMPUTED.items() if word in block)
                 found[rule] = Stage(
                     rule,
                     module[1] if module else parent.module,
                     computed if module else parent.computed,
-                    environment[1] if environment else parent.environment,
+                    (environment[1] or "train") if environment else parent.environment,
                 )
     return list(found.values())
 
@@ -87,8 +90,11 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def pip_pins(path: Path) -> dict[str, str]:
-    """The pip part of an environment: version by name."""
+def pins(path: Path) -> dict[str, str]:
+    """What an environment holds of the lock, from pip or from conda: version by PyPI's name."""
     entries = yaml.safe_load(path.read_text())["dependencies"]
-    [pins] = [entry["pip"] for entry in entries if isinstance(entry, dict)]
-    return {normalized(name): version for name, _, version in (p.partition("==") for p in pins)}
+    [pip] = [entry["pip"] for entry in entries if isinstance(entry, dict)]
+    conda = [entry.split(" =") for entry in entries if str(entry).startswith(tuple(CONDA_NAMES))]
+    return {normalized(name): version for name, _, version in (p.partition("==") for p in pip)} | {
+        CONDA_NAMES[name]: version for name, version in conda
+    }

@@ -48,6 +48,8 @@ def make_channel(folder: Path) -> str:
     _write_package(folder, "python", "3.12.11", [], {})
     _write_package(folder, "python", "3.13.5", [], {})
     _write_package(folder, "pip", "25.2", ["python"], {})
+    _write_package(folder, "pytorch-cpu", "2.11.0", ["python"], {})
+    _write_package(folder, "torchvision", "0.26.0", ["python"], {})
     curl = f'#!/bin/sh\nexec {shutil.which("curl")} "$@"\n'
     _write_package(folder, "curl", "8.14.1", [], {"bin/curl": curl})
     (folder / "noarch").mkdir()

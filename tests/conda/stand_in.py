@@ -24,6 +24,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 CHANNELS = ["conda-forge", "nodefaults"]
+PYPI_NAMES = {"pytorch-cpu": "torch", "torchvision": "torchvision"}
 
 
 def locked(name: str, python: str) -> str:
@@ -92,6 +93,12 @@ def create(channel: str, file: Path, prefix: Path) -> None:
     specs = [entry for entry in entries if isinstance(entry, str)]
     [pins] = [entry["pip"] for entry in entries if isinstance(entry, dict)]
     [python] = [spec.partition("=")[2] for spec in specs if spec.startswith("python ")]
+    # What conda-forge builds of the lock's packages is a stub in the channel.
+    pins += [
+        f"{PYPI_NAMES[name]}=={version}"
+        for name, _, version in (spec.partition(" =") for spec in specs)
+        if name in PYPI_NAMES
+    ]
     names = [check_pin(pin, python) for pin in pins]
     asyncio.run(install(specs, channel, prefix))
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", prefix], check=True)

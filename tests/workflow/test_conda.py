@@ -100,6 +100,15 @@ def test_every_step_runs_in_its_own_environment_and_sees_nothing_else(conda_chec
     assert "Nothing to be done" in printed
 
 
+def test_machine_without_a_gpu_gets_the_torch_without_cuda(conda_checkout):
+    device = ("--config", "device=cpu")
+    printed = conda_checkout.conda("--conda-create-envs-only", TARGETS[1], *device)
+    assert "Creating conda environment envs/train_cpu.yaml" in printed
+    assert "envs/train.yaml" not in printed
+    python = conda_checkout.python("train_cpu")
+    subprocess.run([python, "-c", "import torch, torchvision"], env={}, check=True)
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "told"),
     [

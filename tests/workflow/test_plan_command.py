@@ -56,6 +56,17 @@ def test_plan_of_a_target_and_of_nothing(finished):
     assert "Nothing is to be done" in plan(finished)
 
 
+def test_profile_of_a_machine_without_gpus_asks_for_none(finished, tmp_path):
+    profile = (finished.path / "workflow/profiles/slurm/profile.yaml").read_text()
+    chosen = "config: [device=cpu]"
+    assert f"# {chosen}" in profile
+    (tmp_path / "profile.yaml").write_text(profile.replace(f"# {chosen}", chosen))
+    target = f"{RUNS}/seed7/metrics.json"
+    text = plan(finished, f"--workflow-profile={tmp_path}", target)
+    assert "GPU-hours" not in text
+    assert "CPU-hours: " in text
+
+
 def test_plan_of_what_does_not_exist_is_a_sentence(pristine):
     printed = plan(pristine, "nowhere/metrics.json", fails=True)
     assert "nowhere/metrics.json" in printed

@@ -309,6 +309,6 @@ def resources(rule: str) -> str:
 def test_what_runs_the_network_asks_for_a_gpu_and_nothing_else_does():
     on_gpu = {"train": "train", "features": "extract_features", "localise": "localise"}
     for rule in on_gpu.values():
-        assert "gpu=1" in resources(rule)
+        assert "gpu=gpus()" in resources(rule)
     others = [path for path in Path("workflow/rules").glob("*.smk") if path.stem not in on_gpu]
     assert not [path for path in others if "gpu=" in path.read_text()]

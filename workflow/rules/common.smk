@@ -96,6 +96,17 @@ def machine_settings(wildcards, resources):
     return as_json(config["machine"])
 
 
+def gpus():
+    """The number of GPUs that a job asks for if it runs the network."""
+    return 0 if config["device"] == "cpu" else 1
+
+
+def network_environment():
+    """The environment of jobs that import torch: its build for GPUs, or the one for CPUs."""
+    build = "train_cpu" if config["device"] == "cpu" else "train"
+    return f"../../envs/{build}.yaml"
+
+
 def memory(job, megabytes):
     """A resources function: what the dataset says of such a job, and as much for each new attempt."""
     return lambda wildcards, attempt: attempt * configuration.job_need(

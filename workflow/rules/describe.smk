@@ -16,7 +16,7 @@ rule describe_losses:
     benchmark:
         "<benchmarks>/describe_losses.jsonl"
     conda:
-        "../../envs/train.yaml"
+        network_environment()
     threads: 1
     resources:
         mem_mb=1500,

@@ -47,7 +47,7 @@ rule pretrain_digits:
     benchmark:
         "<benchmarks>/pretrain/digits.jsonl"
     conda:
-        "../../envs/train.yaml"
+        network_environment()
     threads: 1
     resources:
         mem_mb=1500,

@@ -18,10 +18,10 @@ rule extract_features:
     benchmark:
         "<benchmarks>/features/{dataset}.jsonl"
     conda:
-        "../../envs/train.yaml"
+        network_environment()
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpus(),
         mem_mb=memory("extract_features", 4000),
         runtime=time_limit("extract_features", 60),
     params:

@@ -19,10 +19,10 @@ rule localise:
     benchmark:
         "<benchmarks>/localise/{dataset}/{protocol}/{method}/seed{seed}.jsonl"
     conda:
-        "../../envs/train.yaml"
+        network_environment()
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpus(),
         mem_mb=memory("localise", 6000),
         runtime=time_limit("localise", 120),
     params:

@@ -29,10 +29,10 @@ rule train:
     wildcard_constraints:
         method=one_of(unrecorded_methods()),
     conda:
-        "../../envs/train.yaml"
+        network_environment()
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpus(),
         mem_mb=memory("train", 10000),
         runtime=time_limit("train", 720, goes_on=True),
     params:

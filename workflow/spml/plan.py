@@ -179,9 +179,8 @@ def summary(config: Mapping[str, Any], jobs: Sequence[Job]) -> str:
     if training:
         lines.append(f"GPU-hours: {_hours(training, True)} ({_where_from(training)})")
     if others:
-        lines.append(
-            f"CPU-hours of the other jobs: {_hours(others, False)} ({_where_from(others)})"
-        )
+        whose = " of the other jobs" if training else ""
+        lines.append(f"CPU-hours{whose}: {_hours(others, False)} ({_where_from(others)})")
     written = [estimates.new_bytes(config, job) for job in jobs]
     unknown = sum(size is None for size in written)
     note = f" and what {unknown} jobs write of which nothing is known yet" if unknown else ""
