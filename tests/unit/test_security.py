@@ -158,11 +158,13 @@ def test_every_file_that_anybody_can_get_has_a_checksum():
             assert re.fullmatch(r"(sha256|md5):[0-9a-f]{8,}", row["checksum"]), row["file"]
 
 
-def test_addresses_are_encrypted_where_the_host_can():
+def test_addresses_are_encrypted_and_others_the_last_resort():
     for row in read_registry(ROOT / "config/datasets.tsv", ROOTS):
-        plain = [address for address in row.addresses if not address.startswith("https://")]
+        encrypted = [address.startswith("https://") for address in row.addresses]
+        assert encrypted[0], f"{row.file} has no encrypted address"
+        assert encrypted == sorted(encrypted, reverse=True), row.file
+        plain = row.addresses[sum(encrypted) :]
         assert {address.split("/")[2] for address in plain} <= UNENCRYPTED, row.file
-        assert len(plain) < len(row.addresses), f"{row.file} has no encrypted address"
 
 
 @pytest.mark.parametrize(
