@@ -129,7 +129,7 @@ def test_environment_that_is_wrong_is_not_made(conda_checkout, name, old, new, t
 
 
 def test_container_file_makes_every_environment(conda_checkout):
-    """What ``snakemake --containerize`` prints, which needs no network."""
+    """What ``snakemake --containerize`` prints, which needs no network, and a linter says of it."""
     printed = conda_checkout.snakemake("--containerize")
     dockerfile = printed[printed.index("FROM ") :]
     for name in ENVIRONMENTS:
@@ -139,3 +139,9 @@ def test_container_file_makes_every_environment(conda_checkout):
         assert all(line.strip() in shown for line in content.splitlines() if "==" in line)
     created = [line for line in dockerfile.splitlines() if "env create" in line]
     assert len(created) == len(ENVIRONMENTS)
+    # Which image it starts from is Snakemake's choice.
+    linter = [str(Path(sys.executable).with_name("hadolint")), "--ignore", "DL3007", "-"]
+    linted = subprocess.run(linter, input=dockerfile, capture_output=True, text=True)
+    assert linted.returncode == 0, linted.stdout
+    spoilt = dockerfile.replace("COPY", "ADD", 1)
+    assert subprocess.run(linter, input=spoilt, capture_output=True, text=True).returncode == 1
