@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 from spml.addresses import comparison_path, labels_path, observed_path, run_path
+from spml.checksums import write_checksums
 from spml.compare import compare, resample
 from spml.configuration import Run, compared_pairs, comparison_settings, observation_of
 from spml.evaluate import measure
@@ -137,6 +138,7 @@ def write_comparisons(config: dict[str, Any], key: str) -> None:
         path = comparison_path(key, **pair)
         path.parent.mkdir(parents=True, exist_ok=True)
         compare(settings, resample(settings)).to_csv(path, index=False)
+        write_checksums(path)
 
 
 def _write_run(

@@ -7,6 +7,7 @@ import pytest
 from finished_runs import CLASSES, configuration, write_results
 from spml import collect
 from spml.addresses import run_path, table_path
+from spml.checksums import verified
 from spml.configuration import exhibit_settings
 
 
@@ -23,7 +24,7 @@ def run_collect(settings, monkeypatch):
     arguments = ["collect", "--settings", json.dumps(settings), "--output", output]
     monkeypatch.setattr("sys.argv", arguments)
     collect.main()
-    return pd.read_csv(output)
+    return pd.read_csv(verified(output))
 
 
 def test_every_run_has_a_row_for_each_metric(settings, monkeypatch):

@@ -11,6 +11,7 @@ from finished_runs import configuration, write_comparisons, write_results
 from scipy.stats import false_discovery_control
 from spml import compare
 from spml.addresses import comparison_path, exhibit_path, labels_path, run_path
+from spml.checksums import verified, write_checksums
 from spml.configuration import (
     compact_json,
     compared_pairs,
@@ -59,7 +60,8 @@ def run_compare(config, monkeypatch, **changes):
     arguments = ["--output", str(paths[0]), "--resamples", str(paths[1])]
     monkeypatch.setattr("sys.argv", ["compare", "--settings", json.dumps(settings), *arguments])
     compare.main()
-    return pd.read_csv(paths[0])
+    verified(paths[1])
+    return pd.read_csv(verified(paths[0]))
 
 
 def test_differences_are_those_of_the_metrics_and_corrected_together(config, monkeypatch):
@@ -127,6 +129,7 @@ def test_significance_shows_every_comparison_and_its_verdict(config, monkeypatch
     table = pd.read_csv(path)
     table["corrected_p"], table["difference"] = [0.049, 0.051], [-3.0, 4.0]
     table.to_csv(path, index=False)
+    write_checksums(path)
     make_significance(config, monkeypatch)
     [shown] = parse_tables(exhibit_path("extra_significance", ".md").read_text())
     assert shown.title == "Main comparison, Alpha"

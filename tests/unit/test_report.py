@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from finished_runs import ROOT, configuration, write_results
 from spml.addresses import exhibit_path, run_path
+from spml.checksums import write_checksums
 from spml.configuration import compact_json, report_settings
+from spml.errors import UserError
 from spml.markdown import BEST, Table, format_tables
 from spml.report import __main__ as command
 from spml.report import curves, definitions, texts
@@ -67,6 +69,9 @@ def write_exhibits(config):
         else:
             exhibit_path(key, ".png").write_bytes(PNG)
             exhibit_path(key, ".pdf").write_bytes(b"")
+        suffixes = (".csv", ".caption.txt", ".md", ".tex", ".png", ".pdf")
+        paths = (exhibit_path(key, suffix) for suffix in suffixes)
+        write_checksums(*(path for path in paths if path.exists()))
 
 
 @pytest.fixture
@@ -187,6 +192,20 @@ def test_exhibits_that_are_not_selected_are_left_out(config, monkeypatch):
     pages = render(config, monkeypatch)
     assert "Learning curves" not in pages["index.html"].text
     assert "papers/extra.html" not in pages
+
+
+@pytest.mark.parametrize(
+    ("key", "suffix"),
+    [("gr_main_table", suffix) for suffix in (".csv", ".md", ".tex", ".caption.txt")]
+    + [("gr_separation", suffix) for suffix in (".csv", ".png", ".pdf", ".caption.txt")],
+)
+def test_exhibit_that_something_else_has_changed_is_named(config, monkeypatch, key, suffix):
+    """A file that is but offered for download too; nothing of the report is written."""
+    path = exhibit_path(key, suffix)
+    path.write_bytes(path.read_bytes()[:-1] or b"more")
+    with pytest.raises(UserError, match=f"{path} is not as it was written"):
+        render(config, monkeypatch)
+    assert not SITE.exists()
 
 
 def test_report_without_runs(config, monkeypatch):

@@ -10,6 +10,7 @@ from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 from spml import configuration_files
 from spml.addresses import CHECKPOINT, exhibit_path, run_path
+from spml.checksums import write_checksums
 from spml.files import write_json
 from spml.markdown import BEST, SECOND, Table, format_tables, parse_tables
 from spml.terminal import align, without_formulas
@@ -29,8 +30,12 @@ def results(tmp_path, monkeypatch):
     path = exhibit_path("gr_main_table", ".md")
     path.parent.mkdir(parents=True)
     path.write_text(format_tables([TABLE]), encoding="utf-8")
-    path.with_name("main_table.caption.txt").write_text("What it is.\n")
-    path.with_name("separation.csv").write_text('method,share\n"a, b",1.5\n')
+    caption = path.with_name("main_table.caption.txt")
+    caption.write_text("What it is.\n")
+    write_checksums(path, caption)
+    data = path.with_name("separation.csv")
+    data.write_text('method,share\n"a, b",1.5\n"c, d",2.5\n')
+    write_checksums(data)
     return tmp_path
 
 
@@ -66,6 +71,26 @@ def test_names_the_report_that_is_there(results):
 def test_prints_the_data_of_a_figure(results):
     done = run_show(results, "gr_separation")
     assert done.stdout.splitlines()[:3] == ["method  share", "------  -----", "a, b      1.5"]
+
+
+@pytest.mark.parametrize(
+    ("exhibit", "name"),
+    [
+        ("gr_main_table", "main_table.md"),
+        ("gr_main_table", "main_table.caption.txt"),
+        ("gr_separation", "separation.csv"),
+    ],
+)
+def test_half_a_table_is_not_printed(results, exhibit, name):
+    path = Path("results/exhibits/gr", name)
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    done = run_show(results, exhibit)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"error: {path} is not as it was written (its checksum differs); delete it and start "
+        "again: it is made anew\n"
+    )
 
 
 def test_says_what_to_run_where_there_is_nothing_yet(results):

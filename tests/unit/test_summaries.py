@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from finished_runs import configuration
 from spml.addresses import comparison_path, exhibit_path
+from spml.checksums import write_checksums
 from spml.configuration import compact_json, exhibit_settings
+from spml.errors import UserError
 from spml.exhibits.comparison import published_columns, published_numbers
 from spml.exhibits.extra_claims import NOT_RUN, NOT_SUPPORTED, SUPPORTED, overall
 from spml.markdown import parse_tables
@@ -56,6 +58,7 @@ def write_resampled(exhibit, dataset, protocol, means, spread=1.0):
         map=values,
         resampled=values[:, None] + spread * random.normal(size=(len(values), 500)),
     )
+    write_checksums(path)
 
 
 def claims(config, monkeypatch):
@@ -107,6 +110,7 @@ def write_data(key, rows):
     path = exhibit_path(key, ".csv")
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame([{**PLACE, **row} for row in rows]).to_csv(path, index=False)
+    write_checksums(path)
 
 
 CASES = {
@@ -206,6 +210,14 @@ def test_claim_is_checked_on_the_data_of_its_exhibit(key, config, monkeypatch):
     write_data(key, [rows[0], *({**row, **changed} for row in rows[1:])])
     data, *_ = claims(config, monkeypatch)
     assert data.set_index("number").loc[number, "verdict"] == NOT_SUPPORTED
+
+
+def test_resamples_that_something_else_has_changed_are_refused(config, monkeypatch):
+    write_resampled("gr_main_table", "voc", "gr", {"an": 86.5, "gr": 90.0})
+    path = comparison_path("gr_main_table", dataset="voc", protocol="gr", suffix=".npz")
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(UserError, match=f"{path} is not as it was written"):
+        claims(config, monkeypatch)
 
 
 # --- what was reproduced --------------------------------------------------------------------------

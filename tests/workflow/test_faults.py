@@ -358,6 +358,52 @@ def test_output_that_was_cut_is_named_or_made_again(few, disturbed, draw, number
     is_as_if_undisturbed(few, disturbed)
 
 
+READERS = {
+    "results/tables/gr/ablation.csv": "gr_ablation",
+    "results/comparisons/gr/main_table/digits/demo.csv": "gr_main_table",
+    "results/exhibits/ll/corrections.csv": "extra_claims",
+    "results/exhibits/gr/class_counts.png": "report",
+}
+PRINTED = "results/exhibits/gr/dataset_statistics.md"  # which no stage reads here
+
+
+def cut_at_a_line_end(path: Path, draw: random.Random) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[: draw.randrange(1, len(lines))]))
+
+
+def test_half_a_table_is_never_taken_for_a_whole_one(finished, checkout, draw):
+    """Each reader names the file that was cut; once they are deleted all are the same bytes again."""
+    for name in (*READERS, PRINTED):
+        cut_at_a_line_end(checkout.path / name, draw)
+    sentences = {
+        f"error: {name} is not as it was written (its checksum differs); delete it and start "
+        "again: it is made anew"
+        for name in (*READERS, PRINTED)
+    }
+    (checkout.path / "few.yaml").write_text(
+        "select: { exhibits: [gr_class_counts, ll_corrections] }"
+    )
+    targets = ("few.yaml", "--", *READERS.values(), "gr_dataset_statistics")
+    checkout = replace(checkout, configuration=(*checkout.configuration, *targets))
+    show = subprocess.run(
+        [sys.executable, "-m", "spml.show", "gr_dataset_statistics"],
+        cwd=checkout.path,
+        env={**checkout.environment(), "PYTHONPATH": "workflow"},
+        capture_output=True,
+        text=True,
+    )
+    checkout.snakemake(*PROFILE, fails=True)
+    assert {*last_words(checkout), show.stderr.strip()} == sentences
+    for name in (*READERS, PRINTED):
+        (checkout.path / name).unlink()
+    checkout.snakemake(*PROFILE)
+    for pattern in ("exhibits/gr/*", "exhibits/ll/*", "tables/**/*.*", "comparisons/**/*.*"):
+        for path in finished.path.glob(f"results/{pattern}"):
+            made = checkout.path / path.relative_to(finished.path)
+            assert made.read_bytes() == path.read_bytes(), made
+
+
 def test_clock_that_was_set_back_an_hour_is_a_sentence(few, disturbed, draw):
     """What was made before lies in the future then, and what is made now is older than it."""
     for path in disturbed.path.glob("**/*"):

@@ -1,5 +1,6 @@
 """What a finished checkout holds for people: LaTeX tables, and Snakemake's own report."""
 
+import hashlib
 import json
 import re
 import zipfile
@@ -40,3 +41,19 @@ def test_snakemake_reports_every_exhibit_with_its_caption_and_category(checkout)
         assert shown[path]["labels"]["form"] in ("table", "figure")
         assert path.rpartition("/")[2] in packed
     assert "Other" not in categories
+
+
+def test_checksums_are_right_and_leave_out_no_file(finished):
+    results = finished.path / "results"
+    found = [*results.glob("exhibits/*/*.sha256"), *results.glob("tables/*/*.sha256")]
+    found += [*results.glob("comparisons/**/*.sha256"), *results.glob("losses/*.sha256")]
+    vouched_for = set()
+    for path in found:
+        for line in path.read_text().splitlines():
+            checksum, name = line.split("  ")
+            data = path.with_name(name)
+            assert checksum == hashlib.sha256(data.read_bytes()).hexdigest()
+            vouched_for.add(data)
+    folders = ("exhibits", "tables", "comparisons", "losses")
+    there = {path for folder in folders for path in (results / folder).glob("**/*.*")}
+    assert vouched_for | {*found} == there

@@ -1,7 +1,7 @@
 """The metrics of all runs of one exhibit, in one tidy table.
 
 Inputs: metrics.json of each run, and labels, which name the classes.
-Outputs: one table, a row a run and metric.
+Outputs: one table, a row a run and metric, and its checksum.
 """
 
 
@@ -12,6 +12,7 @@ rule collect:
         metrics=collected_metrics,
     output:
         table="results/tables/{paper}/{name}.csv",
+        checksums="results/tables/{paper}/{name}.sha256",
     log:
         "<logs>/collect/{paper}/{name}.log",
     benchmark:

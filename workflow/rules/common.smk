@@ -286,6 +286,7 @@ def table_files(exhibit):
         "md": exhibit_file(exhibit, ".md"),
         "tex": exhibit_file(exhibit, ".tex"),
         "caption": exhibit_file(exhibit, ".caption.txt"),
+        "checksums": exhibit_file(exhibit, ".sha256"),
     }
 
 
@@ -296,7 +297,14 @@ def figure_files(exhibit):
         "pdf": exhibit_file(exhibit, ".pdf"),
         "png": reported_file(exhibit, "figure"),
         "caption": exhibit_file(exhibit, ".caption.txt"),
+        "checksums": exhibit_file(exhibit, ".sha256"),
     }
+
+
+def with_checksums(*paths):
+    """Files, and the checksums that they are compared with when they are read."""
+    checksums = (str(Path(path).with_suffix(".sha256")) for path in paths)
+    return [*paths, *dict.fromkeys(checksums)]
 
 
 def published_numbers(exhibit):
@@ -372,11 +380,12 @@ def compared_files(name):
 
 def comparisons(*exhibits, suffix=".csv"):
     """The differences of some exhibits, or with ``.npz`` what they are computed from."""
-    return [
+    paths = [
         str(comparison_path(exhibit, **pair, suffix=suffix))
         for exhibit in exhibits
         for pair in configuration.compared_pairs(config, exhibit)
     ]
+    return with_checksums(*paths)
 
 
 def drawn_on(exhibit):
@@ -386,7 +395,7 @@ def drawn_on(exhibit):
 
 def data_of(*exhibits):
     """The data of some exhibits."""
-    return [exhibit_file(exhibit, ".csv") for exhibit in exhibits]
+    return with_checksums(*(exhibit_file(exhibit, ".csv") for exhibit in exhibits))
 
 
 def report_settings():

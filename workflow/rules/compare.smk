@@ -1,7 +1,7 @@
 """Differences of the methods of one exhibit to its reference, on one dataset and protocol.
 
 Inputs: scores and metrics of the exhibit's runs there, and labels.
-Outputs: one table, a row a method, and the resamples that it is computed from.
+Outputs: one table, a row a method, the resamples that it is computed from, and checksums of both.
 """
 
 
@@ -14,6 +14,7 @@ rule compare:
     output:
         table="results/comparisons/{paper}/{name}/{dataset}/{protocol}.csv",
         resamples="results/comparisons/{paper}/{name}/{dataset}/{protocol}.npz",
+        checksums="results/comparisons/{paper}/{name}/{dataset}/{protocol}.sha256",
     log:
         "<logs>/compare/{paper}/{name}/{dataset}/{protocol}.log",
     benchmark:

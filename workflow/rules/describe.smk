@@ -1,7 +1,8 @@
 """What the losses are, without data or training.
 
 Inputs: the sources of all losses.
-Outputs: how each reads in the generalized loss of GR, and its gradient at an unobserved entry.
+Outputs: how each reads in the generalized loss of GR, its gradient at an unobserved entry, and a
+checksum of each.
 """
 
 
@@ -11,6 +12,7 @@ rule describe_losses:
     output:
         mapping="results/losses/mapping.csv",
         gradients="results/losses/gradients.csv",
+        checksums=["results/losses/mapping.sha256", "results/losses/gradients.sha256"],
     log:
         "<logs>/describe_losses.log",
     benchmark:

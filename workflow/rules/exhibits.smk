@@ -1,7 +1,8 @@
 """Tables and figures, one rule each, named as its key in config/exhibits.yaml.
 
 Inputs: what the runs that an exhibit shows have left, and nothing of runs that it does not show.
-Outputs: a table as .csv, .md and .tex; a figure as .pdf and .png with its data as .csv; a caption.
+Outputs: a table as .csv, .md and .tex; a figure as .pdf and .png with its data as .csv; beside
+either a caption and checksums.
 All rules run the command of their exhibit as the first one does.
 """
 
@@ -41,7 +42,7 @@ rule gr_class_counts:
 use rule gr_class_counts as gr_main_table with:
     input:
         code=sources("spml.exhibits.gr_main_table"),
-        table="results/tables/gr/main_table.csv",
+        table=with_checksums("results/tables/gr/main_table.csv"),
         comparisons=comparisons("gr_main_table"),
         labels=exhibit_labels("gr_main_table"),
         published=published_numbers("gr_main_table"),
@@ -82,7 +83,7 @@ use rule gr_class_counts as gr_dataset_statistics with:
 use rule gr_class_counts as gr_ablation with:
     input:
         code=sources("spml.exhibits.gr_ablation"),
-        table="results/tables/gr/ablation.csv",
+        table=with_checksums("results/tables/gr/ablation.csv"),
         records=run_files("gr_ablation", "run.json"),
     output:
         **table_files("gr_ablation"),
@@ -140,7 +141,7 @@ use rule gr_class_counts as gr_separation_table with:
 use rule gr_class_counts as gr_hyperparameter_curves with:
     input:
         code=sources("spml.exhibits.gr_hyperparameter_curves"),
-        table="results/tables/gr/hyperparameter_curves.csv",
+        table=with_checksums("results/tables/gr/hyperparameter_curves.csv"),
         records=run_files("gr_hyperparameter_curves", "run.json"),
     output:
         **figure_files("gr_hyperparameter_curves"),
@@ -260,7 +261,7 @@ use rule gr_class_counts as ll_corrections with:
 use rule gr_class_counts as ll_delta_rel with:
     input:
         code=sources("spml.exhibits.ll_delta_rel"),
-        table="results/tables/ll/delta_rel.csv",
+        table=with_checksums("results/tables/ll/delta_rel.csv"),
         records=run_files("ll_delta_rel", "run.json"),
     output:
         **figure_files("ll_delta_rel"),
@@ -280,7 +281,7 @@ use rule gr_class_counts as ll_labelling_efficiency with:
     input:
         code=sources("spml.exhibits.ll_labelling_efficiency"),
         observed=exhibit_observations("ll_labelling_efficiency"),
-        table="results/tables/ll/labelling_efficiency.csv",
+        table=with_checksums("results/tables/ll/labelling_efficiency.csv"),
         published=published_numbers("ll_labelling_efficiency"),
     output:
         **figure_files("ll_labelling_efficiency"),
@@ -339,7 +340,7 @@ use rule gr_class_counts as ll_examples with:
 use rule gr_class_counts as ll_partial_labels with:
     input:
         code=sources("spml.exhibits.ll_partial_labels"),
-        table="results/tables/ll/partial_labels.csv",
+        table=with_checksums("results/tables/ll/partial_labels.csv"),
         published=published_numbers("ll_partial_labels"),
     output:
         **table_files("ll_partial_labels"),
@@ -358,7 +359,7 @@ use rule gr_class_counts as ll_partial_labels with:
 use rule gr_class_counts as ll_openimages with:
     input:
         code=sources("spml.exhibits.ll_openimages"),
-        table="results/tables/ll/openimages.csv",
+        table=with_checksums("results/tables/ll/openimages.csv"),
         published=published_numbers("ll_openimages"),
     output:
         **table_files("ll_openimages"),
@@ -395,7 +396,7 @@ use rule gr_class_counts as extra_learning_curves with:
 use rule gr_class_counts as gr_loss_mapping with:
     input:
         code=sources("spml.exhibits.gr_loss_mapping"),
-        mapping="results/losses/mapping.csv",
+        mapping=with_checksums("results/losses/mapping.csv"),
     output:
         **table_files("gr_loss_mapping"),
     log:
@@ -413,7 +414,7 @@ use rule gr_class_counts as gr_loss_mapping with:
 use rule gr_class_counts as gr_gradients with:
     input:
         code=sources("spml.exhibits.gr_gradients"),
-        gradients="results/losses/gradients.csv",
+        gradients=with_checksums("results/losses/gradients.csv"),
     output:
         **figure_files("gr_gradients"),
     log:
@@ -431,7 +432,7 @@ use rule gr_class_counts as gr_gradients with:
 use rule gr_class_counts as extra_validation_table with:
     input:
         code=sources("spml.exhibits.extra_validation_table"),
-        table="results/tables/extra/validation_table.csv",
+        table=with_checksums("results/tables/extra/validation_table.csv"),
     output:
         **table_files("extra_validation_table"),
     log:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from spml.addresses import labels_path, run_path
+from spml.checksums import write_checksums
 from spml.errors import UserError, run_command
 from spml.files import atomic_path, read_json
 from spml.labels import load_labels
@@ -53,10 +54,13 @@ def collect(settings: dict[str, Any]) -> pd.DataFrame:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m spml.collect", description=__doc__)
     parser.add_argument("--settings", required=True, type=json.loads, help="the exhibit as JSON")
-    parser.add_argument("--output", required=True, help="the .csv to write")
+    parser.add_argument(
+        "--output", required=True, help="the .csv to write, with a .sha256 beside it"
+    )
     arguments = parser.parse_args()
     with atomic_path(arguments.output) as temporary:
         collect(arguments.settings).to_csv(temporary, index=False)
+    write_checksums(arguments.output)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from scipy.stats import false_discovery_control
 
 from spml.addresses import labels_path, run_path
 from spml.arrays import open_arrays
+from spml.checksums import write_checksums
 from spml.errors import UserError, run_command
 from spml.files import atomic_path, read_json
 from spml.labels import load_labels
@@ -108,6 +109,7 @@ def main() -> None:
     with atomic_path(arguments.output) as temporary:
         table = compare(arguments.settings, found)
         table.to_csv(temporary, index=False, float_format="%.10g")
+    write_checksums(arguments.output, arguments.resamples)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from spml import losses
+from spml.checksums import write_checksums
 from spml.errors import run_command
 from spml.files import write_text
 
@@ -89,9 +90,11 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = gradient_rows(arguments.settings["curves"])
     assert np.isfinite([row["gradient"] for row in rows]).all()
-    write_text(arguments.output_directory / "gradients.csv", format_csv(rows))
     mapping = losses.mapping_table()
-    write_text(arguments.output_directory / "mapping.csv", format_csv(mapping))
+    for name, table in (("gradients.csv", rows), ("mapping.csv", mapping)):
+        path = arguments.output_directory / name
+        write_text(path, format_csv(table))
+        write_checksums(path)
     print(f"{len(mapping)} losses, {len(rows)} points of gradients")
 
 

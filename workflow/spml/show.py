@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spml.addresses import REPORT, exhibit_path
+from spml.checksums import verified
 from spml.errors import UserError, run_command
 from spml.markdown import Table, parse_tables
 from spml.terminal import align
@@ -35,10 +36,16 @@ def read_tables(exhibit: str) -> list[Table]:
     """The tables of an exhibit that is made; for a figure, its data."""
     table = exhibit_path(exhibit, ".md")
     if table.is_file():
-        return parse_tables(table.read_text(encoding="utf-8"))
-    with exhibit_path(exhibit, ".csv").open(encoding="utf-8", newline="") as lines:
+        return parse_tables(verified(table).read_text(encoding="utf-8"))
+    with verified(exhibit_path(exhibit, ".csv")).open(encoding="utf-8", newline="") as lines:
         header, *rows = csv.reader(lines)
     return [Table(header, rows)]
+
+
+def read_caption(exhibit: str) -> str:
+    """The caption of an exhibit; empty where there is none."""
+    path = exhibit_path(exhibit, ".caption.txt")
+    return verified(path).read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def explain_missing(exhibit: str, files: Sequence[str]) -> str:
@@ -83,10 +90,10 @@ def main() -> None:
     exhibit = arguments.exhibit or MAIN
     if not is_made(exhibit):
         raise UserError(explain_missing(exhibit, arguments.configfile))
-    print("\n".join(align(table, width=width, colour=colour) for table in read_tables(exhibit)))
-    caption = exhibit_path(exhibit, ".caption.txt")
-    if caption.is_file():
-        print(textwrap.fill(caption.read_text(encoding="utf-8"), WIDTH) + "\n")
+    tables, caption = read_tables(exhibit), read_caption(exhibit)
+    print("\n".join(align(table, width=width, colour=colour) for table in tables))
+    if caption:
+        print(textwrap.fill(caption, WIDTH) + "\n")
     there = Path(REPORT).is_file()
     print(f"Report: {REPORT}{'' if there else ' (not there yet; make it with: make demo)'}")
 

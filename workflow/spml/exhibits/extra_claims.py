@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from spml.addresses import comparison_path, exhibit_path
+from spml.checksums import verified
 from spml.compare import Resampled, load_resampled
 from spml.errors import run_command
 from spml.exhibits.records import select_rows
@@ -58,7 +59,7 @@ class Findings:
     def of(self, exhibit: str) -> Iterator[tuple[Block, pd.DataFrame]]:
         """The data of an exhibit, block by block; nothing where it was not made."""
         if exhibit in self._made:
-            data = pd.read_csv(exhibit_path(exhibit, ".csv"))
+            data = pd.read_csv(verified(exhibit_path(exhibit, ".csv")))
             for block in self._blocks:
                 if len(here := select_rows(data, block)):
                     yield block, here
@@ -69,7 +70,8 @@ class Findings:
         for block in self._blocks:
             pair = {"dataset": block.dataset, "protocol": block.protocol}
             if pair in pairs:
-                yield block, load_resampled(comparison_path(exhibit, **pair, suffix=".npz"))
+                path = verified(comparison_path(exhibit, **pair, suffix=".npz"))
+                yield block, load_resampled(path)
 
 
 Check = Callable[[Findings], Iterator[Evidence]]

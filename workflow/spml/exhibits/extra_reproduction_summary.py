@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from spml.addresses import exhibit_path, published_path, split_key
+from spml.checksums import verified
 from spml.errors import UserError, run_command
 from spml.exhibits.settings import join_words
 from spml.exhibits.table import make_table
@@ -41,7 +42,8 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a published number: ours, the difference, what may be chance in it, and a verdict."""
     frames = []
     for exhibit in settings["exhibits"]:
-        data = pd.read_csv(exhibit_path(exhibit["key"], ".csv"), dtype={"published": "str"})
+        path = verified(exhibit_path(exhibit["key"], ".csv"))
+        data = pd.read_csv(path, dtype={"published": "str"})
         shown = data.dropna(subset="published_difference").rename(
             columns={f"published_{name}": name for name in (*CELL, "difference", "uncertainty")}
         )

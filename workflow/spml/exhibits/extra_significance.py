@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from spml.addresses import comparison_path
+from spml.checksums import verified
 from spml.errors import UserError, run_command
 from spml.exhibits.settings import blocks, join_words
 from spml.exhibits.table import make_table
@@ -20,7 +21,9 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     ``differs`` is whether the corrected p lies below the false discovery rate.
     """
     frames = [
-        pd.read_csv(comparison_path(exhibit["key"], **pair)).assign(exhibit=exhibit["key"])
+        pd.read_csv(verified(comparison_path(exhibit["key"], **pair))).assign(
+            exhibit=exhibit["key"]
+        )
         for exhibit in settings["exhibits"]
         for pair in exhibit["comparisons"]
     ]

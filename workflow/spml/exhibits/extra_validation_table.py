@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from spml.addresses import table_path
+from spml.checksums import verified
 from spml.errors import run_command
 from spml.exhibits.comparison import own_columns
 from spml.exhibits.records import block_columns, select_rows
@@ -16,7 +17,7 @@ from spml.markdown import Table
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a dataset, protocol and method: mean and sample deviation of mAP in percent."""
-    collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
+    collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     return pd.DataFrame(
         [
             block_columns(block, method=method, **own_columns(collected, block, method, "val_map"))

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from spml.checksums import write_checksums
 from spml.exhibits.command import parse_arguments, write_caption, write_data
 from spml.exhibits.style import save_figure, style_context
 
@@ -18,10 +19,12 @@ def make_figure(
     draw: Callable[[pd.DataFrame, dict[str, Any]], Figure],
     caption: Callable[[pd.DataFrame, dict[str, Any]], str],
 ) -> None:
-    """Write ``.csv``, ``.pdf``, ``.png`` and ``.caption.txt``."""
+    """Write ``.csv``, ``.pdf``, ``.png`` and ``.caption.txt``, then their checksums."""
     settings, stem = parse_arguments(module, description)
     frame = tabulate(settings)
     with style_context():
         save_figure(draw(frame, settings), stem)
     write_data(frame, stem)
     write_caption(caption(frame, settings), stem)
+    suffixes = (".csv", ".pdf", ".png", ".caption.txt")
+    write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))

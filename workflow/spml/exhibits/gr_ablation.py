@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from spml.addresses import table_path
+from spml.checksums import verified
 from spml.errors import run_command
 from spml.exhibits.comparison import format_own, mark_best, own_columns
 from spml.exhibits.hyperparameters import assignment, changed_settings, value_text
@@ -38,7 +39,7 @@ def _differences(block: Block, method: str, reference: str, seed: int) -> str:
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a dataset, protocol and method: mAP and differences to the reference in percent."""
-    collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
+    collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     scores = collected[collected["metric"] == "test_map"]
     reference, seed = reference_method(settings), settings["seeds"][0]
     rows = []

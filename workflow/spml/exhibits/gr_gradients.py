@@ -11,6 +11,7 @@ import seaborn
 from matplotlib.figure import Figure
 
 from spml.addresses import GRADIENT_TABLE
+from spml.checksums import verified
 from spml.errors import run_command
 from spml.exhibits.figure import make_figure
 from spml.exhibits.settings import blocks, join_words
@@ -33,7 +34,7 @@ DASHES = ["", (5, 1.5), (1, 1), (5, 1, 1, 1), (3, 1, 1, 1, 1, 1), (2, 2)]
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """The derivatives of the losses that are shown: one row a method, epoch and probability."""
     names = [loss["name"] for loss in settings["losses"]]
-    gradients = pd.read_csv(GRADIENT_TABLE)
+    gradients = pd.read_csv(verified(GRADIENT_TABLE))
     return gradients[gradients["method"].isin(names)]
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from spml.addresses import table_path
+from spml.checksums import verified
 from spml.errors import UserError, run_command
 from spml.exhibits.comparison import own_columns
 from spml.exhibits.figure import make_figure
@@ -66,7 +67,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
 
     A method with the settings of the reference on a dataset is no point of its own there.
     """
-    collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
+    collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     return pd.DataFrame(
         [
             block_columns(

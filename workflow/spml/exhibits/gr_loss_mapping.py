@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from spml.addresses import MAPPING_TABLE
+from spml.checksums import verified
 from spml.errors import run_command
 from spml.exhibits.table import make_table
 from spml.exhibits.tables import NOTHING
@@ -19,7 +20,7 @@ COLUMNS = ["k", "v", "L1", "L2", "L3"]
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a loss with its formulas; empty cells where it cannot be expressed."""
-    mapping = pd.read_csv(MAPPING_TABLE, keep_default_na=False)
+    mapping = pd.read_csv(verified(MAPPING_TABLE), keep_default_na=False)
     titles = {loss["name"]: loss["title"] for loss in settings["losses"]}
     shown = mapping.set_index("method").loc[list(titles)].reset_index()
     return shown.assign(title=shown["method"].map(titles))

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from spml.addresses import labels_path, table_path
+from spml.checksums import verified
 from spml.errors import run_command
 from spml.exhibits.comparison import (
     any_published,
@@ -50,7 +51,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     Differences are empty in the row of the reference, and everywhere where it is not shown.
     ``ranked`` is False for a method that trains on other labels than the protocol's.
     """
-    collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
+    collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     numbers = published_numbers(settings)
     methods = method_titles(settings)
     rows = []

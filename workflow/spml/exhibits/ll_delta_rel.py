@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from spml.addresses import run_path, table_path
+from spml.checksums import verified
 from spml.errors import run_command
 from spml.exhibits.figure import make_figure
 from spml.exhibits.records import block_columns, select_rows
@@ -27,7 +28,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
 
     delta_rel is what the runs recorded, empty for the method that the others are compared with.
     """
-    collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
+    collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     rows = []
     for block in blocks(settings):
         for method, title in method_titles(settings).items():

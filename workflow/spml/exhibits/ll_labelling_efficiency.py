@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from spml.addresses import observed_path, table_path
+from spml.checksums import verified
 from spml.errors import run_command
 from spml.exhibits.comparison import (
     any_published,
@@ -84,7 +85,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     ``images`` and ``labels`` are what training sees. Where there is a published number but no run,
     they follow from those of the run that sees the most.
     """
-    collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
+    collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     numbers = published_numbers(settings)
     rows = []
     for block in blocks(settings):

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from spml.addresses import table_path
+from spml.checksums import verified
 from spml.errors import run_command
 from spml.exhibits.comparison import (
     Cell,
@@ -55,7 +56,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
 
     Methods that are published but not run have no mean of ours.
     """
-    collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
+    collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     numbers = published_numbers(settings)
     rows = []
     for block in blocks(settings):

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from spml.addresses import table_path
+from spml.checksums import verified
 from spml.errors import run_command
 from spml.exhibits.comparison import (
     any_published,
@@ -35,7 +36,7 @@ from spml.markdown import Table
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a dataset, protocol and method; mAP and differences in percent."""
-    collected = pd.read_csv(table_path(settings["paper"], settings["name"]))
+    collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     numbers = published_numbers(settings)
     rows = []
     for block in blocks(settings):

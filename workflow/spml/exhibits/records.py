@@ -7,6 +7,7 @@ import pandas as pd
 
 from spml.addresses import comparison_path, labels_path, observed_path, run_path
 from spml.arrays import open_arrays
+from spml.checksums import verified
 from spml.errors import UserError
 from spml.exhibits.settings import Block
 from spml.files import read_json
@@ -25,7 +26,7 @@ def read_arrays(block: Block, method: str, seed: int, file: str) -> dict[str, np
 def read_comparison(settings: dict[str, Any], block: Block) -> dict[str, dict[str, Any]]:
     """What :mod:`spml.compare` found of each method of an exhibit on one block."""
     key = f"{settings['paper']}_{settings['name']}"
-    path = comparison_path(key, dataset=block.dataset, protocol=block.protocol)
+    path = verified(comparison_path(key, dataset=block.dataset, protocol=block.protocol))
     return pd.read_csv(path).set_index("method").to_dict("index")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from spml.checksums import write_checksums
 from spml.exhibits.command import parse_arguments, write_caption, write_data
 from spml.exhibits.tables import write_tables
 from spml.markdown import Table
@@ -18,10 +19,12 @@ def make_table(
     layout: Callable[[pd.DataFrame, dict[str, Any]], Sequence[Table]],
     caption: Callable[[pd.DataFrame, dict[str, Any]], str],
 ) -> None:
-    """Write ``.csv``, ``.md``, ``.tex`` and ``.caption.txt``."""
+    """Write ``.csv``, ``.md``, ``.tex`` and ``.caption.txt``, then their checksums."""
     settings, stem = parse_arguments(module, description)
     frame = tabulate(settings)
     text = caption(frame, settings)
     write_data(frame, stem)
     write_tables(layout(frame, settings), text, stem)
     write_caption(text, stem)
+    suffixes = (".csv", ".md", ".tex", ".caption.txt")
+    write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))

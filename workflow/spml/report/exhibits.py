@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spml.addresses import exhibit_path, published_path, split_key, table_path
+from spml.checksums import verified
 from spml.markdown import BEST, Table, parse_tables
 from spml.report.pages import method_page, paper_page
 from spml.report.runs import Run
@@ -79,7 +80,9 @@ def read_exhibit(
     """
     key = item["key"]
     files = {
-        suffix: path for suffix in DOWNLOADS if (path := exhibit_path(key, f".{suffix}")).is_file()
+        suffix: verified(path)
+        for suffix in DOWNLOADS
+        if (path := exhibit_path(key, f".{suffix}")).is_file()
     }
     sources = [table_path(*split_key(key)), published_path(*split_key(key))]
     pairs = {tuple(pair) for pair in item["pairs"]}
@@ -97,7 +100,7 @@ def read_exhibit(
     return Exhibit(
         key=key,
         title=item["title"],
-        caption=exhibit_path(key, ".caption.txt").read_text(encoding="utf-8").strip(),
+        caption=verified(exhibit_path(key, ".caption.txt")).read_text(encoding="utf-8").strip(),
         tables=parse_tables(files["md"].read_text(encoding="utf-8")) if "md" in files else [],
         picture=read_picture(files["png"]) if "png" in files else None,
         files=files,

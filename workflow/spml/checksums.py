@@ -1,0 +1,47 @@
+"""Checksums of the files that a job leaves, so that what was cut or changed since is noticed.
+
+Half of a table reads like a whole one. ``main_table.sha256`` stands for ``main_table.csv``,
+``main_table.md`` and all others of that name, in the form of the program ``sha256sum``.
+"""
+
+import hashlib
+from pathlib import Path
+
+from spml.errors import UserError
+from spml.files import write_text
+
+
+def checksums_path(path: str | Path) -> Path:
+    """Where the checksum of a file is: beside it, the same for every file of its name."""
+    path = Path(path)
+    return path.with_name(f"{path.name.partition('.')[0]}.sha256")
+
+
+def _line(path: Path) -> str:
+    """A file as it is, in the form of ``sha256sum``."""
+    with path.open("rb") as file:
+        return f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}"
+
+
+def write_checksums(*files: str | Path) -> None:
+    """Write the checksums of all files of one name, when the last of them is written."""
+    [path] = {checksums_path(file) for file in files}
+    write_text(path, "".join(f"{_line(Path(file))}\n" for file in files))
+
+
+def verified(path: str | Path) -> Path:
+    """The path of a file that is as it was written; any other is a :class:`UserError`."""
+    path = Path(path)
+    try:
+        found = _line(path)
+        written = checksums_path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); delete it and start again: it is made anew"
+        ) from error
+    if found not in written:
+        raise UserError(
+            f"{path} is not as it was written (its checksum differs); delete it and start again: "
+            "it is made anew"
+        )
+    return path
