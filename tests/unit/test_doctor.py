@@ -10,6 +10,7 @@ import pytest
 from spml import configuration_files, doctor, health_data, health_disk, health_machine
 from spml import health_workflow as snakemake_state
 from spml.addresses import CHECKPOINT, run_path
+from spml.checksums import write_checksums
 from spml.errors import UserError
 from spml.files import write_json
 from spml.finding import FAIL, NOTE, OK
@@ -42,6 +43,19 @@ def test_nothing_is_wrong_with_a_new_checkout():
     findings = doctor.examine(configured())
     assert only(findings, FAIL) == []
     assert "data: complete" in only(findings, OK)
+
+
+def test_results_that_something_has_damaged_would_fail():
+    table = Path("results/tables/gr/main_table.csv")
+    table.parent.mkdir(parents=True)
+    table.write_text("method,value\nan,1\n")
+    write_checksums(table)
+    assert "results: as they were written" in only(doctor.examine(configured()), OK)
+    table.write_text("method,value\n")
+    [told] = only(doctor.examine(configured()), FAIL)
+    assert told.startswith(f"results: {table} is not as it was written")
+    table.unlink()
+    assert only(doctor.examine(configured()), FAIL) == []
 
 
 def test_datasets_that_are_handed_out_on_request_would_fail():

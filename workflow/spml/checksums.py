@@ -45,3 +45,13 @@ def verified(path: str | Path) -> Path:
             "it is made anew"
         )
     return path
+
+
+def damaged(folder: str | Path) -> list[str]:
+    """Files below ``folder`` that are not as their checksums say; missing ones are not damaged."""
+    return sorted(
+        str(path)
+        for checksums in Path(folder).glob("**/*.sha256")
+        for line in checksums.read_text(encoding="utf-8", errors="replace").splitlines()
+        if (path := checksums.with_name(line.partition("  ")[2])).is_file() and _line(path) != line
+    )

@@ -14,6 +14,7 @@ from spml import (
     health_data,
     health_disk,
     health_machine,
+    health_results,
     health_workflow,
     preflight,
 )
@@ -38,6 +39,7 @@ def examine(config: Mapping[str, Any]) -> list[Finding]:
         *health_machine.check_packages(),
         *health_machine.check_gpu(config),
         *health_data.check_data(config),
+        *health_results.check_results(),
         *health_disk.check_space(config),
         *health_disk.check_checkpoints(config),
     ]
