@@ -78,7 +78,7 @@ def products(checkout: Checkout) -> dict[str, bytes]:
 def is_as_if_undisturbed(few: Checkout, checkout: Checkout) -> None:
     """The products are the same bytes, nothing is left to be done, and nothing lies about."""
     assert products(checkout) == products(few)
-    assert "Nothing to be done" in checkout.snakemake("-n")
+    assert "Nothing to be done" in checkout.ask("-n")
     left = [path for path in checkout.path.glob("results/**/.*") if path.is_file()]
     assert not left
     assert not list(checkout.path.glob("data/checkpoints/**/*.*"))
@@ -173,7 +173,7 @@ def test_workflow_killed_again_and_again_ends_as_if_undisturbed(few, disturbed, 
         process.wait()
         if not killed:
             break
-        disturbed.snakemake("--unlock")
+        disturbed.ask("--unlock")
     assert kills >= 2
     assert process.returncode == 0
     is_as_if_undisturbed(few, disturbed)
@@ -364,7 +364,7 @@ def test_clock_that_was_set_back_an_hour_is_a_sentence(few, disturbed, draw):
         if path.is_file() and ".snakemake" not in path.parts and draw.random() < 0.7:
             when = path.stat().st_mtime + 3600
             os.utime(path, (when, when))
-    assert "Nothing to be done" in disturbed.snakemake("-n")
+    assert "Nothing to be done" in disturbed.ask("-n")
     for name in ("predictions.npz", "metrics.json"):
         (disturbed.path / RUNS / "gr/seed0" / name).unlink()
     printed = disturbed.snakemake(*PROFILE, fails=True)
@@ -450,7 +450,7 @@ def mistakes(count: int) -> Iterator[tuple[str, str, str]]:
 def test_snakemake_prints_that_sentence_alone(pristine, tmp_path, name, text, sentence):
     checkout = replace(pristine.copy(tmp_path / "checkout"), configuration=())
     (checkout.path / f"config/{name}.yaml").write_text(text, encoding="utf-8")
-    where, printed, *rest = checkout.snakemake("-n", fails=True).strip().splitlines()
+    where, printed, *rest = checkout.ask("-n", fails=True).strip().splitlines()
     assert where.startswith("WorkflowError in file ")
     assert printed == sentence
     assert len(rest) == 1  # where it was raised, as Snakemake tells it

@@ -41,7 +41,7 @@ def test_one_after_the_other_and_then_at_the_same_time(checkouts):
     two.snakemake(*RUNS)
     first = [(one.path / run).read_bytes() for run in RUNS]
     for checkout in checkouts:
-        assert "Nothing to be done" in checkout.snakemake("-n", *RUNS)
+        assert "Nothing to be done" in checkout.ask("-n", *RUNS)
         assert [(checkout.path / run).read_bytes() for run in RUNS] == first
         for run in RUNS:
             (checkout.path / run).with_name("predictions.npz").unlink()

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_everything_is_made_and_then_nothing_is_to_be_done(finished):
     report = (finished.path / "results/report/index.html").read_text(encoding="utf-8")
     runs = len(list((finished.path / "results/runs").glob("*/*/*/*/metrics.json")))
     assert f"from {runs} training runs of " in " ".join(report.split())
-    assert "Nothing to be done" in finished.snakemake("-n")
+    assert "Nothing to be done" in finished.ask("-n")
 
 
 def test_editing_a_loss_plans_its_runs_and_what_shows_them(checkout):
@@ -101,7 +102,7 @@ def test_touching_every_source_plans_nothing(checkout):
     for path in [*checkout.path.glob("workflow/**/*.*"), *checkout.path.glob("config/*")]:
         path.touch()
     (checkout.path / "Snakefile").touch()
-    assert "Nothing to be done" in checkout.snakemake("-n")
+    assert "Nothing to be done" in checkout.ask("-n")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,7 @@ def test_killed_workflow_goes_on_to_the_same_bytes(pristine, finished, tmp_path)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     profile = ("--workflow-profile", "workflow/profiles/default")
-    checkout.snakemake("--unlock")
+    checkout.ask("--unlock")
     checkout.snakemake(*profile)
     for path in sorted((finished.path / RUN).glob("*/*/metrics.json")):
         relative = path.relative_to(finished.path)
@@ -253,13 +254,13 @@ def test_run_that_reaches_its_time_limit_goes_on_in_the_retry(finished, tmp_path
     assert not checkpoint.exists()
     interrupted = (checkout.path / target).read_bytes()
     (checkout.path / target).with_name("predictions.npz").unlink()
-    checkout.snakemake(target, extra_configuration="long.yaml")
+    replace(checkout, configuration=(*SMALL, "long.yaml")).snakemake(target)
     assert (checkout.path / target).read_bytes() == interrupted
 
 
 def test_changing_how_runs_use_the_machine_plans_nothing(checkout):
     checkout.edit("config/config.yaml", "checkpoint_minutes: 10", "checkpoint_minutes: 5")
-    assert "Nothing to be done" in checkout.snakemake("-n")
+    assert "Nothing to be done" in checkout.ask("-n")
 
 
 def test_lost_images_are_packed_again_without_training_again(checkout):
@@ -274,7 +275,7 @@ def test_lost_images_are_packed_again_without_training_again(checkout):
     (checkout.path / manifest).unlink()
     checkout.snakemake(manifest)
     assert images.read_bytes() == before
-    assert "Nothing to be done" in checkout.snakemake("-n")
+    assert "Nothing to be done" in checkout.ask("-n")
 
 
 def test_truncated_scores_are_named_and_made_again_once_deleted(checkout):
@@ -292,7 +293,7 @@ def test_truncated_scores_are_named_and_made_again_once_deleted(checkout):
 
 @pytest.mark.parametrize("wrong", ["nowhere/demo/an", "digits/nowhere/an", "digits/demo/nowhere"])
 def test_run_of_an_unknown_name_is_refused_without_a_stack_trace(pristine, wrong):
-    printed = pristine.snakemake("-n", f"results/runs/{wrong}/seed0/metrics.json", fails=True)
+    printed = pristine.ask("-n", f"results/runs/{wrong}/seed0/metrics.json", fails=True)
     assert f"results/runs/{wrong}/seed0/metrics.json" in printed
     assert "Traceback" not in printed
 
