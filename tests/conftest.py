@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from checkouts import ROOT, Checkout, tracked_files
+from checkouts import ROOT, Checkout, end_imported_snakemake, tracked_files
 
 
 @contextmanager
@@ -16,6 +16,12 @@ def _locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_imported_snakemake() -> Iterator[None]:
+    yield
+    end_imported_snakemake()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import NamedTuple
@@ -48,6 +49,9 @@ def stages() -> list[Stage]:
     return list(found.values())
 
 
+_distributions = cache(packages_distributions)  # reads the files of all installed packages
+
+
 def _files(stage: Stage) -> set[str]:
     is_package = Path("workflow", *stage.module.split(".")).is_dir()
     modules = [f"{stage.module}.__main__" if is_package else stage.module]
@@ -80,7 +84,7 @@ def needed_packages(stage: Stage) -> set[str]:
         tree = ast.parse(Path(file).read_text(encoding="utf-8"))
         names.update(_top_level_names(tree))
         needed.update(map(normalized, _distributions_read(tree)))
-    distributions = packages_distributions()
+    distributions = _distributions()
     names -= {*sys.stdlib_module_names, "spml"}
     return needed | {normalized(distributions[name][0]) for name in names}
 

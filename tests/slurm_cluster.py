@@ -95,8 +95,9 @@ class Cluster:
         """All that SLURM knows of a job, in one line."""
         return self.ask("scontrol", "--oneliner", "show", "job", number)
 
-    def kill(self, number: str = "[0-9]+") -> None:
-        """End the processes of a job, or of all, as a power cut does: none of them is asked."""
+    def processes(self, number: str = "[0-9]+") -> list[int]:
+        """What runs of a job, or of all."""
+        found = []
         mine = str(self.folder / "bin").encode()
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
@@ -104,7 +105,8 @@ class Cluster:
                 if mine in environment and re.search(
                     rf"\0SLURM_JOB_ID={number}\0".encode(), environment
                 ):
-                    os.kill(int(process.name), signal.SIGKILL)
+                    found.append(int(process.name))
+        return found
 
     def ended(self) -> list[Job]:
         """Every job in SLURM's completion log, which does not say what was asked for but given.
@@ -127,6 +129,13 @@ class Cluster:
                 )
             )
         return found
+
+
+def kill(processes: list[int]) -> None:
+    """End processes as a power cut does: none of them is asked."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 def values_after(key: str, text: str) -> str:
@@ -239,5 +248,5 @@ def slurm_cluster(folder: Path) -> Iterator[Cluster]:
         finally:
             cluster.ask("scancel", "--full", "--user", getpass.getuser())
             # Some leave the process tree by which this cluster finds what a job has started.
-            cluster.kill()
+            kill(cluster.processes())
             until(lambda: not cluster.ask("squeue", "--noheader"), "all jobs ended", alive)

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,6 +211,21 @@ def interrupt(settings, inputs, start, folder, **machine) -> Namespace:
     return arguments
 
 
+@pytest.fixture(scope="module")
+def interrupted(inputs, start, tmp_path_factory) -> Path:
+    """The checkpoint of a run of AN; tests do not change it."""
+    return interrupt(settings_of("an"), inputs, start, tmp_path_factory.mktemp("an")).checkpoint
+
+
+@pytest.fixture
+def stopped(interrupted, inputs, tmp_path) -> Namespace:
+    """The arguments of that run, with a copy of its checkpoint."""
+    arguments = arguments_of(inputs, tmp_path / "stopped")
+    arguments.checkpoint.parent.mkdir(parents=True)
+    shutil.copy(interrupted, arguments.checkpoint)
+    return arguments
+
+
 def test_sigterm_saves_and_the_same_command_goes_on(inputs, start, tmp_path):
     settings = settings_of("ll_cp")
     # Nothing is saved within an epoch but for the signal, so that the state is that of its moment.
@@ -248,38 +264,35 @@ def test_goes_on_within_linear_init(inputs, start, tmp_path):
     assert outputs(tmp_path / "stopped") == outputs(tmp_path / "whole")
 
 
-def test_checkpoint_of_another_configuration_is_refused_or_discarded(inputs, start, tmp_path):
-    arguments = interrupt(settings_of("an"), inputs, start, tmp_path)
+def test_checkpoint_of_another_configuration_is_refused_or_discarded(stopped):
     changed = settings_of("an", learning_rate=0.02, batch_size=9)
     with pytest.raises(UserError) as refusal:
-        train(changed, arguments)
+        train(changed, stopped)
     assert str(refusal.value) == (
-        f"checkpoint {arguments.checkpoint} is of another configuration; different are "
+        f"checkpoint {stopped.checkpoint} is of another configuration; different are "
         "training.batch_size (was 8, is 9), training.learning_rate (was 0.01, is 0.02); restore "
         "them to go on, or delete the file to start over"
     )
-    assert arguments.checkpoint.exists()
-    arguments.machine["other_checkpoints"] = "discard"
-    train(changed, arguments)
-    assert read_json(arguments.output / "run.json")["resumed"] == 0
+    assert stopped.checkpoint.exists()
+    stopped.machine["other_checkpoints"] = "discard"
+    train(changed, stopped)
+    assert read_json(stopped.output / "run.json")["resumed"] == 0
 
 
-def test_changed_inputs_and_code_are_named(inputs, start, tmp_path):
-    arguments = interrupt(settings_of("an"), inputs, start, tmp_path)
+def test_changed_inputs_and_code_are_named(stopped, inputs, tmp_path):
     other = tmp_path / "observed.npz"
     with np.load(inputs / "observed.npz") as arrays:
         save_observation(other, Observation(arrays["train"], arrays["val"], -arrays["observed"]))
-    arguments.observed = other
+    stopped.observed = other
     with pytest.raises(UserError, match=r"different are inputs\.observed; restore"):
-        train(settings_of("an"), arguments)
+        train(settings_of("an"), stopped)
     saved = {"code": {"spml/losses/an.py": "1", "spml/engine.py": "2"}, "seed": 0}
     now = {"code": {"spml/losses/an.py": "3", "spml/engine.py": "2"}, "seed": 0}
     assert differences(saved, now) == ["code.spml/losses/an.py"]
 
 
-def test_identity_covers_the_loss_of_the_run_and_no_other(inputs, start, tmp_path):
-    arguments = interrupt(settings_of("an"), inputs, start, tmp_path)
-    saved = torch.load(arguments.checkpoint, weights_only=True)
+def test_identity_covers_the_loss_of_the_run_and_no_other(interrupted):
+    saved = torch.load(interrupted, weights_only=True)
     code = json.loads(saved["identity"])["code"]
     assert {"spml/losses/an.py", "spml/losses/base.py", "spml/engine.py"} <= set(code)
     assert "spml/losses/gr.py" not in code

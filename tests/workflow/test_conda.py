@@ -46,9 +46,6 @@ class CondaCheckout(Checkout):
         plain = super().environment()
         return {**plain, "PATH": f"{self.home / 'bin'}{os.pathsep}{plain['PATH']}"}
 
-    def conda(self, *arguments: str, fails: bool = False) -> str:
-        return self.snakemake(*arguments, "--sdm", "conda", fails=fails)
-
     def python(self, name: str) -> Path:
         """The interpreter of the environment of this name."""
         content = (self.path / f"envs/{name}.yaml").read_text()
@@ -78,11 +75,11 @@ def conda_checkout(pristine, tmp_path) -> Iterator[CondaCheckout]:
         row = ["voc", "notes.txt", "all", address, "", "19", "", "none", "open"]
         (path / "registry.tsv").write_text(header + "\n" + "\t".join(row) + "\n")
         (path / "registry.yaml").write_text(json.dumps({"download": {"registry": "registry.tsv"}}))
-        yield CondaCheckout(path, (*SMALL, "registry.yaml"), home)
+        yield CondaCheckout(path, ("--sdm", "conda", *SMALL, "registry.yaml"), home)
 
 
 def test_every_step_runs_in_its_own_environment_and_sees_nothing_else(conda_checkout):
-    printed = conda_checkout.conda(*TARGETS)
+    printed = conda_checkout.snakemake(*TARGETS)
     for target in TARGETS:
         assert (conda_checkout.path / target).exists()
     for name, (there, elsewhere) in ENVIRONMENTS.items():
@@ -95,7 +92,7 @@ def test_every_step_runs_in_its_own_environment_and_sees_nothing_else(conda_chec
             )
             assert (done.returncode == 0) == known, f"{name}: {module}: {done.stderr}"
     # A second call has its environments already, and nothing to do.
-    printed = conda_checkout.conda(*TARGETS)
+    printed = conda_checkout.ask(*TARGETS)
     assert "Creating conda environment" not in printed
     assert "Nothing to be done" in printed
 
@@ -121,7 +118,7 @@ def test_machine_without_a_gpu_gets_the_torch_without_cuda(conda_checkout):
 def test_environment_that_is_wrong_is_not_made(conda_checkout, name, old, new, told):
     conda_checkout.edit(f"envs/{name}.yaml", old, new)
     target = {"download": TARGETS[0], "train": TARGETS[1], "prepare": TARGETS[1]}
-    printed = conda_checkout.conda(
+    printed = conda_checkout.ask(
         "--conda-create-envs-only", target.get(name, TARGETS[2]), fails=True
     )
     assert told in printed
@@ -130,7 +127,7 @@ def test_environment_that_is_wrong_is_not_made(conda_checkout, name, old, new, t
 
 def test_container_file_makes_every_environment(conda_checkout):
     """What ``snakemake --containerize`` prints, which needs no network, and a linter says of it."""
-    printed = conda_checkout.snakemake("--containerize")
+    printed = conda_checkout.ask("--containerize")
     dockerfile = printed[printed.index("FROM ") :]
     for name in ENVIRONMENTS:
         content = (conda_checkout.path / f"envs/{name}.yaml").read_text()

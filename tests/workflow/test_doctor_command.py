@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from checkouts import SMALL
@@ -28,8 +29,9 @@ def doctor(checkout) -> tuple[int, str]:
 
 def test_second_snakemake_and_the_first_after_a_crash_are_told_what_to_do(checkout):
     (checkout.path / "long.yaml").write_text("protocols: {demo: {training: {epochs: 4000}}}")
+    long = replace(checkout, configuration=(*SMALL, "long.yaml"))
     process = subprocess.Popen(
-        checkout.command(TARGET, *SMALL, "long.yaml"),
+        checkout.command(TARGET, *long.configuration),
         cwd=checkout.path,
         env=checkout.environment(),
         stdout=subprocess.DEVNULL,
@@ -42,7 +44,7 @@ def test_second_snakemake_and_the_first_after_a_crash_are_told_what_to_do(checko
         os.sched_yield()
         time.sleep(0.01)  # polls for the event; nothing depends on how long it takes
 
-    printed = checkout.snakemake(TARGET, fails=True, extra_configuration="long.yaml")
+    printed = long.ask(TARGET, fails=True)
     assert "Directory cannot be locked" in printed
     status, found = doctor(checkout)
     assert status == 1
@@ -56,7 +58,7 @@ def test_second_snakemake_and_the_first_after_a_crash_are_told_what_to_do(checko
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     profile = ("--workflow-profile", "workflow/profiles/default")
-    printed = checkout.snakemake(TARGET, *profile, fails=True)
+    printed = checkout.ask(TARGET, *profile, fails=True)
     assert "Directory cannot be locked" in printed
     assert "--unlock" in printed
     status, found = doctor(checkout)
@@ -64,9 +66,9 @@ def test_second_snakemake_and_the_first_after_a_crash_are_told_what_to_do(checko
     assert "snakemake --unlock" in found
     assert f"incomplete: {weights.relative_to(checkout.path)}" in found
 
-    checkout.snakemake("--unlock")
+    checkout.ask("--unlock")
     assert doctor(checkout)[0] == 0
-    printed = checkout.snakemake(TARGET, fails=True, extra_configuration="long.yaml")
+    printed = long.ask(TARGET, fails=True)
     assert "--rerun-incomplete" in printed
     checkpoint.unlink()  # which belongs to a run of 4000 epochs
     checkout.snakemake(TARGET, *profile)

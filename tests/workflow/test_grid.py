@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from checkouts import planned_jobs
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -73,7 +74,8 @@ def grid(datasets, seeds=3) -> Counter:
 
 def test_whole_grid_is_planned_from_bare_archives(pristine):
     checkout = replace(pristine, configuration=PAPER)
-    counts = jobs(checkout.snakemake("-n"))
+    printed = checkout.ask("-n", "--printshellcmds")
+    counts = jobs(printed)
     seeds = 3
     # Rows of the tables and GR's ablation; GR's curves on VOC; delta_rel of three methods on two
     # datasets; tenths of COCO's images for five methods; AN recorded on two datasets.
@@ -123,8 +125,7 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
     }
     assert counts == {**expected, "total": sum(expected.values())}
     openimages = {("openimages", "ll_openimages", method) for method in OPENIMAGES_METHODS}
-    planned = trained(checkout.planned())
-    assert planned == grid(FOUR) + Counter(dict.fromkeys(openimages, seeds))
+    assert trained(planned_jobs(printed)) == grid(FOUR) + Counter(dict.fromkeys(openimages, seeds))
 
 
 def test_voc_alone_is_one_edit(pristine, tmp_path):
@@ -184,7 +185,7 @@ def test_every_path_of_the_grid_runs_on_digits(grid_on_digits):
     }  # fmt: skip
     recorded = folder / "runs/digits/ll/an_recorded/seed0"
     assert {path.name for path in recorded.glob("*.npy")} == {"entries.npy", "modified.npy"}
-    assert "Nothing to be done" in grid_on_digits.snakemake("-n")
+    assert "Nothing to be done" in grid_on_digits.ask("-n")
 
 
 def test_published_number_plans_the_exhibits_that_show_it_alone(grid_on_digits, tmp_path):
@@ -209,6 +210,6 @@ def test_changing_a_setting_of_one_protocol_plans_its_runs_alone(grid_on_digits,
 def test_mistake_among_the_published_numbers_stops_before_any_job(pristine, tmp_path):
     checkout = pristine.copy(tmp_path / "checkout")
     checkout.edit("config/published/gr_main_table.csv", ",secondary,", ",tertiary,")
-    printed = checkout.snakemake("-n", fails=True)
+    printed = checkout.ask("-n", fails=True)
     assert "config/published/gr_main_table.csv, line 2: kind is 'tertiary'; allowed: " in printed
     assert "Traceback" not in printed

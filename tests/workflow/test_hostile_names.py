@@ -78,7 +78,7 @@ def test_paths_of_the_configuration_reach_no_shell(pristine, tmp_path):
             "results/runs/voc/gr/an/seed0/metrics.json",
         ),
     )
-    printed = checkout.snakemake("-n", "--printshellcmds")
+    printed = checkout.ask("-n", "--printshellcmds")
     assert printed.count(shlex.quote(evil)) >= 3
     rest = printed.replace(shlex.quote(evil), "").replace(shlex.quote(f"data/{evil}"), "")
     commands = rest.split("Shell command:")[1:]

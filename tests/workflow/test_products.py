@@ -21,7 +21,7 @@ def test_every_latex_table_is_typeset_in_one_document(finished, tmp_path):
 
 
 def test_snakemake_reports_every_exhibit_with_its_caption_and_category(checkout):
-    checkout.snakemake("--report", "report.zip")
+    checkout.ask("--report", "report.zip")
     with zipfile.ZipFile(checkout.path / "report.zip") as archive:
         page = archive.read("report/report.html").decode()
         packed = {name.rpartition("/")[2] for name in archive.namelist()}

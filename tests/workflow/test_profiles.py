@@ -66,7 +66,7 @@ def test_what_needs_the_network_or_the_user_runs_where_snakemake_does(rule):
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_profile_plans_without_a_cluster(pristine, name):
-    printed = pristine.snakemake("-n", "--workflow-profile", f"workflow/profiles/{name}")
+    printed = pristine.ask("-n", "--workflow-profile", f"workflow/profiles/{name}")
     assert re.search(r"^train +[1-9]", printed, re.M)
 
 

@@ -1,7 +1,7 @@
 """The workflow on 256 real photographs of COCO: from a web server's archives to the table."""
 
 import json
-import subprocess
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,24 +17,11 @@ from spml.observe import load_observation
 from spml.packed import load_packed
 from web_server import serve
 
+CONFIGURATION = ("--configfile", "tests/workflow/mini_coco.yaml", "roots.yaml")
 METHODS = ("an", "ll_r", "gr")
 TABLE = "results/exhibits/gr/main_table.md"
 RUNS = [f"results/runs/mini_coco/mini/{method}/seed0/metrics.json" for method in METHODS]
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "deviation": [0.229, 0.224, 0.225]}
-
-
-def run(checkout, *arguments: str) -> str:
-    configuration = ("--configfile", "tests/workflow/mini_coco.yaml", "roots.yaml", "--")
-    done = subprocess.run(
-        checkout.command(*arguments[:-1], *configuration, *arguments[-1].split()),
-        cwd=checkout.path,
-        env=checkout.environment(),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def metrics_are_there_and_the_server_was_asked_once_a_file(checkout, answers):
@@ -53,7 +40,7 @@ def packing_is_repeated_without_the_server(checkout):
     manifest = checkout.path / "data/packed/mini_coco/manifest.json"
     before = manifest.read_bytes()
     manifest.unlink()
-    run(checkout, "data/packed/mini_coco/manifest.json")
+    checkout.snakemake("data/packed/mini_coco/manifest.json")
     assert manifest.read_bytes() == before
 
 
@@ -63,7 +50,7 @@ def labels_and_observation_are_right(checkout):
     assert (len(labels.train.images), len(labels.test.images)) == (126, 128)
     assert labels.test.truth.sum() == 373
     assert len(labels.test.boxes) == 898
-    assert labels.test.boxes[:, 2:].max() <= 224.5
+    assert labels.test.boxes[:, 2:].max() <= 160.5
     observed = load_observation(
         checkout.path / "results/observed/mini_coco/mini/single_positive_part.npz"
     )
@@ -75,24 +62,24 @@ def labels_and_observation_are_right(checkout):
 def packed_pixels_are_those_of_the_photographs(checkout):
     labels = load_labels(checkout.path / "results/labels/mini_coco.npz")
     packed = load_packed(checkout.path / "data/packed/mini_coco/manifest.json")
-    assert packed.train.shape == (126, 224, 224, 3)
+    assert packed.train.shape == (126, 160, 160, 3)
     for row in range(0, 128, 9):
         path = checkout.path / "data/tree/mini_coco" / labels.test.paths()[row]
-        assert (packed.test[row] == decode_image(path, 224)).all()
+        assert (packed.test[row] == decode_image(path, 160)).all()
 
 
 def own_copy_of_the_data_needs_no_download(checkout):
     roots = json.loads((checkout.path / "roots.yaml").read_text())
     data = {"mini_coco": {"path": str(checkout.path / "data/tree/mini_coco")}}
     (checkout.path / "roots.yaml").write_text(json.dumps(roots | {"data": data}))
-    planned = run(checkout, "-n", "--forceall", "data/packed/mini_coco/manifest.json")
+    planned = checkout.ask("-n", "--forceall", "data/packed/mini_coco/manifest.json")
     assert "Pack the images of mini_coco" in planned
     assert "Download" not in planned
 
 
 def exported_arrays_are_those_of_the_labels(checkout):
     """The original code base's files, for the selected dataset."""
-    run(checkout, "export_reference_arrays")
+    checkout.snakemake("export_reference_arrays")
     labels = load_labels(checkout.path / "results/labels/mini_coco.npz")
     folder = checkout.path / "results/export/mini_coco"
     for name, split in (("train", labels.train), ("val", labels.test)):
@@ -160,17 +147,17 @@ def table_shows_the_runs(checkout):
 def test_from_archives_to_the_table(pristine, tmp_path):
     """One test, since all of it looks at the same runs."""
     mirror, weights = shared("mini_coco_mirror"), shared("weights")
-    checkout = pristine.copy(tmp_path / "checkout")
+    checkout = replace(pristine.copy(tmp_path / "checkout"), configuration=CONFIGURATION)
     (tmp_path / "server").mkdir()
     folders = {name: mirror / name for name in ("zips", "annotations")} | {"weights": weights}
     with serve(folders, tmp_path / "server") as server:
         roots = {"download": {"roots": {"mini": server.address}}}
         (checkout.path / "roots.yaml").write_text(json.dumps(roots))
-        run(checkout, TABLE)
+        checkout.snakemake(TABLE)
         answers = server.answers()
     metrics_are_there_and_the_server_was_asked_once_a_file(checkout, answers)
     table_shows_the_runs(checkout)
-    assert "Nothing to be done" in run(checkout, TABLE)
+    assert "Nothing to be done" in checkout.ask("-n", TABLE)
     labels_and_observation_are_right(checkout)
     packed_pixels_are_those_of_the_photographs(checkout)
     exported_arrays_are_those_of_the_labels(checkout)

@@ -5,7 +5,6 @@ the other one loses its node. What they leave has to be what a run without a clu
 """
 
 import json
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -14,25 +13,39 @@ from pathlib import Path
 
 import pytest
 from checkouts import Checkout
-from slurm_cluster import Cluster, Job, slurm_cluster, until, values_after
+from slurm_cluster import Cluster, Job, kill, slurm_cluster, until, values_after
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
 RUNS = "results/runs/digits/demo/gr"
 TARGET = "gr_main_table"
 
-# Trainings of GR wait in their second epoch, each as long as a file of its job's number is there.
+# Trainings of GR wait in their second epoch, each with its process's number in a file of its job's
+# number, until they are told to stop or the folder of these files is gone.
 HOLD = """
 def hold(epoch: int) -> None:
+    import contextlib
     import os
+    import signal
     import time
     from pathlib import Path
 
     held = Path("held", os.environ["SLURM_JOB_ID"])
-    if epoch == 2 and held.parent.exists():
+    if epoch != 2 or not held.parent.exists():
+        return
+    told = False
+
+    def note(*arguments):
+        nonlocal told
+        told = True
+        before(*arguments)
+
+    before = signal.signal(signal.SIGTERM, note)
+    with contextlib.suppress(FileNotFoundError):  # the folder may go just now
         held.write_text(str(os.getpid()))
-        while held.exists():
-            time.sleep(0.02)
+    while held.exists() and not told:
+        time.sleep(0.02)
+    signal.signal(signal.SIGTERM, before)
 
 
 class"""
@@ -52,20 +65,25 @@ class Submitted:
 
 def training(cluster: Cluster, held: Path, seed: int) -> str:
     """The number of the held job that trains with ``seed``; nothing if there is none."""
+    what = f"Comment=rule_train_wildcards_digits_demo_gr_{seed} "
     for path in held.iterdir():
-        if f"Comment=rule_train_wildcards_digits_demo_gr_{seed} " in cluster.description(path.name):
+        # Nothing stands in a file that is just being written.
+        if path.read_text() and what in cluster.description(path.name):
             return path.name
     return ""
 
 
-def parent(process: str) -> str:
-    """The number of a process's parent."""
-    return values_after("PPid:\t", Path("/proc", process, "status").read_text())
+def parent(process: Path) -> Path:
+    """The process that started one; a process is its folder of /proc."""
+    return process.with_name(values_after("PPid:\t", (process / "status").read_text()))
 
 
 def disturb(cluster: Cluster, path: Path, alive) -> None:
     """The three faults, each once the run that it hits has a checkpoint."""
     held = path / "held"
+
+    def training_process(number: str) -> Path:
+        return Path("/proc", (held / number).read_text())
 
     def held_with_checkpoint(seed: int) -> str:
         checkpoint = path / f"data/checkpoints/digits/demo/gr/seed{seed}.pt"
@@ -77,28 +95,32 @@ def disturb(cluster: Cluster, path: Path, alive) -> None:
     wait(lambda: held_with_checkpoint(0) and held_with_checkpoint(1), "both runs trained")
 
     cancelled = training(cluster, held, 0)
-    above = Path("/proc", parent((held / cancelled).read_text()), "cmdline").read_bytes()
-    assert b"-m\0snakemake" in above, (
+    process = training_process(cancelled)
+    assert b"-m\0snakemake" in (parent(process) / "cmdline").read_bytes(), (
         "a shell between Snakemake and training dies of SIGTERM, and the job before its state is saved"
     )
     cluster.ask("scancel", cancelled)
-    wait(lambda: cluster.state(cancelled) != "RUNNING", "a job was cancelled")
+    wait(lambda: not process.exists(), "a cancelled job stopped")
     (held / cancelled).unlink()
 
     lost = training(cluster, held, 1)
+    # What runs on a lost node is lost as well. Which processes these are is found out before: put
+    # back in line, the job has the same number.
+    processes = cluster.processes(lost)
     node = cluster.ask("squeue", "--noheader", "--format=%N", "--job", lost).strip()
     cluster.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     wait(lambda: cluster.state(lost) != "RUNNING", "a node was lost")
+    kill(processes)
     cluster.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
-    # What runs on a lost node is lost as well; put back in line, the job is held again.
-    cluster.kill(lost)
 
     wait(lambda: training(cluster, held, 0), "the cancelled job was tried again")
     limited = training(cluster, held, 0)
+    process = training_process(limited)
     # The limit is a minute at least, but its end can be set; SLURM looks every half minute.
     cluster.ask("scontrol", "update", f"JobId={limited}", "EndTime=now+1")
-    wait(lambda: cluster.state(limited) != "RUNNING", "a job reached its time limit")
-    shutil.rmtree(held)
+    wait(lambda: not process.exists(), "a job that reached its time limit stopped")
+    # In one step, so that no training writes a file into what is being deleted.
+    held.rename(path / "held_no_more")
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,7 @@ AS_CATALOGUED = ("--snakefile", "workflow/Snakefile")
 def test_snakefile_of_the_workflow_folder_plans_what_the_one_above_does(pristine):
     table = re.compile(r"^(\w+) +(\d+)$", re.MULTILINE)
     above, below = (
-        dict(table.findall(pristine.snakemake("-n", *arguments)))
-        for arguments in ((), AS_CATALOGUED)
+        dict(table.findall(pristine.ask("-n", *arguments))) for arguments in ((), AS_CATALOGUED)
     )
     # Each has a default target of its own, since Snakemake takes none from an included file.
     assert (above.pop("all"), below.pop("all", "0"), below.pop("everything")) == ("1", "0", "1")
@@ -23,7 +22,7 @@ def test_snakefile_of_the_workflow_folder_plans_what_the_one_above_does(pristine
 
 
 def test_snakefile_of_the_workflow_folder_has_no_lint(pristine):
-    assert "good condition" in pristine.snakemake("--lint", *AS_CATALOGUED)
+    assert "good condition" in pristine.ask("--lint", *AS_CATALOGUED)
 
 
 def test_catalogue_is_told_only_what_is_so(pristine):

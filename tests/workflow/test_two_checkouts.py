@@ -15,9 +15,10 @@ PROFILE = ("--workflow-profile", "workflow/profiles/default")
 
 
 @pytest.fixture
-def checkouts(pristine, tmp_path) -> list[Checkout]:
-    (tmp_path / "data").mkdir()
-    copies = [pristine.copy(tmp_path / name) for name in ("one", "two")]
+def checkouts(finished, pristine, tmp_path) -> list[Checkout]:
+    """One in which everything has run, and one in which nothing has."""
+    copies = [finished.copy(tmp_path / "one"), pristine.copy(tmp_path / "two")]
+    (tmp_path / "one/data").rename(tmp_path / "data")
     for copy in copies:
         (copy.path / "data").symlink_to("../data")
     return copies
@@ -37,11 +38,10 @@ def start(checkout: Checkout, *arguments: str) -> subprocess.Popen:
 def test_one_after_the_other_and_then_at_the_same_time(checkouts):
     """The second finds nothing of the first out of date, and both give the same bytes."""
     one, two = checkouts
-    one.snakemake(*RUNS)
     two.snakemake(*RUNS)
     first = [(one.path / run).read_bytes() for run in RUNS]
     for checkout in checkouts:
-        assert "Nothing to be done" in checkout.snakemake("-n", *RUNS)
+        assert "Nothing to be done" in checkout.ask("-n", *RUNS)
         assert [(checkout.path / run).read_bytes() for run in RUNS] == first
         for run in RUNS:
             (checkout.path / run).with_name("predictions.npz").unlink()
@@ -53,17 +53,16 @@ def test_one_after_the_other_and_then_at_the_same_time(checkouts):
 
 def test_killed_run_of_another_configuration_in_the_other_checkout_is_no_hindrance(checkouts):
     one, two = checkouts
-    two.snakemake(RUNS[0])
-    (one.path / "long.yaml").write_text("protocols: {demo: {training: {epochs: 4000}}}")
-    process = start(one, RUNS[0], *SMALL, "long.yaml")
-    checkpoints = one.path.parent / "data/checkpoints"
+    (two.path / "long.yaml").write_text("protocols: {demo: {training: {epochs: 4000}}}")
+    process = start(two, RUNS[0], *SMALL, "long.yaml")
+    checkpoints = two.path.parent / "data/checkpoints"
     while not list(checkpoints.glob("*/digits/demo/gr/seed0.pt")):
         assert process.poll() is None, "the workflow ended before a checkpoint was written"
         os.sched_yield()
         time.sleep(0.01)  # polls for the event; nothing depends on how long it takes
     try:
-        (two.path / RUNS[0]).with_name("predictions.npz").unlink()
-        two.snakemake(RUNS[0])
+        (one.path / RUNS[0]).with_name("predictions.npz").unlink()
+        one.snakemake(RUNS[0])
         assert list(checkpoints.glob("*/digits/demo/gr/seed0.pt"))
     finally:
         # Asked to end, Snakemake would wait for the run's 4000 epochs.
