@@ -99,7 +99,7 @@ def test_every_step_runs_in_its_own_environment_and_sees_nothing_else(conda_chec
 
 def test_machine_without_a_gpu_gets_the_torch_without_cuda(conda_checkout):
     device = ("--config", "device=cpu")
-    printed = conda_checkout.conda("--conda-create-envs-only", TARGETS[1], *device)
+    printed = conda_checkout.snakemake("--conda-create-envs-only", TARGETS[1], *device)
     assert "Creating conda environment envs/train_cpu.yaml" in printed
     assert "envs/train.yaml" not in printed
     python = conda_checkout.python("train_cpu")
