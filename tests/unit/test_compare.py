@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from finished_runs import configuration, write_comparisons, write_results
+from scipy.sparse import csr_array
 from scipy.stats import false_discovery_control
 from spml import compare
 from spml.addresses import comparison_path, exhibit_path, labels_path, run_path
@@ -107,12 +108,13 @@ def test_nothing_is_compared_without_the_reference(config):
     assert compared_pairs(config, KEY) == []
 
 
-def test_partly_annotated_labels_are_refused(config, monkeypatch):
+def test_labels_in_a_sparse_matrix_without_gaps_are_compared_alike(config, monkeypatch):
+    dense = run_compare(config, monkeypatch)
     labels = load_labels(labels_path("alpha"))
-    test = replace(labels.test, annotated=np.ones_like(labels.test.truth))
+    truth = csr_array(labels.test.truth)
+    test = replace(labels.test, truth=truth, annotated=csr_array(np.ones(truth.shape, dtype=bool)))
     save_labels(labels_path("alpha"), replace(labels, test=test))
-    with pytest.raises(UserError, match="alpha is annotated in part"):
-        run_compare(config, monkeypatch)
+    pd.testing.assert_frame_equal(run_compare(config, monkeypatch), dense)
 
 
 def make_significance(config, monkeypatch):

@@ -128,6 +128,16 @@ def test_missing_key_is_named(config, path):
     assert f"{path} is missing" in verdict(config)
 
 
+def test_braces_in_a_title_are_refused_since_snakemake_reads_them(config):
+    config["methods"]["gr"]["title"] = "GR $q_{3}$"
+    assert "methods.gr.title is 'GR $q_{3}$'; it may have no braces" in verdict(config)
+
+
+def test_images_have_a_mean_for_each_channel(config):
+    config["datasets"]["digits"]["images"]["deviation"] = [0.2, 0.2]
+    assert "datasets.digits.images needs 1 values of mean and of deviation" in verdict(config)
+
+
 def test_missing_hyperparameter_is_named_with_its_dataset(config):
     config["methods"]["epr"]["datasets"] = {}
     assert (

@@ -71,6 +71,22 @@ def test_datasets_that_are_handed_out_on_request_would_fail():
     assert note in only(health_data.check_data(configured("nus")), NOTE)
 
 
+def test_own_tables_are_read_and_their_images_looked_for(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    config = configured("voc")
+    config["datasets"]["voc"]["source"]["module"] = "table"
+    config["data"] = {"voc": {"path": str(folder)}}
+    assert f"data: there is no {folder}/train.csv" in only(health_data.check_data(config), FAIL)
+    (folder / "train.csv").write_text("image,cat\na.jpg,1\n")
+    (folder / "test.csv").write_text("image,cat\nb.jpg,1\n")
+    [told] = only(health_data.check_data(config), FAIL)
+    assert told == f"data: {folder}: there is no a.jpg, which train.csv names"
+    for name in ("a.jpg", "b.jpg"):
+        (folder / name).touch()
+    assert only(health_data.check_data(config), FAIL) == []
+
+
 def test_own_folder_needs_no_download_but_must_exist():
     config = configured("nus", data={"nus": {"path": "mine"}})
     assert "data.nus.path is mine" in only(health_data.check_data(config), FAIL)[0]

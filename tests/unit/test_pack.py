@@ -230,3 +230,11 @@ def test_killed_packing_goes_on_where_it_stopped(folder):
     array = load_packed(folder / "packed/manifest.json").train
     picture(int(first)).save(folder / f"images/{first}.jpg", quality=80)
     assert (array == expected(folder, "train")).all()
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_images_of_more_than_eight_bits_are_refused(tmp_path, mode):
+    """Pillow would clip them to white."""
+    Image.new(mode, (8, 8), 300).save(path := tmp_path / "deep.tiff")
+    with pytest.raises(UserError, match=r"deep\.tiff cannot be decoded \(.* more than 8 bits"):
+        decode_image(path, 8)

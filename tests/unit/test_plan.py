@@ -100,7 +100,7 @@ def test_size_of_what_never_ran_here_is_that_of_the_registry():
 def test_summary_says_which_numbers_are_measured_and_which_are_limits():
     jobs = [train_job(seed="7"), train_job(dataset="voc", minutes=720)]
     text = plan.summary(configuration_files.load(), jobs)
-    assert "GPU-hours: 12 (1 from benchmarks, 1 from their time limits)" in text
+    assert "GPU-hours: 12 (jobs: 1 from benchmarks, 1 from their time limits)" in text
     assert "nothing like them has run here" in plan.summary(configuration_files.load(), jobs[1:])
 
 

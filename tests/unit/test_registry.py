@@ -113,6 +113,18 @@ def test_mistakes_are_named(tmp_path, column, value, sentence):
         read_registry(path, {"r": "http://x"})
 
 
+def test_weights_that_are_nowhere_are_named(config, tmp_path):
+    registry.check(config)
+    weights = tmp_path / "mine.pt"
+    config["datasets"]["coco"]["backbone"]["weights"] = str(weights)
+    with pytest.raises(
+        RegistryError, match=r"coco\.backbone\.weights is \S+mine\.pt, which is neither"
+    ):
+        registry.check(config)
+    weights.touch()
+    registry.check(config)
+
+
 def test_modules_are_those_of_the_package():
     assert set(registry.MODULES) == set(MODULES)
     assert set(registry.REFERENCE_MODULES) == set(TYPES)

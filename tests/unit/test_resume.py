@@ -271,7 +271,8 @@ def test_checkpoint_of_another_configuration_is_refused_or_discarded(stopped):
     assert str(refusal.value) == (
         f"checkpoint {stopped.checkpoint} is of another configuration; different are "
         "training.batch_size (was 8, is 9), training.learning_rate (was 0.01, is 0.02); restore "
-        "them to go on, or delete the file to start over"
+        "them to go on, or delete the file to start over "
+        "(all such files: machine.other_checkpoints: discard)"
     )
     assert stopped.checkpoint.exists()
     stopped.machine["other_checkpoints"] = "discard"

@@ -53,6 +53,23 @@ def test_class_without_drawn_positives_counts_zero():
     ]
 
 
+def test_only_annotated_entries_are_resampled(random):
+    """Against rows repeated for real; a class of which nothing was drawn is left out."""
+    scores, truth = tied_scores(random, 2, 12, 4), random.random((12, 4)) < 0.5
+    annotated = random.random((12, 4)) < 0.6
+    annotated[:, 2], annotated[:, 3] = False, np.arange(12) == 5
+    resamples = draw_resamples(resamples=20, seeds=2, images=12, random_seed=4)
+    found = resampled_map(scores, truth, resamples, annotated)
+    for value, seeds, weights in zip(found, resamples.seeds, resamples.weights, strict=True):
+        rows = np.repeat(np.arange(12), weights)
+        each = [
+            np.nanmean(average_precision(scores[seed, rows], truth[rows], ~annotated[rows]))
+            for seed in seeds
+        ]
+        assert value == pytest.approx(100 * np.mean(each), abs=1e-9)
+    assert (resamples.weights[:, 5] == 0).any()  # class 3 is left out of some means, 2 of all
+
+
 def test_resampled_map_is_the_mean_over_drawn_seeds_and_images(random):
     scores, truth = tied_scores(random, 3, 50, 4), random.random((50, 4)) < 0.3
     resamples = draw_resamples(resamples=20, seeds=3, images=50, random_seed=4)

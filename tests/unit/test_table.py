@@ -49,7 +49,10 @@ def test_own_validation_rows_come_last(tmp_path):
 @pytest.mark.parametrize(
     ("train", "sentence"),
     [
-        ("", r"train\.csv is not a table"),
+        ("", "the first column must be 'image'"),
+        ('image,cat\n"1.jpg,1\n', r"train\.csv is not a table"),
+        ("image,cat,dog\n1.jpg,1\n", r"train\.csv, line 2 has 2 cells; its header has 3"),
+        ("image,cat,dog\n1.jpg,0,\n", r"train\.csv has no 1: nothing is present in any image"),
         ("path,cat\n1.jpg,1\n", r"train\.csv: the first column must be 'image' .* found 'path', 'cat'"),
         ("image\n1.jpg\n", "each other one a class"),
         ("image,cat\n", "has no rows"),
@@ -87,5 +90,18 @@ def test_image_in_both_train_and_validation(tmp_path):
 def test_missing_table(tmp_path):
     path = folder(tmp_path)
     (path / "test.csv").unlink()
-    with pytest.raises(UserError, match=r"does not hold test\.csv"):
+    with pytest.raises(UserError, match=r"there is no \S+/test\.csv"):
         table.read_split(path, "test")
+
+
+def test_image_to_train_and_to_test_on(tmp_path):
+    path = folder(tmp_path, test="image,cat,dog,red car\na/2.png,0,0,1\n")
+    with pytest.raises(UserError, match=r"'a/2\.png' is in train\.csv and in test\.csv"):
+        table.read_split(path, "test")
+
+
+def test_numbers_as_pandas_writes_them_and_a_byte_order_mark(tmp_path):
+    path = folder(tmp_path, train="\ufeffimage,cat,dog,red car\n1.jpg,1.0,0.0,\n")
+    _, train = table.read_split(path, "train")
+    assert train.truth.toarray().tolist() == [[True, False, False]]
+    assert train.annotated.toarray().tolist() == [[True, True, False]]

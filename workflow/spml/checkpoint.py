@@ -115,7 +115,8 @@ class Checkpoint:
         if different and self.other == "refuse":
             raise UserError(
                 f"checkpoint {self.path} is of another configuration; different are "
-                f"{', '.join(different)}; restore them to go on, or delete the file to start over"
+                f"{', '.join(different)}; restore them to go on, or delete the file to start over "
+                "(all such files: machine.other_checkpoints: discard)"
             )
         if different:
             self.path.unlink()

@@ -20,9 +20,10 @@ from scipy.stats import false_discovery_control
 from spml.addresses import labels_path, run_path
 from spml.arrays import open_arrays
 from spml.checksums import write_checksums
-from spml.errors import UserError, run_command
+from spml.errors import run_command
 from spml.files import atomic_path, read_json
 from spml.labels import load_labels
+from spml.matrices import dense
 from spml.statistics import draw_resamples, interval, resampled_map, two_sided_p
 
 KEYS = ["dataset", "protocol", "method", "reference"]
@@ -56,11 +57,9 @@ def resample(settings: dict[str, Any]) -> Resampled:
     """The test mAP of the reference and the methods of ``settings``, and of each resample."""
     dataset, protocol, seeds = settings["dataset"], settings["protocol"], settings["seeds"]
     split = load_labels(labels_path(dataset)).test
-    if split.annotated is not None:
-        raise UserError(f"{dataset} is annotated in part, which the bootstrap does not know of")
-    resamples = draw_resamples(
-        resamples=settings["resamples"], seeds=len(seeds), images=len(split.truth)
-    )
+    truth = dense(split.truth)
+    annotated = None if split.annotated is None else dense(split.annotated)
+    resamples = draw_resamples(resamples=settings["resamples"], seeds=len(seeds), images=len(truth))
     methods = (settings["reference"], *settings["methods"])
     means, resampled = [], []
     for method in methods:
@@ -70,7 +69,7 @@ def resample(settings: dict[str, Any]) -> Resampled:
             with open_arrays(run / "predictions.npz") as arrays:
                 scores.append(arrays["test"])
         means.append(np.mean([read_json(run / "metrics.json")["test"]["map"] for run in runs]))
-        resampled.append(resampled_map(np.stack(scores), split.truth, resamples))
+        resampled.append(resampled_map(np.stack(scores), truth, resamples, annotated))
     return Resampled(methods, np.array(means), np.array(resampled))
 
 

@@ -13,6 +13,9 @@ import numpy as np
 
 from spml.errors import UserError
 
+# Modes of Pillow that its conversion to RGB clips instead of scaling.
+WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+
 
 def decode_image(path: str | Path, size: int) -> np.ndarray:
     """(size, size, 3) uint8 of an image file; a missing or broken file is a UserError."""
@@ -20,6 +23,8 @@ def decode_image(path: str | Path, size: int) -> np.ndarray:
 
     try:
         with Image.open(path) as image:
+            if image.mode in WIDE:
+                raise ValueError(f"{image.mode} has more than 8 bits a channel; convert it first")
             resized = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
     except FileNotFoundError:
         raise UserError(f"image {path} does not exist; the dataset is incomplete") from None

@@ -7,6 +7,7 @@ from typing import Any
 
 from spml import registry
 from spml.addresses import PACKED
+from spml.errors import UserError
 from spml.files import read_json
 from spml.finding import FAIL, NOTE, OK, Finding, format_bytes
 
@@ -51,6 +52,19 @@ def _check_archive(row: registry.Row) -> Iterator[Finding]:
             )
 
 
+def _check_tables(folder: Path) -> Iterator[Finding]:
+    from spml.datasets import table  # reads with pandas, which is slow to import
+
+    try:
+        for split in table.TABLES:
+            _, rows = table.read_split(folder, split)
+            for image in rows.paths():
+                if not (folder / image).is_file():
+                    raise UserError(f"{folder}: there is no {image}, which {split}.csv names")
+    except UserError as error:
+        yield Finding(FAIL, f"data: {error}")
+
+
 def _check_packed(dataset: str) -> Iterator[Finding]:
     manifest = Path(PACKED.format(dataset=dataset))
     if not manifest.is_file():
@@ -84,6 +98,8 @@ def check_data(config: Mapping[str, Any]) -> list[Finding]:
             findings.append(
                 Finding(FAIL, f"data: data.{dataset}.path is {own}, which is not a folder")
             )
+        elif own is not None and config["datasets"][dataset]["source"]["module"] == "table":
+            findings += _check_tables(Path(own))
         if own is None:
             for row in registry.configured_rows(config):
                 if row.dataset == dataset:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spml.arrays import open_arrays
-from spml.errors import run_command
+from spml.errors import UserError, run_command
 from spml.files import atomic_path
 from spml.labels import load_labels
 from spml.matrices import Matrix, matrix_arrays, read_matrix
@@ -49,6 +49,11 @@ def split_rows(count: int, *, validation_fraction: float, seed: int) -> tuple[np
         raise ValueError(f"validation_fraction must be between 0 and 1, not {validation_fraction}")
     order = np.random.RandomState(seed).permutation(count)
     training = count - int(np.round(validation_fraction * count))
+    if training in (0, count):
+        raise UserError(
+            f"{count} images are too few to divide: {training} would train and "
+            f"{count - training} validate"
+        )
     return np.sort(order[:training]), np.sort(order[training:])
 
 

@@ -159,7 +159,7 @@ def _where_from(jobs: Sequence[Job]) -> str:
         return "from benchmarks of these or of like jobs"
     if limited == len(jobs):
         return "from time limits alone, since nothing like them has run here"
-    return f"{len(jobs) - limited} from benchmarks, {limited} from their time limits"
+    return f"jobs: {len(jobs) - limited} from benchmarks, {limited} from their time limits"
 
 
 def _hours(jobs: Sequence[Job], gpu: bool) -> str:

@@ -174,3 +174,16 @@ def check(config: Mapping[str, Any]) -> None:
     for dataset in set(config["select"]["datasets"]) & set(real_datasets(config)):
         for holds in ("labels", "images"):
             manifests(config, dataset, holds)
+        _check_weights(config, dataset)
+
+
+def _check_weights(config: Mapping[str, Any], dataset: str) -> None:
+    path = Path(config["datasets"][dataset]["backbone"]["weights"])
+    listed = [row.file for row in configured_rows(config) if row.dataset == "weights"]
+    if path.parent == Path("data/weights") and path.name in listed:
+        return
+    if path.parts[:1] != ("results",) and not path.is_file():
+        raise RegistryError(
+            f"datasets.{dataset}.backbone.weights is {path}, which is neither a file nor of those "
+            f"that are downloaded (data/weights/ and: {', '.join(listed)})"
+        )

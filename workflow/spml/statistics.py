@@ -56,23 +56,36 @@ def weighted_average_precision(
     return total / np.maximum(own.sum(axis=1), 1)
 
 
-def resampled_map(scores: np.ndarray, truth: np.ndarray, resamples: Resamples) -> np.ndarray:
+def resampled_map(
+    scores: np.ndarray,
+    truth: np.ndarray,
+    resamples: Resamples,
+    annotated: np.ndarray | None = None,
+) -> np.ndarray:
     """mAP in percent of each resample, the mean over its seeds.
 
-    scores: (S, N, C) float. truth: (N, C) bool. Returns (R,) float64.
+    scores: (S, N, C) float. truth: (N, C) bool. annotated: (N, C) bool where only some entries are
+    known: only they count, and classes of which a resample has none are left out of its mean.
+    Returns (R,) float64.
     """
     seeds, images, classes = scores.shape
     count = len(resamples.weights)
     step = max(1, BLOCK // images)
     result = np.zeros((count, seeds))
+    shown = np.full(count, classes)
     for first in range(0, count, step):
-        weights = resamples.weights[first : first + step]
-        for seed in range(seeds):
-            for column in range(classes):
-                result[first : first + step, seed] += weighted_average_precision(
-                    scores[seed, :, column], truth[:, column], weights
+        block = slice(first, first + step)
+        for column in range(classes):
+            rows = slice(None) if annotated is None else np.flatnonzero(annotated[:, column])
+            weights = resamples.weights[block, rows]
+            if annotated is not None:
+                shown[block] -= ~weights.any(axis=1)
+            for seed in range(seeds):
+                result[block, seed] += weighted_average_precision(
+                    scores[seed, rows, column], truth[rows, column], weights
                 )
-    return 100.0 / classes * np.take_along_axis(result, resamples.seeds, axis=1).mean(axis=1)
+    means = np.take_along_axis(result, resamples.seeds, axis=1).mean(axis=1)
+    return 100.0 / np.maximum(shown, 1) * means
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:

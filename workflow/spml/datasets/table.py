@@ -6,18 +6,20 @@ present nor as absent. ``validation.csv``, where there is one, is its own valida
 otherwise the protocol divides the rows of ``train.csv``. Rows keep their order.
 """
 
+import csv
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from spml.datasets.tree import find
 from spml.errors import UserError
 from spml.labels import Split
 
 TABLES = {"train": "train.csv", "test": "test.csv"}
 VALIDATION = "validation.csv"
+# What may stand in a cell; pandas writes whole numbers beside empty cells as 1.0.
+CELLS = {"1": "1", "1.0": "1", "0": "0", "0.0": "0", "": ""}
 
 
 def image_folder(root: Path) -> Path:
@@ -28,10 +30,13 @@ def image_folder(root: Path) -> Path:
 def _read_table(path: Path) -> pd.DataFrame:
     """The table as text, indexed by image, its columns and cells checked."""
     try:
-        rows = pd.read_csv(path, header=None, dtype=str, keep_default_na=False).to_numpy()
-    except (OSError, ValueError) as error:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file, strict=True) if row]
+    except FileNotFoundError:
+        raise UserError(f"there is no {path}") from None
+    except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{path} is not a table (.csv): {error}") from error
-    names = [str(name).strip() for name in rows[0]]
+    names = [name.strip() for name in rows[0]] if rows else [""]
     if names[0] != "image" or len(names) < 2:
         found = ", ".join(map(repr, names[:5]))
         raise UserError(
@@ -44,14 +49,21 @@ def _read_table(path: Path) -> pd.DataFrame:
             raise UserError(f"{path}: {name!r} heads two columns")
     if len(rows) == 1:
         raise UserError(f"{path} has no rows")
-    _check_images(path, rows[1:, 0].tolist())
-    cells = np.char.strip(rows[1:, 1:].astype(np.str_))
-    for row, column in np.argwhere(~np.isin(cells, ["1", "0", ""]))[:1]:
-        raise UserError(
-            f"{path}, line {row + 2}: {names[column + 1]} is {str(cells[row, column])!r}; "
-            "allowed: 1 (present), 0 (absent) or nothing (not annotated)"
-        )
-    return pd.DataFrame(cells, index=rows[1:, 0], columns=names[1:])
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(names):
+            raise UserError(
+                f"{path}, line {number} has {len(row)} cells; its header has {len(names)}"
+            )
+        for name, cell in zip(names[1:], row[1:], strict=True):
+            if cell.strip() not in CELLS:
+                raise UserError(
+                    f"{path}, line {number}: {name} is {cell!r}; "
+                    "allowed: 1 (present), 0 (absent) or nothing (not annotated)"
+                )
+    images = [row[0].strip() for row in rows[1:]]
+    _check_images(path, images)
+    cells = [[CELLS[cell.strip()] for cell in row[1:]] for row in rows[1:]]
+    return pd.DataFrame(cells, index=images, columns=names[1:])
 
 
 def _check_images(path: Path, images: list[str]) -> None:
@@ -68,7 +80,7 @@ def _check_images(path: Path, images: list[str]) -> None:
 
 def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
     """Class names and one split; truth is sparse where some cells are empty. There are no boxes."""
-    table = _read_table(find(root, TABLES[split]))
+    table = _read_table(root / TABLES[split])
     validation = 0
     if split == "train" and (root / VALIDATION).exists():
         own = _read_table(root / VALIDATION)
@@ -77,7 +89,12 @@ def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
         for image in own.index.intersection(table.index)[:1]:
             raise UserError(f"{root}: {image!r} is in {TABLES[split]} and in {VALIDATION}")
         table, validation = pd.concat([table, own]), len(own)
+    if split == "test":
+        for image in table.index.intersection(_read_table(root / TABLES["train"]).index)[:1]:
+            raise UserError(f"{root}: {image!r} is in {TABLES['train']} and in {TABLES['test']}")
     cells = table.to_numpy(dtype=np.str_)
+    if not (cells == "1").any():
+        raise UserError(f"{root / TABLES[split]} has no 1: nothing is present in any image")
     images = table.index.to_numpy(dtype=np.str_)
     classes = tuple(map(str, table.columns))
     truth = cells == "1"
