@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 PYTHON ?= python3
 CORES ?= all
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/default
+# `make plan` tells why a job runs; in the middle of a run the reasons would fill the screen.
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/default --quiet reason
 STAMP := $(VENV)/.locked
 
 export PATH := $(abspath $(BIN)):$(PATH)
