@@ -30,6 +30,7 @@ def imported_snakemake() -> subprocess.Popen:
     """A process that has imported Snakemake, for :meth:`Checkout.ask`."""
     return subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("imported_snakemake.py"))],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # what has threads must not be forked
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -62,7 +62,8 @@ def _hold(folder, claimed) -> None:
 
 
 def test_claim_of_a_killed_run_is_free_again(tmp_path):
-    context = multiprocessing.get_context("forkserver")
+    # Not the fork server: a process has one for all tests, and that of test_resume.py is to have torch.
+    context = multiprocessing.get_context("spawn")
     claimed = context.Event()
     process = context.Process(target=_hold, args=(tmp_path, claimed))
     process.start()
