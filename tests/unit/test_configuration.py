@@ -21,6 +21,7 @@ from spml.configuration import (
     training_settings,
 )
 from spml.configuration_checks import ConfigurationError, check, loss_hyperparameters
+from spml.errors import UserError
 
 FILES = [
     f"config/{name}.yaml"
@@ -240,6 +241,13 @@ def test_runs_of_an_exhibit_are_its_methods_on_all_that_is_selected(config):
     runs = [tuple(run) for run in exhibit_runs(config, "gr_separation")]
     assert runs == [("digits", "demo", m, s) for m in ("an", "gr") for s in (0, 4)]
     assert len(exhibit_runs(config, "gr_main_table")) == 2 * len(config["select"]["methods"])
+
+
+@pytest.mark.parametrize("text", ["", "from torch import Tensor\n"])
+def test_file_without_a_loss_is_named(tmp_path, text):
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(UserError, match=r"mine\.py has no loss: a class that derives from Loss"):
+        loss_hyperparameters(tmp_path)
 
 
 def test_hyperparameter_names_read_from_the_files_are_the_constructors_own():

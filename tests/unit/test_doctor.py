@@ -259,3 +259,11 @@ def test_command_ends_with_1_where_something_would_fail_and_0_elsewhere():
     assert wrong.returncode == 1
     assert "nowhere" in wrong.stderr
     assert "Traceback" not in wrong.stderr
+
+
+def test_half_of_the_option_that_deletes_is_refused():
+    done = subprocess.run(
+        [sys.executable, "-m", "spml.doctor", "--fre"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "--fre" in done.stderr

@@ -50,6 +50,7 @@ def main() -> None:
         prog="python -m spml.doctor",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # half of --free deletes nothing
     )
     parser.add_argument(
         "--configfile", nargs="+", default=[], metavar="FILE", help="as given to snakemake"

@@ -6,12 +6,19 @@ Importing torch takes longer than planning the whole workflow, or than writing a
 import ast
 from pathlib import Path
 
+from .errors import UserError
+
 SHARED = {"num_classes", "num_examples", "total_epochs"}  # given to every loss
 
 
 def loss_arguments(path: str | Path) -> dict[str, ast.expr | None]:
-    """Each hyperparameter of the loss in ``path`` with its default; None for one without."""
+    """Each hyperparameter of the loss in ``path`` with its default; None for one without.
+
+    A file without a class is a UserError.
+    """
     tree = ast.parse(Path(path).read_text(encoding="utf-8"), str(path))
+    if not any(isinstance(node, ast.ClassDef) for node in tree.body):
+        raise UserError(f"{path} has no loss: a class that derives from Loss or GeneralizedLoss")
     constructors = [
         node
         for node in ast.walk(tree)
