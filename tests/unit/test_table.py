@@ -98,6 +98,9 @@ def test_image_to_train_and_to_test_on(tmp_path):
     path = folder(tmp_path, test="image,cat,dog,red car\na/2.png,0,0,1\n")
     with pytest.raises(UserError, match=r"'a/2\.png' is in train\.csv and in test\.csv"):
         table.read_split(path, "test")
+    path = folder(tmp_path, validation=TEST)
+    with pytest.raises(UserError, match=r"'b/1\.jpg' is in validation\.csv and in test\.csv"):
+        table.read_split(path, "test")
 
 
 def test_numbers_as_pandas_writes_them_and_a_byte_order_mark(tmp_path):

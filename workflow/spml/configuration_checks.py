@@ -195,12 +195,10 @@ def check(
             if {"{", "}"} & set(definition.get("title", "")):
                 fail([kind, name, "title"], f"is {definition['title']!r}; it may have no braces")
     for name, dataset in config["datasets"].items():
-        channels = len(dataset["images"]["mean"])
-        if len(dataset["images"]["deviation"]) != channels or (
-            "source" in dataset and channels != 3
-        ):
-            wanted = 3 if "source" in dataset else channels
-            fail(["datasets", name, "images"], f"needs {wanted} values of mean and of deviation")
+        given = [len(dataset["images"][key]) for key in ("mean", "deviation")]
+        channels = 3 if "source" in dataset else given[0]
+        if given != [channels, channels]:
+            fail(["datasets", name, "images"], f"needs {channels} values of mean and of deviation")
     for name, protocol in config["protocols"].items():
         known(["protocols", name, "observation"], protocol["observation"], config["observations"])
         for position, dataset in enumerate(protocol.get("only", [])):

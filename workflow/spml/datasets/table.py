@@ -90,8 +90,10 @@ def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
             raise UserError(f"{root}: {image!r} is in {TABLES[split]} and in {VALIDATION}")
         table, validation = pd.concat([table, own]), len(own)
     if split == "test":
-        for image in table.index.intersection(_read_table(root / TABLES["train"]).index)[:1]:
-            raise UserError(f"{root}: {image!r} is in {TABLES['train']} and in {TABLES['test']}")
+        for other in (TABLES["train"], VALIDATION):
+            seen = _read_table(root / other).index if (root / other).exists() else []
+            for image in table.index.intersection(seen)[:1]:
+                raise UserError(f"{root}: {image!r} is in {other} and in {TABLES['test']}")
     cells = table.to_numpy(dtype=np.str_)
     if not (cells == "1").any():
         raise UserError(f"{root / TABLES[split]} has no 1: nothing is present in any image")
