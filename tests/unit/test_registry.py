@@ -116,7 +116,8 @@ def test_mistakes_are_named(tmp_path, column, value, sentence):
 def test_weights_that_are_nowhere_are_named(config, tmp_path):
     registry.check(config)
     weights = tmp_path / "mine.pt"
-    config["datasets"]["coco"]["backbone"]["weights"] = str(weights)
+    backbone = config["datasets"]["coco"]["backbone"]  # an alias of the other datasets' too
+    config["datasets"]["coco"]["backbone"] = {**backbone, "weights": str(weights)}
     with pytest.raises(
         RegistryError, match=r"coco\.backbone\.weights is \S+mine\.pt, which is neither"
     ):

@@ -171,7 +171,7 @@ def check(config: Mapping[str, Any]) -> None:
             raise RegistryError(
                 f"datasets.{dataset}.source.module is {module!r}; allowed: {', '.join(MODULES)}"
             )
-    for dataset in set(config["select"]["datasets"]) & set(real_datasets(config)):
+    for dataset in sorted({*config["select"]["datasets"]} & {*real_datasets(config)}):
         for holds in ("labels", "images"):
             manifests(config, dataset, holds)
         _check_weights(config, dataset)
