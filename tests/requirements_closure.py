@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from conda.stand_in import PYPI_NAMES
 from spml import registry
 from spml.sources import imported_files
 
 # What rules say of modules that are loaded by a computed name, and where these modules are.
 COMPUTED = {"loss_sources": "spml.losses", "dataset_sources": "spml.datasets"}
-
-# What an environment may take from conda-forge in place of pip, and how PyPI calls it.
-CONDA_NAMES = {"pytorch-cpu": "torch", "torchvision": "torchvision"}
 
 
 class Stage(NamedTuple):
@@ -98,7 +96,7 @@ def pins(path: Path) -> dict[str, str]:
     """What an environment holds of the lock, from pip or from conda: version by PyPI's name."""
     entries = yaml.safe_load(path.read_text())["dependencies"]
     [pip] = [entry["pip"] for entry in entries if isinstance(entry, dict)]
-    conda = [entry.split(" =") for entry in entries if str(entry).startswith(tuple(CONDA_NAMES))]
+    conda = [entry.split(" =") for entry in entries if str(entry).startswith(tuple(PYPI_NAMES))]
     return {normalized(name): version for name, _, version in (p.partition("==") for p in pip)} | {
-        CONDA_NAMES[name]: version for name, version in conda
+        PYPI_NAMES[name]: version for name, version in conda
     }

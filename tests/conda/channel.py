@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rattler import Subdir
 from rattler.index import index_fs
+from stand_in import PYPI_NAMES, locked
 
 ACTIVATE = """\
 export CONDA_PREFIX="$1"
@@ -48,8 +49,8 @@ def make_channel(folder: Path) -> str:
     _write_package(folder, "python", "3.12.11", [], {})
     _write_package(folder, "python", "3.13.5", [], {})
     _write_package(folder, "pip", "25.2", ["python"], {})
-    _write_package(folder, "pytorch-cpu", "2.11.0", ["python"], {})
-    _write_package(folder, "torchvision", "0.26.0", ["python"], {})
+    for name, pypi_name in PYPI_NAMES.items():
+        _write_package(folder, name, locked(pypi_name, "3.12"), ["python"], {})
     curl = f'#!/bin/sh\nexec {shutil.which("curl")} "$@"\n'
     _write_package(folder, "curl", "8.14.1", [], {"bin/curl": curl})
     (folder / "noarch").mkdir()

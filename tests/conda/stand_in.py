@@ -24,6 +24,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 CHANNELS = ["conda-forge", "nodefaults"]
+# What an environment may take from conda-forge in place of pip, and how PyPI calls it.
 PYPI_NAMES = {"pytorch-cpu": "torch", "torchvision": "torchvision"}
 
 

@@ -31,8 +31,6 @@ LANGUAGES = {"sh", "python", "yaml", "text", "mermaid"}
 PLANNED = r"config/paper\.yaml|profiles/(slurm|generic|kubernetes)|flowers\.yaml|--sdm conda"
 # Targets of make that CI, other tests or benchmarks run, or that need a network.
 LOOKED_UP = ("setup", "check", "test", "bench", "lock", "audit-list", "demo-all", "search", "clean")
-# What readers type that is not ours.
-FOREIGN = ("git", "ln", "tmux", "screen", "squeue", "scancel", "touch", "sha256sum", "cd")
 
 
 class Block(NamedTuple):
