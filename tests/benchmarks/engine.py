@@ -7,9 +7,10 @@ For ResNet-50 at 448 pixels (on a GPU) and for the embedded dataset's network (o
 (c) a loop written as the papers' code is: PIL decodes and resizes each JPEG in four workers, torch's
     own float32 settings (convolutions may use TensorFloat-32), one value read by the host each step.
 
-(a) and (b) take turns in one process, (c) follows in another; medians of several turns. Memory is
-the most that the process had. Prints a Markdown table; --json keeps the figures. Needs torch and
-torchvision alone.
+(a) and (b) take turns in one process, (c) runs in another; medians of several turns. (a) and (b)
+pass through the network as --ways say: kernel by kernel, from CUDA graphs, or compiled. Memory is
+the most that the process had. Prints a Markdown table; --json keeps the figures, as they come. Needs
+torch and torchvision alone.
 """
 
 import argparse
@@ -20,7 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,6 +43,12 @@ from spml.progress import Progress
 RESNET = {"architecture": "resnet50", "size": 448, "channels": 3, "classes": 20}
 DIGITS = {"architecture": "digit_network", "size": 24, "channels": 1, "classes": 10}
 MEGABYTE = 1 << 20
+WAYS = {
+    "plain": {"compile": False, "cuda_graphs": False},
+    "graphs": {"compile": False, "cuda_graphs": True},
+    "compiled": {"compile": True, "cuda_graphs": False},
+    "compiled_graphs": {"compile": True, "cuda_graphs": True},
+}
 
 
 def peak_memory(device: torch.device) -> dict[str, int]:
@@ -106,7 +115,7 @@ def make_trainer(case: dict[str, Any], images: np.ndarray) -> Trainer:
         seed=0,
         name="benchmark",
         precision=case["precision"],
-        compile=case["compile"],
+        **WAYS[case["way"]],
     )
     device = torch.device(case["device"])
     configure(settings.precision, deterministic=False, device=device)
@@ -122,7 +131,7 @@ def limit_seconds(trainer: Trainer, steps: int) -> float:
     trainer.classifier.train()
     started = now(trainer.device)
     for _ in range(steps):
-        loss = trainer.loss(trainer._logits(inputs), labels, index=index, epoch=1)
+        loss = trainer.loss(trainer._training_logits(inputs, 1), labels, index=index, epoch=1)
         trainer.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         trainer.optimizer.step()
@@ -269,29 +278,29 @@ def in_a_process(measure: str, case: dict[str, Any]) -> dict[str, Any]:
     return {**case, "measure": measure, **json.loads(done.stdout.splitlines()[-1])}
 
 
-def run_all(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    common = {"turns": arguments.turns, "compile": arguments.compile, "precision": "fp32"}
+def run_all(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What was measured, one result after the other."""
+    common = {"turns": arguments.turns, "precision": "fp32", "way": "plain"}
     digits = {**common, **DIGITS, "device": "cpu", "images": 2000, "machine": {}, "batch": 32}
     # Two at once, as jobs start on two cores.
     with ThreadPoolExecutor(2) as threads:
-        results = list(threads.map(in_a_process, ["start"] * 2, [digits] * 2))
-    results.append(in_a_process("loop", digits))
+        yield from threads.map(in_a_process, ["start"] * 2, [digits] * 2)
+    yield in_a_process("loop", digits)
     if arguments.device == "cpu":
-        return results
+        return
     # Nothing stays on the device, as with a dataset that is larger than it.
     machine = {"resident_megabytes": 0}
     resnet = {**common, **RESNET, "device": arguments.device, "machine": machine}
     for batch in arguments.batches:
         case = {**resnet, "batch": batch, "images": max(256, 16 * batch)}
-        results.append(in_a_process("papers", case))
-        for precision in arguments.precisions:
-            results.append(in_a_process("loop", {**case, "precision": precision}))
-    return results
+        yield in_a_process("papers", case)
+        for precision, way in product(arguments.precisions, arguments.ways):
+            yield in_a_process("loop", {**case, "precision": precision, "way": way})
 
 
 def table(results: list[dict[str, Any]]) -> str:
     head = [
-        "network", "size", "device", "batch", "precision", "(a) limit", "(b) loop", "(b)/(a)",
+        "network", "size", "device", "batch", "precision", "way", "(a) limit", "(b) loop", "(b)/(a)",
         "(c) papers", "(b)/(c)", "host MB", "device MB",
     ]  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
@@ -299,7 +308,7 @@ def table(results: list[dict[str, Any]]) -> str:
     for result in results:
         if result["measure"] != "loop":
             continue
-        row = [result[k] for k in ("architecture", "size", "device", "batch", "precision")]
+        row = [result[k] for k in ("architecture", "size", "device", "batch", "precision", "way")]
         row += [f"{result['limit']:.0f}", f"{result['loop']:.0f}", f"{result['ratio']:.3f}"]
         other = papers.get(result["batch"]) if result["device"] != "cpu" else None
         row += (
@@ -333,7 +342,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[8, 16, 64])
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--turns", type=int, default=9)
-    parser.add_argument("--compile", action="store_true", help="compile the network")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=["plain", "graphs"])
     parser.add_argument("--json", type=Path, help="where to keep the figures")
     parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -342,10 +351,13 @@ def main() -> None:
         keep_freed_memory()
         print(json.dumps(MEASURES[arguments.case["measure"]](arguments.case)))
         return
-    results = run_all(arguments)
+    results = []
+    for result in run_all(arguments):
+        print(json.dumps(result), file=sys.stderr, flush=True)
+        results.append(result)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(results, indent=2) + "\n")
     print(table(results))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

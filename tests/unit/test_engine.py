@@ -3,78 +3,21 @@
 import numpy as np
 import pytest
 import torch
-from spml import losses
+from small_runs import CLASSES, CPU, make_data, make_trainer, same
 from spml.checkpoint import Checkpoint
-from spml.engine import Data, Settings, Trainer
+from spml.engine import Trainer
 from spml.entries import EntryRecord
 from spml.errors import Interrupted, UserError
+from spml.forward import captured
 from spml.images import flip_some, normalise
+from spml.losses import Loss
 from spml.machine import Machine
 from spml.metrics import mean_average_precision
 from spml.models import build_classifier, load_backbone
-from spml.precision import configure
+from spml.precision import autocast, configure
 from spml.selection import select_epoch, should_stop
 from spml.trace import TRACE_COLUMNS, Trace
-
-CLASSES = 4
-
-
-def make_data(seed: int = 0) -> Data:
-    """Pictures in which class c is a bright quarter; one positive an image is observed."""
-    random = np.random.default_rng(seed)
-    truth = random.random((60, CLASSES)) < 0.4
-    truth[~truth.any(axis=1), 0] = True
-    images = random.integers(0, 60, (60, 16, 16, 1)).astype(np.uint8)
-    for row, column in np.argwhere(truth):
-        top, left = 8 * (column // 2), 8 * (column % 2)
-        images[row, top : top + 8, left : left + 8] += 150
-    observed = np.zeros((60, CLASSES), dtype=np.int8)
-    observed[np.arange(60), truth.argmax(axis=1)] = 1
-    rows = np.arange(60)
-    return Data(images, images[:10], rows[:45], rows[45:], truth, observed)
-
-
-def make_settings(**changes) -> Settings:
-    values = {
-        "epochs": 3,
-        "batch_size": 8,
-        "optimizer": "adam",
-        "learning_rate": 0.01,
-        "head_learning_rate_multiplier": 1.0,
-        "momentum": 0.9,
-        "weight_decay": 0.0,
-        "early_stop_gap": None,
-        "selection": "clean",
-        "flip": False,
-        "mean": [0.2],
-        "deviation": [0.3],
-        "seed": 0,
-        "name": "test/run",
-    }
-    return Settings(**{**values, **changes})
-
-
-def make_trainer(
-    loss: str = "an",
-    data: Data | None = None,
-    hyperparameters=None,
-    machine: Machine | None = None,
-    checkpoint: Checkpoint | None = None,
-    **changes,
-):
-    settings = make_settings(**changes)
-    torch.manual_seed(settings.seed)
-    classifier = build_classifier("digit_network", CLASSES)
-    built = losses.build(
-        loss,
-        num_classes=CLASSES,
-        num_examples=45,
-        total_epochs=settings.epochs,
-        **(hyperparameters or {}),
-    )
-    data = data or make_data()
-    cpu = torch.device("cpu")
-    return Trainer(classifier, built, data, settings, cpu, machine=machine, checkpoint=checkpoint)
+from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def test_learns_and_records_every_epoch_and_step():
@@ -225,16 +168,6 @@ def test_weights_of_another_network_are_refused(tmp_path):
         load_backbone(classifier, tmp_path / "evil.pt")
 
 
-def same(first, second) -> bool:
-    """Whether two results are equal to the last bit."""
-    arrays = ("val", "test", "val_first", "val_last", "trace")
-    return (
-        first.history == second.history
-        and all(getattr(first, n).tobytes() == getattr(second, n).tobytes() for n in arrays)
-        and all(torch.equal(first.weights[key], second.weights[key]) for key in first.weights)
-    )
-
-
 @pytest.mark.parametrize("workers", [0, 1, 4])
 def test_result_does_not_depend_on_who_reads_the_images(workers):
     expected = make_trainer("ll_r", hyperparameters={"delta_rel": 5}, flip=True).run()
@@ -271,6 +204,49 @@ def test_history_says_nothing_of_modified_entries_where_none_can_be():
     assert all(record["modified"] is None for record in make_trainer("an").run().history)
 
 
+class NotedReads(TorchDispatchMode):
+    """Notes the calls of torch for which the host must know values, or how many there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        name = function.overloadpacket.__name__
+        masks = name in ("index", "index_put_", "index_put") and any(
+            chosen is not None and chosen.dtype == torch.bool for chosen in arguments[1]
+        )
+        if masks or name in ("_local_scalar_dense", "nonzero", "masked_select"):
+            self.calls.append(name)
+        return function(*arguments, **(keywords or {}))
+
+
+def test_no_value_is_read_within_a_step(tmp_path, monkeypatch):
+    """To read one, the host would have to wait for the device; how many there are, likewise.
+
+    Losses look at values on a processor alone; test_loss_interface.py has them on another device.
+    """
+    monkeypatch.setattr(Loss, "_check_batch", lambda *arguments: None)
+    noted = NotedReads()
+
+    class Watched(Trainer):
+        def _take_step(self, *arguments) -> None:
+            with noted:
+                super()._take_step(*arguments)
+
+    entries = EntryRecord(tmp_path / "run.json", (45, CLASSES), CPU, going_on=False)
+    make_trainer("ll_r", hyperparameters={"delta_rel": 5}, entries=entries, kind=Watched).run()
+    assert noted.calls == []
+
+
+def test_what_notes_reads_sees_them():
+    values, mask = torch.ones(2), torch.tensor([True, False])
+    with NotedReads() as noted:
+        values[mask], values.sum().item(), values.nonzero()
+        values[mask] = 0
+    assert noted.calls == ["index", "_local_scalar_dense", "nonzero", "index_put_"]
+
+
 def test_bfloat16_trains_nearly_as_float32_does_and_its_scores_do_not_tie():
     data = make_data()
     exact = make_trainer(data=data, epochs=6).run()
@@ -281,18 +257,58 @@ def test_bfloat16_trains_nearly_as_float32_does_and_its_scores_do_not_tie():
     assert len(np.unique(rough.val)) == rough.val.size
 
 
-def test_compiled_network_takes_the_place_of_the_other(monkeypatch):
+def test_compiled_network_takes_the_place_of_the_other_in_full_batches(monkeypatch):
     """What the compiler does is torch's business; here it counts the calls."""
-    calls = []
+    calls, modes = [], []
 
-    def fake(module, **options):
-        assert options == {"dynamic": False}
-        return lambda inputs: calls.append(len(inputs)) or module(inputs)
+    def fake(module, *, dynamic, mode):
+        assert not dynamic
+        modes.append(mode)
+        return lambda inputs: calls.append((len(inputs), module.training)) or module(inputs)
 
     monkeypatch.setattr(torch, "compile", fake)
-    compiled = make_trainer(compile=True).run()
-    assert same(compiled, make_trainer().run())
-    assert calls[:6] == [8, 8, 8, 8, 8, 5]
+    expected = make_trainer().run()
+    assert same(make_trainer(compile=True).run(), expected)
+    assert same(make_trainer(compile=True, cuda_graphs=True).run(), expected)
+    assert calls == [(8, True)] * 5 * 3 * 2
+    assert modes == ["default", "reduce-overhead"]
+
+
+def test_compiled_network_takes_no_part_in_frozen_epochs(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        torch, "compile", lambda module, **how: lambda x: calls.append(1) or module(x)
+    )
+    gr = {"beta": [0, 2, -2, -2], "alpha": [0.5, 2, 0.8, 0.5], "q2": 0.01, "q3": 1}
+    make_trainer("gr", hyperparameters={**gr, "linear_init": 1}, epochs=2, compile=True).run()
+    assert len(calls) == 5
+
+
+def test_graphs_change_nothing_where_there_is_no_gpu():
+    assert same(make_trainer(cuda_graphs=True).run(), make_trainer().run())
+
+
+def test_capturing_leaves_the_network_and_the_random_states_as_they_were():
+    """torch runs the network a few times to capture it; here that is all that it does."""
+    torch.manual_seed(0)
+    classifier = build_classifier("digit_network", CLASSES).eval()
+    before = {name: value.clone() for name, value in classifier.state_dict().items()}
+    inputs = torch.randn(8, 1, 16, 16)
+    random_state = torch.get_rng_state()
+    modes = []
+
+    def fake(module, sample):
+        for _ in range(3):
+            modes.append((module.training, torch.is_autocast_cache_enabled()))
+            module(sample[0] + torch.randn(()))
+        return module
+
+    precision = autocast("bf16", CPU, cache=False)
+    forward = captured(classifier, inputs, precision, fake)
+    assert modes == [(True, False)] * 3
+    assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert torch.equal(forward(inputs), classifier(inputs))
 
 
 @pytest.fixture
@@ -357,7 +373,7 @@ def test_a_step_reads_nothing_from_the_device(name):
 
 def test_entries_are_recorded_as_they_cost_when_they_were_trained_on(tmp_path):
     data = make_data()
-    record = EntryRecord(tmp_path / "run.pt", (45, CLASSES), torch.device("cpu"), going_on=False)
+    record = EntryRecord(tmp_path / "run.pt", (45, CLASSES), CPU, going_on=False)
     trainer = make_trainer(data=data, epochs=2, batch_size=45)
     trainer.entries = record
     result = trainer.run()
@@ -380,7 +396,7 @@ def test_entries_are_recorded_as_they_cost_when_they_were_trained_on(tmp_path):
 def test_modified_entries_are_recorded_where_they_are(name, tmp_path):
     """As many as the history counts, unobserved all; of the permanent loss as its state says."""
     data = make_data()
-    record = EntryRecord(tmp_path / "run.pt", (45, CLASSES), torch.device("cpu"), going_on=False)
+    record = EntryRecord(tmp_path / "run.pt", (45, CLASSES), CPU, going_on=False)
     trainer = make_trainer(name, data=data, epochs=3, hyperparameters={"delta_rel": 5})
     trainer.entries = record
     history = trainer.run().history
@@ -402,7 +418,7 @@ def test_modified_entries_are_recorded_where_they_are(name, tmp_path):
 
 
 def test_record_that_a_checkpoint_counts_on_must_be_there(tmp_path):
-    device = torch.device("cpu")
+    device = CPU
     EntryRecord(tmp_path / "run.pt", (3, 4), device, going_on=False)
     EntryRecord(tmp_path / "run.pt", (3, 4), device, going_on=True)
     for name in ("entries", "modified"):

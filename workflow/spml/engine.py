@@ -17,6 +17,7 @@ import torch
 from spml.checkpoint import Checkpoint
 from spml.entries import EntryRecord
 from spml.errors import Interrupted, UserError
+from spml.forward import Forward, captured, compiled
 from spml.images import Normaliser, flip_some
 from spml.label_rows import label_rows
 from spml.loading import Batches, load_images
@@ -56,6 +57,7 @@ class Settings:
     name: str
     precision: str = "fp32"
     compile: bool = False
+    cuda_graphs: bool = False
     deterministic: bool = False
     record_entries: bool = False
 
@@ -146,11 +148,8 @@ class Trainer:
         self.entries = entries
         self.stop = stop
         self.optimizer = _make_optimizer(self.classifier, self.loss, settings)
-        # Compiled for each shape of batch: there are few, and fixed shapes are the fastest.
-        self._forward = (
-            torch.compile(self.classifier, dynamic=False) if settings.compile else self.classifier
-        )
         self._normalise = Normaliser(settings.mean, settings.deviation, device)
+        self._full_batch_forward = self._make_full_batch_forward()
         self._train_images = self._load(data.train_images)
         rows = data.train_rows
         self.observed = label_rows(data.observed, rows, device)
@@ -180,9 +179,14 @@ class Trainer:
             workers=self.machine.workers,
         )
 
-    def _inputs(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalised (B, channels, H, W), channels last, of (B, H, W, channels) uint8."""
-        return self._normalise(images.permute(0, 3, 1, 2))
+    def _inputs(self, images: torch.Tensor, flips: torch.Tensor | None = None) -> torch.Tensor:
+        """Normalised (B, channels, H, W), channels last, of (B, H, W, channels) uint8.
+
+        flips: (B,) bool, the images to mirror.
+        """
+        images = images.permute(0, 3, 1, 2)
+        # Mirrored as bytes, which are a quarter of what there is to move later.
+        return self._normalise(images if flips is None else flip_some(images, flips))
 
     def _batches(self, epoch: int, first: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Augmented training images with their rows in the training split, in shuffled order.
@@ -206,16 +210,36 @@ class Trainer:
             strict=True,
         )
         for batch, index, flip in parts:
-            inputs = self._inputs(batch)
-            yield flip_some(inputs, flip) if settings.flip else inputs, index
+            yield self._inputs(batch, flip if settings.flip else None), index
 
     # ----------------------------------------------------------------------------------------------
     # Prediction
     # ----------------------------------------------------------------------------------------------
 
+    def _make_full_batch_forward(self) -> Forward:
+        settings, on_gpu = self.settings, self.device.type == "cuda"
+        if settings.compile:
+            return compiled(self.classifier, cuda_graphs=settings.cuda_graphs)
+        if not (settings.cuda_graphs and on_gpu):
+            return self.classifier
+        shape = (settings.batch_size, *self.data.train_images.shape[1:])
+        sample = self._inputs(torch.zeros(shape, dtype=torch.uint8, device=self.device))
+        return captured(
+            self.classifier, sample, autocast(settings.precision, self.device, cache=False)
+        )
+
     def _logits(self, inputs: torch.Tensor) -> torch.Tensor:
         with autocast(self.settings.precision, self.device):
-            return self._forward(inputs)
+            logits: torch.Tensor = self.classifier(inputs)
+            return logits
+
+    def _training_logits(self, inputs: torch.Tensor, epoch: int) -> torch.Tensor:
+        """The same in a step, by the fastest way there is."""
+        full = len(inputs) == self.settings.batch_size
+        if not full or epoch <= self.loss.frozen_epochs:
+            return self._logits(inputs)
+        with autocast(self.settings.precision, self.device):
+            return self._full_batch_forward(inputs)
 
     def _predict_training(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Logits of the training split as a loss may ask for them after an epoch."""
@@ -262,7 +286,7 @@ class Trainer:
     ) -> None:
         """One update, recorded in row ``position`` of the trace."""
         observed, truth = self.observed[index], self.truth[index]
-        logits = self._logits(inputs)
+        logits = self._training_logits(inputs, epoch)
         loss = self.loss(logits, observed, index=index, epoch=epoch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

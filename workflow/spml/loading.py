@@ -63,6 +63,32 @@ class _RowFile:
                 raise UserError(f"{self.file.name} became shorter while it was read; pack it again")
 
 
+class _Courier:
+    """Takes batches to a GPU on a stream of its own, so that copying does not hold up computing.
+
+    Any thread may send; the one that computes receives.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.stream = torch.cuda.Stream(device)
+
+    def send(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event]:
+        """The copy of a pinned ``batch``, and the event of its arrival."""
+        with torch.cuda.stream(self.stream):
+            return batch.to(self.device, non_blocking=True), self.stream.record_event()
+
+    def receive(self, batch: torch.Tensor, arrival: torch.cuda.Event) -> None:
+        """Let what is launched from here on wait for the copy; the host does not."""
+        computing = torch.cuda.current_stream(self.device)
+        computing.wait_event(arrival)
+        # Its memory is not given to the next batch before what computes with it has ended.
+        batch.record_stream(computing)
+
+
+_Fetched = tuple[torch.Tensor, torch.cuda.Event | None]
+
+
 class StreamedImages:
     """A split that is read while it is trained on.
 
@@ -74,6 +100,7 @@ class StreamedImages:
         self.device = device
         self.workers = workers
         self._pool = ThreadPoolExecutor(workers) if workers else None
+        self._courier = _Courier(device) if device.type == "cuda" else None
         self._file: _RowFile | None = None
         if isinstance(images, np.memmap):
             file = _RowFile(images)
@@ -81,29 +108,34 @@ class StreamedImages:
 
     def batches(self, rows: np.ndarray, sizes: Sequence[int]) -> Iterator[torch.Tensor]:
         parts = np.split(rows, np.cumsum(sizes)[:-1])
-        for batch in self._read_ahead(parts):
-            yield batch.to(self.device, non_blocking=True)
+        for batch, arrival in self._read_ahead(parts):
+            if self._courier is not None and arrival is not None:
+                self._courier.receive(batch, arrival)
+            yield batch
+
+    def _fetch(self, rows: np.ndarray) -> _Fetched:
+        batch = self._read(rows)
+        return (batch, None) if self._courier is None else self._courier.send(batch)
 
     def _read(self, rows: np.ndarray) -> torch.Tensor:
         # Copies from pinned memory do not hold up the loop. torch takes pinned memory back for a
         # later batch only when the copy from it has ended.
-        pinned = self.device.type == "cuda"
         shape = (len(rows), *self.images.shape[1:])
-        batch = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
+        batch = torch.empty(shape, dtype=torch.uint8, pin_memory=self._courier is not None)
         if self._file is not None:
             self._file.read(rows, batch.numpy())
         else:
             batch.numpy()[:] = self.images[rows]
         return batch
 
-    def _read_ahead(self, parts: list[np.ndarray]) -> Iterator[torch.Tensor]:
+    def _read_ahead(self, parts: list[np.ndarray]) -> Iterator[_Fetched]:
         if self._pool is None:
-            yield from map(self._read, parts)
+            yield from map(self._fetch, parts)
             return
-        waiting: deque[Future[torch.Tensor]] = deque()
+        waiting: deque[Future[_Fetched]] = deque()
         try:
             for part in parts:
-                waiting.append(self._pool.submit(self._read, part))
+                waiting.append(self._pool.submit(self._fetch, part))
                 if len(waiting) > self.workers:
                     yield waiting.popleft().result()
             while waiting:

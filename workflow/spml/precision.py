@@ -29,8 +29,13 @@ def configure(precision: str, *, deterministic: bool, device: torch.device) -> N
         torch.use_deterministic_algorithms(True)
 
 
-def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """The context of a forward pass: bfloat16 where that is exact enough, for ``bf16``."""
+def autocast(
+    precision: str, device: torch.device, *, cache: bool = True
+) -> contextlib.AbstractContextManager[Any]:
+    """The context of a forward pass: bfloat16 where that is exact enough, for ``bf16``.
+
+    cache: whether a weight that is used twice is converted once.
+    """
     if precision == "bf16":
-        return torch.autocast(device.type, torch.bfloat16)
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=cache)
     return contextlib.nullcontext()

@@ -249,6 +249,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
         "seeds": {"weights_and_order": settings["seed"]},
         "precision": training.precision,
         "compile": training.compile,
+        "cuda_graphs": training.cuda_graphs,
         "deterministic": training.deterministic,
         "machine": asdict(machine),
         "selected_epoch": select_epoch(result.history, options["selection"]),
