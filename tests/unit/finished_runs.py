@@ -166,6 +166,7 @@ def _write_run(
             "selected_epoch": 2,
         },
     )
+    write_checksums(folder / "metrics.json")
     steps = STEPS_PER_EPOCH * EPOCHS
     np.savez(
         folder / "trace.npz",

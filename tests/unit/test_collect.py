@@ -7,8 +7,9 @@ import pytest
 from finished_runs import CLASSES, configuration, write_results
 from spml import collect
 from spml.addresses import run_path, table_path
-from spml.checksums import verified
+from spml.checksums import verified, write_checksums
 from spml.configuration import exhibit_settings
+from spml.errors import UserError
 
 
 @pytest.fixture
@@ -56,5 +57,8 @@ def test_metrics_of_another_dataset_are_refused(settings, monkeypatch):
     metrics = json.loads(path.read_text())
     metrics["test"]["ap"].append(1.0)
     path.write_text(json.dumps(metrics))
+    with pytest.raises(UserError, match=r"metrics\.json is not as it was written"):
+        run_collect(settings, monkeypatch)
+    write_checksums(path)
     with pytest.raises(Exception, match="metrics of 4 classes but labels of 3"):
         run_collect(settings, monkeypatch)

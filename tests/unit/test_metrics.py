@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
-from spml.errors import UserError
-from spml.evaluate import _selected_epoch
 from spml.metrics import average_precision, mean_average_precision
 
 
@@ -58,15 +56,3 @@ def test_refuses_wrong_shapes_and_scores_that_are_not_finite():
         average_precision(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 2)))
     with pytest.raises(ValueError, match="finite"):
         average_precision(np.full((1, 1), np.nan), np.ones((1, 1)))
-
-
-@pytest.mark.parametrize("lines", [0, 1, 2, 3])
-def test_history_that_has_lost_lines_is_found_unless_they_do_not_matter(lines):
-    """The best epoch is the second; without it another one would be selected."""
-    maps = (50.0, 60.0, 55.0)
-    history = [{"epoch": epoch, "val_map": value} for epoch, value in enumerate(maps, start=1)]
-    if lines >= 2:
-        assert _selected_epoch(history[:lines], "clean", 60.0, "history.jsonl") == 2
-        return
-    with pytest.raises(UserError, match="does not belong to the run's scores"):
-        _selected_epoch(history[:lines], "clean", 60.0, "history.jsonl")

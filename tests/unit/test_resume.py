@@ -19,6 +19,7 @@ import pytest
 import torch
 from spml import evaluate
 from spml.checkpoint import Checkpoint, differences
+from spml.checksums import verified
 from spml.errors import INTERRUPTED, UserError, run_command
 from spml.files import read_json
 from spml.labels import Labels, Split, save_labels
@@ -372,6 +373,23 @@ def test_state_that_no_memory_holds_is_refused_at_the_start(inputs, tmp_path, mo
     train(settings_of("ll_cp"), arguments_of(inputs, tmp_path))
 
 
+def evaluate_run(inputs: Path, run: Path, monkeypatch) -> bytes:
+    """The metrics.json that the stage after training makes."""
+    command = {
+        "history": run / "history.jsonl",
+        "predictions": run / "predictions.npz",
+        "checksums": run / "run.sha256",
+        "labels": inputs / "labels.npz",
+        "observed": inputs / "observed.npz",
+        "selection": "clean",
+        "output": run / "metrics.json",
+    }
+    flags = [word for name, value in command.items() for word in (f"--{name}", str(value))]
+    monkeypatch.setattr(sys, "argv", ["evaluate", *flags])
+    evaluate.main()
+    return verified(run / "metrics.json").read_bytes()
+
+
 def test_metrics_are_the_same_whoever_reads_the_images(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
     files = []
@@ -381,18 +399,31 @@ def test_metrics_are_the_same_whoever_reads_the_images(inputs, tmp_path, monkeyp
             train(settings_of("ll_cp", deterministic=True), arguments)
         finally:
             torch.use_deterministic_algorithms(False)
-        written = {name: str(arguments.output / name) for name in (*OUTPUTS[:2], "metrics.json")}
-        command = {
-            "history": written["history.jsonl"],
-            "predictions": written["predictions.npz"],
-            "labels": str(inputs / "labels.npz"),
-            "observed": str(inputs / "observed.npz"),
-            "selection": "clean",
-            "output": written["metrics.json"],
-        }
-        flags = [word for name, value in command.items() for word in (f"--{name}", value)]
-        monkeypatch.setattr(sys, "argv", ["evaluate", *flags])
-        evaluate.main()
-        files.append(outputs(tmp_path) | {"metrics": Path(written["metrics.json"]).read_bytes()})
+        metrics = evaluate_run(inputs, arguments.output, monkeypatch)
+        files.append(outputs(tmp_path) | {"metrics": metrics})
     assert read_json(arguments.output / "run.json")["deterministic"] is True
     assert files[0] == files[1] == files[2]
+
+
+@pytest.mark.parametrize("record_entries", [False, True])
+def test_what_a_run_leaves_has_checksums(inputs, tmp_path, record_entries):
+    arguments = arguments_of(inputs, tmp_path)
+    train(settings_of("an", record_entries=record_entries), arguments)
+    left = {path.name for path in arguments.output.iterdir()} - {"run.sha256"}
+    assert left >= {"entries.npy"} if record_entries else "entries.npy" not in left
+    for name in left:
+        verified(arguments.output / name, arguments.output / "run.sha256")
+
+
+@pytest.mark.parametrize("name", ["history.jsonl", "predictions.npz"])
+def test_run_of_which_something_was_lost_is_not_evaluated(inputs, tmp_path, monkeypatch, name):
+    """A history without its last line is as good to read as before."""
+    arguments = arguments_of(inputs, tmp_path)
+    train(settings_of("an"), arguments)
+    path = arguments.output / name
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(UserError, match=rf"{name} is not as it was written"):
+        evaluate_run(inputs, arguments.output, monkeypatch)
+    path.write_bytes(b"".join(lines))
+    evaluate_run(inputs, arguments.output, monkeypatch)

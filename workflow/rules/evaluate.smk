@@ -1,7 +1,8 @@
 """Metrics of one run, from its scores and the truth alone.
 
-Inputs: scores and history of a run, labels, and the division into training and validation rows.
-Outputs: metrics.json.
+Inputs: scores and history of a run with their checksums, labels, and the division into training and
+    validation rows.
+Outputs: metrics.json and its checksum.
 """
 
 
@@ -10,10 +11,12 @@ rule evaluate:
         code=sources("spml.evaluate"),
         predictions=f"{RUN}/predictions.npz",
         history=f"{RUN}/history.jsonl",
+        checksums=f"{RUN}/run.sha256",
         labels="results/labels/{dataset}.npz",
         observed=observed_labels,
     output:
         metrics=f"{RUN}/metrics.json",
+        checksums=f"{RUN}/metrics.sha256",
     log:
         "<logs>/evaluate/{dataset}/{protocol}/{method}/seed{seed}.log",
     benchmark:
@@ -33,6 +36,7 @@ rule evaluate:
         PYTHONPATH=workflow python -m spml.evaluate \
             --predictions {input.predictions:q} \
             --history {input.history:q} \
+            --checksums {input.checksums:q} \
             --labels {input.labels:q} \
             --observed {input.observed:q} \
             --selection {params.selection:q} \

@@ -22,6 +22,7 @@ rule train:
         predictions=f"{RUN}/predictions.npz",
         trace=f"{RUN}/trace.npz",
         record=f"{RUN}/run.json",
+        checksums=f"{RUN}/run.sha256",
     log:
         "<logs>/train/{dataset}/{protocol}/{method}/seed{seed}.log",
     benchmark:
@@ -70,6 +71,7 @@ use rule train as train_recorded with:
         predictions=f"{RUN}/predictions.npz",
         trace=f"{RUN}/trace.npz",
         record=f"{RUN}/run.json",
+        checksums=f"{RUN}/run.sha256",
         entries=f"{RUN}/entries.npy",
         modified=f"{RUN}/modified.npy",
     wildcard_constraints:

@@ -1,7 +1,8 @@
 """Checksums of the files that a job leaves, so that what was cut or changed since is noticed.
 
 Half of a table reads like a whole one. ``main_table.sha256`` stands for ``main_table.csv``,
-``main_table.md`` and all others of that name, in the form of the program ``sha256sum``.
+``main_table.md`` and all others of that name, in the form of the program ``sha256sum``;
+``run.sha256`` for all that a training leaves in its folder.
 """
 
 import hashlib
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from spml.errors import UserError
 from spml.files import write_text
+
+RUN_CHECKSUMS = "run.sha256"
 
 
 def checksums_path(path: str | Path) -> Path:
@@ -23,18 +26,25 @@ def _line(path: Path) -> str:
         return f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}"
 
 
-def write_checksums(*files: str | Path) -> None:
-    """Write the checksums of all files of one name, when the last of them is written."""
-    [path] = {checksums_path(file) for file in files}
-    write_text(path, "".join(f"{_line(Path(file))}\n" for file in files))
+def write_checksums(*files: str | Path, into: Path | None = None) -> None:
+    """Write the checksums of ``files`` of one folder, when the last of them is written.
+
+    into: the file to write, by default that of their name, which must be the same for all.
+    """
+    if into is None:
+        [into] = {checksums_path(file) for file in files}
+    write_text(into, "".join(f"{_line(Path(file))}\n" for file in files))
 
 
-def verified(path: str | Path) -> Path:
-    """The path of a file that is as it was written; any other is a :class:`UserError`."""
+def verified(path: str | Path, checksums: Path | None = None) -> Path:
+    """The path of a file that is as it was written; any other is a :class:`UserError`.
+
+    checksums: the file that says how, by default that of its name.
+    """
     path = Path(path)
     try:
         found = _line(path)
-        written = checksums_path(path).read_text(encoding="utf-8").splitlines()
+        written = (checksums or checksums_path(path)).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} cannot be read ({error}); delete it and start again: it is made anew"
@@ -48,10 +58,14 @@ def verified(path: str | Path) -> Path:
 
 
 def damaged(folder: str | Path) -> list[str]:
-    """Files below ``folder`` that are not as their checksums say; missing ones are not damaged."""
+    """Files below ``folder`` that are not as their checksums say; missing ones are not damaged.
+
+    What trainings left is not looked at, since that can be hundreds of GB.
+    """
     return sorted(
         str(path)
         for checksums in Path(folder).glob("**/*.sha256")
+        if checksums.name != RUN_CHECKSUMS
         for line in checksums.read_text(encoding="utf-8", errors="replace").splitlines()
         if (path := checksums.with_name(line.partition("  ")[2])).is_file() and _line(path) != line
     )

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from spml.addresses import labels_path, run_path
-from spml.checksums import write_checksums
+from spml.checksums import verified, write_checksums
 from spml.errors import UserError, run_command
 from spml.files import atomic_path, read_json
 from spml.labels import load_labels
@@ -43,7 +43,7 @@ def collect(settings: dict[str, Any]) -> pd.DataFrame:
         for method in settings["methods"]:
             for seed in settings["seeds"]:
                 address = (block["dataset"], block["protocol"], method["name"], seed)
-                metrics = read_json(run_path(*address) / "metrics.json")
+                metrics = read_json(verified(run_path(*address) / "metrics.json"))
                 rows += [
                     (settings["paper"], settings["name"], *address, metric, value)
                     for metric, value in run_metrics(metrics, classes)

@@ -2,11 +2,13 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from spml.arrays import open_arrays
+from spml.checksums import verified, write_checksums
 from spml.errors import UserError, run_command
 from spml.files import read_json_lines, write_json
 from spml.labels import Labels, load_labels
@@ -17,8 +19,6 @@ from spml.selection import select_epoch
 
 # Classes whose truth is made dense at once, where it is sparse.
 CLASSES_AT_ONCE = 500
-# How far the mAP of the selected epoch may be from that of the same scores once more, in percent.
-SAME_SCORES = 0.01
 
 
 def _average_precision(scores: np.ndarray, truth: Matrix, annotated: Matrix | None) -> np.ndarray:
@@ -75,48 +75,30 @@ def annotation_groups(labels: Labels, count: int = 5) -> list[np.ndarray]:
     return np.array_split(np.argsort(annotations, kind="stable"), count)
 
 
-def _selected_epoch(
-    history: list[dict[str, Any]], criterion: str, val_map: float, path: str
-) -> int:
-    """The selected epoch of a history, which must be that of the scores.
-
-    A history that has lost its last lines still looks like one.
-    """
-    selected = select_epoch(history, criterion) if history else 0
-    recorded = [record["val_map"] for record in history if record["epoch"] == selected]
-    if not recorded or abs(recorded[0] - val_map) > SAME_SCORES:
-        raise UserError(
-            f"{path} does not belong to the run's scores, whose validation mAP is {val_map:.4f}; "
-            "delete it and start again: the run is made anew"
-        )
-    return selected
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m spml.evaluate", description=__doc__)
     parser.add_argument("--predictions", required=True, help="predictions.npz of the run")
     parser.add_argument("--history", required=True, help="history.jsonl of the run")
+    parser.add_argument("--checksums", required=True, type=Path, help="run.sha256 of the run")
     parser.add_argument("--labels", required=True, help="labels of the dataset (.npz)")
     parser.add_argument("--observed", required=True, help="splits and observed labels (.npz)")
     parser.add_argument("--selection", required=True, choices=("clean", "observed"))
-    parser.add_argument("--output", required=True, help="the metrics.json to write")
+    parser.add_argument("--output", required=True, help="the metrics.json to write, with a .sha256")
     arguments = parser.parse_args()
+    # A history that has lost its last lines still looks like one.
+    history = read_json_lines(verified(arguments.history, arguments.checksums))
     labels = load_labels(arguments.labels)
     rows = load_observation(arguments.observed).val
     groups = annotation_groups(labels)
     val_annotated = None if labels.train.annotated is None else labels.train.annotated[rows]
-    with open_arrays(arguments.predictions) as predictions:
+    with open_arrays(verified(arguments.predictions, arguments.checksums)) as predictions:
         metrics: dict[str, Any] = {
             "val": measure(predictions["val"], labels.train.truth[rows], val_annotated, groups),
             "test": measure(predictions["test"], labels.test.truth, labels.test.annotated, groups),
         }
-    metrics["selected_epoch"] = _selected_epoch(
-        read_json_lines(arguments.history),
-        arguments.selection,
-        metrics["val"]["map"],
-        arguments.history,
-    )
+    metrics["selected_epoch"] = select_epoch(history, arguments.selection)
     write_json(arguments.output, metrics)
+    write_checksums(arguments.output)
 
 
 if __name__ == "__main__":

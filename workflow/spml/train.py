@@ -12,6 +12,7 @@ entries.npy        with ``record_entries``: what each training entry would cost 
 modified.npy       with ``record_entries``: which of them the loss rejected or corrected, a bit an
                    entry (epochs, N, ceil(C / 8)) uint8, packed by :func:`numpy.packbits`
 run.json           settings, versions, device, time and memory
+run.sha256         checksums of all of these
 
 A run that is given a checkpoint file saves its state there, and goes on from it if it was killed.
 After SIGTERM it saves and ends with exit status 75; the same command then goes on.
@@ -31,6 +32,7 @@ from spml import losses
 from spml.addresses import own_checkpoint
 from spml.allocator import keep_freed_memory
 from spml.checkpoint import Checkpoint, save_tensors
+from spml.checksums import RUN_CHECKSUMS, write_checksums
 from spml.devices import claim_device, device_memory, memory_advice
 from spml.energy import energy_used, read_energy
 from spml.engine import Data, Result, Settings, Trainer
@@ -103,6 +105,12 @@ def _save(result: Result, directory: Path) -> None:
         columns = dict(zip(TRACE_COLUMNS, result.trace.T, strict=True))
         np.savez_compressed(temporary, steps_per_epoch=result.steps_per_epoch, **columns)
     write_json_lines(directory / "history.jsonl", result.history)
+
+
+def _write_checksums(directory: Path, *, recorded: bool) -> None:
+    names = ["weights.pt", "history.jsonl", "predictions.npz", "trace.npz", "run.json"]
+    names += ["entries.npy", "modified.npy"] if recorded else []
+    write_checksums(*(directory / name for name in names), into=directory / RUN_CHECKSUMS)
 
 
 def _read_data(arguments: argparse.Namespace) -> Data:
@@ -262,6 +270,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
         **provenance(device),
     }
     write_json(arguments.output / "run.json", record)
+    _write_checksums(arguments.output, recorded=entries is not None)
     checkpoint.remove()
     if entries is not None:
         entries.remove()

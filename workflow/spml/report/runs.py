@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spml.addresses import run_path
+from spml.checksums import verified
 from spml.files import read_json, read_json_lines
 from spml.markdown import Table
 
@@ -68,7 +69,7 @@ def read_runs(
                         name=name,
                         folder=folder,
                         record=read_json(folder / "run.json"),
-                        metrics=read_json(folder / "metrics.json"),
+                        metrics=read_json(verified(folder / "metrics.json")),
                         curve=[epoch["val_map"] for epoch in history],
                         measured=read_json_lines(job)[-1],
                     )
