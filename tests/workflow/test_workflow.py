@@ -151,6 +151,13 @@ def test_one_run_is_asked_for_by_its_path(finished):
     assert planned == runs("train", ["ll_r"], [5]) | runs("evaluate", ["ll_r"], [5])
 
 
+def test_file_of_a_run_that_nothing_is_made_of_is_made_again_when_it_is_lost(checkout):
+    (checkout.path / RUN / "an/seed0/weights.pt").unlink()
+    (checkout.path / RUN / "gr/seed1/run.sha256").unlink()
+    trained = jobs_of(checkout.planned(), "train")
+    assert trained == runs("train", ["an"], [0]) | runs("train", ["gr"], [1])
+
+
 def test_same_seed_gives_the_same_bytes(checkout):
     """Weights and scores too; the run is made anew from its inputs."""
     folder = checkout.path / RUN / "gr/seed0"
