@@ -243,11 +243,54 @@ def test_runs_of_an_exhibit_are_its_methods_on_all_that_is_selected(config):
     assert len(exhibit_runs(config, "gr_main_table")) == 2 * len(config["select"]["methods"])
 
 
-@pytest.mark.parametrize("text", ["", "from torch import Tensor\n"])
-def test_file_without_a_loss_is_named(tmp_path, text):
-    (tmp_path / "mine.py").write_text(text)
-    with pytest.raises(UserError, match=r"mine\.py has no loss: a class that derives from Loss"):
+AN = Path("workflow/spml/losses/an.py")
+ROLE = Path("workflow/spml/losses/role.py")
+
+
+@pytest.mark.parametrize(
+    ("loss", "old", "new", "sentence"),
+    [
+        (AN, None, "", " has no loss: a class that derives from Loss or GeneralizedLoss"),
+        (AN, "(GeneralizedLoss):", "(Tensor):", " has no loss: a class that derives from Loss"),
+        (AN, "(GeneralizedLoss):", "(GeneralizedLoss)", ", line 16, is not Python: expected ':'"),
+        (AN, "assume negative", "\0", " is not Python: "),
+        (AN, "def terms", "def term",
+         ", line 16: AssumeNegative does not implement terms, which every GeneralizedLoss has to"),
+        (ROLE, "def compute", "def _compute",
+         ", line 34: RegularisedOnlineLabelEstimation does not implement compute, which every "
+         "Loss has to"),
+        (AN, "self, *, num_classes", "self, num_classes",
+         ", line 21: the constructor of AssumeNegative has to begin with def __init__(self, *, "
+         "num_classes, num_examples, total_epochs, and then name each hyperparameter"),
+        (AN, "self, *, num_classes", "self, *, classes", ", line 21: the constructor of"),
+        (AN, "total_epochs: int)", "total_epochs: int, **rest)", ", line 21: the constructor of"),
+        (AN, "\n\nclass", "\n\nclass Other(GeneralizedLoss): pass\nclass",
+         " has several losses (Other, AssumeNegative); give each a file of its own"),
+    ],
+)  # fmt: skip
+def test_loss_that_cannot_train_is_named_before_it_is_imported(tmp_path, loss, old, new, sentence):
+    text, path = loss.read_text(encoding="utf-8"), tmp_path / "mine.py"
+    assert old is None or old in text
+    path.write_text(new if old is None else text.replace(old, new))
+    with pytest.raises(UserError) as raised:
         loss_hyperparameters(tmp_path)
+    assert str(raised.value).startswith(f"{path}{sentence}")
+
+
+def test_what_losses_share_has_to_be_python_too(tmp_path):
+    path = tmp_path / "_shared.py"
+    path.write_text("x = 1\ndef f(:\n")
+    with pytest.raises(UserError, match=rf"{path}, line 2, is not Python: "):
+        loss_hyperparameters(tmp_path)
+
+
+def test_helpers_beside_a_loss_are_not_taken_for_it(tmp_path):
+    helper = "class Helper(torch.nn.Module):\n    def __init__(self, size):\n        pass\n\n\n"
+    text = Path("workflow/spml/losses/an_ls.py").read_text(encoding="utf-8")
+    text = text.replace("class Smoothed", f"{helper}class Smoothed")
+    text = text.replace("from .framework", "from spml.losses.framework")
+    (tmp_path / "mine.py").write_text(text)
+    assert loss_hyperparameters(tmp_path) == {"mine": {"smoothing": False}}
 
 
 def test_hyperparameter_names_read_from_the_files_are_the_constructors_own():

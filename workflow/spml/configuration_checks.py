@@ -17,7 +17,7 @@ from .configuration import (
     selected_pairs,
     training_settings,
 )
-from .loss_arguments import loss_arguments
+from .loss_arguments import loss_arguments, parse
 
 SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")
 
@@ -151,11 +151,14 @@ def load_validator(folder: str | Path) -> jsonschema.Draft202012Validator:
 
 def loss_hyperparameters(losses: str | Path) -> dict[str, dict[str, bool]]:
     """The hyperparameters of each loss, each with whether it must be given."""
-    return {
-        path.stem: {name: default is None for name, default in loss_arguments(path).items()}
-        for path in sorted(Path(losses).glob("*.py"))
-        if path.stem not in ("base", "framework") and not path.stem.startswith("_")
-    }
+    found = {}
+    for path in sorted(Path(losses).glob("*.py")):
+        if path.stem in ("base", "framework") or path.stem.startswith("_"):
+            parse(path)  # what losses share has to be Python too
+        else:
+            arguments = loss_arguments(path)
+            found[path.stem] = {name: default is None for name, default in arguments.items()}
+    return found
 
 
 def check(
