@@ -83,8 +83,9 @@ def test_no_text_leaves_the_window(open_page, site, width):
         assert page.evaluate(OUTSIDE) == [], path
 
 
-def test_wide_table_scrolls_in_its_place_beside_its_names_and_says_so(open_page):
-    page = open_page("papers/gr.html", viewport={"width": 390, "height": 800})
+@pytest.mark.parametrize("name", ["index.html", "papers/gr.html"])
+def test_wide_table_scrolls_in_its_place_beside_its_names_and_says_so(open_page, name):
+    page = open_page(name, viewport={"width": 390, "height": 800})
     region = page.locator("#gr_main_table .scroll")
     assert region.evaluate("(element) => element.scrollWidth > element.clientWidth")
     assert page.get_by_text("Scroll sideways").first.is_visible()
@@ -92,6 +93,17 @@ def test_wide_table_scrolls_in_its_place_beside_its_names_and_says_so(open_page)
     before = name.bounding_box()["x"]
     region.evaluate("(element) => { element.scrollLeft = 80; }")
     assert name.bounding_box()["x"] == pytest.approx(before, abs=1)
+
+
+def test_main_table_opens_the_front_page_and_it_and_the_claims_fit(open_page, site):
+    page = open_page("index.html")
+    assert page.locator("article").first.get_attribute("id") == "gr_main_table"
+    first = page.locator("#gr_main_table tbody tr").first.bounding_box()
+    assert first["y"] < 600  # seen without scrolling
+    cut = "(regions) => regions.map((element) => element.scrollWidth > element.clientWidth + 1)"
+    assert page.locator("#gr_main_table .scroll").evaluate_all(cut) == [False]
+    page.goto((site / "papers/extra.html").as_uri())
+    assert page.locator("#extra_claims .scroll").evaluate_all(cut) == [False, False]
 
 
 def test_tables_sort_by_a_click_and_by_the_keyboard(open_page):

@@ -47,7 +47,9 @@ def test_real_weights_load():
 
 
 def test_unknown_network_is_named_with_the_nearest():
-    with pytest.raises(UserError, match=r"'resnet5O' is unknown.*did you mean resnet50"):
+    with pytest.raises(
+        UserError, match=r"'resnet5O' is unknown \(did you mean 'resnet50'\?\); it must be digit"
+    ):
         build_classifier("resnet5O", 2)
 
 

@@ -142,6 +142,12 @@ def test_significance_shows_every_comparison_and_its_verdict(config, monkeypatch
     caption = exhibit_path("extra_significance", ".caption.txt").read_text()
     assert "3 seeds a method" in caption
     assert "1000 resamples" in caption
+    table["seeds"] = 1
+    table.to_csv(path, index=False)
+    write_checksums(path)
+    make_significance(config, monkeypatch)
+    caption = exhibit_path("extra_significance", ".caption.txt").read_text()
+    assert "(1 seed a method)" in caption
 
 
 def test_significance_is_left_out_where_no_comparison_is_shown(config, monkeypatch):

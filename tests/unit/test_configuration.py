@@ -72,37 +72,36 @@ def test_every_shipped_method_builds_with_its_hyperparameters(config):
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        ("select.methods", ["grr"], "config/config.yaml: select.methods[0] is 'grr'; allowed: "),
-        ("select.methods", ["grr"], "(did you mean 'gr'?)"),
-        ("select.datasets", ["digit"], "(did you mean 'digits'?)"),
+        ("select.methods", ["grr"], "config/config.yaml: select.methods[0] is 'grr' (did you mean 'gr'?); allowed: an, "),
+        ("select.datasets", ["digit"], "is 'digit' (did you mean 'digits'?); allowed: "),
         ("select.protocols", ["none"], "select.protocols[0] is 'none'; allowed: cole, demo, em"),
         ("select.exhibits", ["main"], "select.exhibits[0] is 'main'; allowed: "),
         ("select.seeds", ["0"], "select.seeds[0] must be a whole number, not '0'"),
         ("select.seeds", [0, 0], "select.seeds names something twice"),
         ("select.seeds", [], "select.seeds must be a list of at least 1, not []"),
-        ("select.sedes", [0], "select.sedes is not a key that exists here; allowed: datasets, "),
-        ("selected", {}, "selected is not a key that exists here; allowed: "),
-        ("device", "gpu", "config/config.yaml: device is 'gpu'; allowed: auto, cpu, cuda"),
+        ("select.sedes", [0], "select.sedes is not a key that exists here (did you mean 'seeds'?); allowed: datasets, "),
+        ("selected", {}, "selected is not a key that exists here (did you mean 'select'?); allowed: "),
+        ("device", "gpu", "config/config.yaml: device is 'gpu' (did you mean 'cpu'?); allowed: auto, cpu, cuda"),
         ("protocols.demo.training.epochs", 0, "config/protocols.yaml: protocols.demo.training.epochs must be at least 1, not 0"),
         ("protocols.demo.training.epochs", "ten", "must be a whole number, not 'ten'"),
         ("protocols.demo.training.optimizer", "lion", "is 'lion'; allowed: adam, sgd"),
         ("protocols.demo.training.early_stop_gap", "no", "must be a number or null, not 'no'"),
         ("protocols.demo.observation", "two", "is 'two'; allowed: full, "),
         ("observations.full.positives", "some", "observations.full.positives"),
-        ("methods.gr.loss", "gr2", "config/methods.yaml: methods.gr.loss is 'gr2'; allowed: "),
+        ("methods.gr.loss", "gr2", "config/methods.yaml: methods.gr.loss is 'gr2' (did you mean 'gr'?); allowed: "),
         ("methods.gr.hyperparameters.q4", 1, "methods.gr.hyperparameters.q4 is not a hyperparameter of gr; allowed: alpha, beta, linear_init, q2, q3"),
         ("methods.gr.hyperparameters.q2", "x", "methods.gr.hyperparameters.q2 must be a number"),
-        ("methods.wan.extends", "nan", "methods.wan.extends is 'nan'; allowed: "),
+        ("methods.wan.extends", "nan", "methods.wan.extends is 'nan' (did you mean 'an'?); allowed: "),
         ("methods.gr.extends", "gr_without_v", "goes round in a circle"),
         ("methods.wan.training", {"epoch": 3}, "methods.wan.training.epoch is not a key"),
         ("methods.wan.observation", "all", "methods.wan.observation is 'all'; allowed: "),
         ("methods.wan.datasets", {"mnist": {}}, "methods.wan.datasets.mnist is 'mnist'; allowed: coco, cub"),
         ("exhibits.gr_main_table.methods", ["xx"], "config/exhibits.yaml: exhibits.gr_main_table.methods[0] is 'xx'"),
-        ("exhibits.gr_main_table.protocols", ["dmo"], "exhibits.gr_main_table.protocols[0] is 'dmo'; allowed: cole, demo"),
+        ("exhibits.gr_main_table.protocols", ["dmo"], "exhibits.gr_main_table.protocols[0] is 'dmo' (did you mean 'demo'?); allowed: cole, demo"),
         ("exhibits.ll_openimages.published_only.imcl.why", "x", "published_only.imcl.why is not a key that exists here; allowed: reason, title"),
-        ("methods.ll_r.protocols", {"dmo": {}}, "config/methods.yaml: methods.ll_r.protocols.dmo is 'dmo'; allowed: cole, demo"),
+        ("methods.ll_r.protocols", {"dmo": {}}, "config/methods.yaml: methods.ll_r.protocols.dmo is 'dmo' (did you mean 'demo'?); allowed: cole, demo"),
         ("methods.ll_r.protocols", {"gr": {"loss": "an"}}, "methods.ll_r.protocols.gr.loss is not a key that exists here; allowed: datasets, hyperparameters, training"),
-        ("methods.ll_r.protocols", {"gr": {"datasets": {"cup": {}}}}, "methods.ll_r.protocols.gr.datasets.cup is 'cup'; allowed: coco, cub"),
+        ("methods.ll_r.protocols", {"gr": {"datasets": {"cup": {}}}}, "methods.ll_r.protocols.gr.datasets.cup is 'cup' (did you mean 'cub'?); allowed: coco, cub"),
         ("methods.ll_r.protocols", {"demo": {"hyperparameters": {"delta": 1}}}, "methods.ll_r.hyperparameters.delta is not a hyperparameter of ll_r"),
         ("protocols.demo.only", ["voc"], "select.protocols has none that is for a selected dataset (digits)"),
         ("datasets.digits.compose.noise", -1, "datasets.digits.compose.noise must be at least 0"),
@@ -156,7 +155,10 @@ def test_mistake_in_an_overlay_names_the_overlay(config, tmp_path):
 
 def test_mistake_on_the_command_line_is_not_blamed_on_a_file():
     for given, sentence in (
-        ({"device": "gpu"}, "the command line (--config): device is 'gpu'; allowed: auto, "),
+        (
+            {"device": "gpu"},
+            "the command line (--config): device is 'gpu' (did you mean 'cpu'?); allowed: auto, ",
+        ),
         ({"select": {"seeds": ["x"]}}, "the command line (--config): select.seeds[0] must be a "),
         ({"devise": "cpu"}, "the command line (--config): devise is not a key that exists here"),
     ):
@@ -243,11 +245,54 @@ def test_runs_of_an_exhibit_are_its_methods_on_all_that_is_selected(config):
     assert len(exhibit_runs(config, "gr_main_table")) == 2 * len(config["select"]["methods"])
 
 
-@pytest.mark.parametrize("text", ["", "from torch import Tensor\n"])
-def test_file_without_a_loss_is_named(tmp_path, text):
-    (tmp_path / "mine.py").write_text(text)
-    with pytest.raises(UserError, match=r"mine\.py has no loss: a class that derives from Loss"):
+AN = Path("workflow/spml/losses/an.py")
+ROLE = Path("workflow/spml/losses/role.py")
+
+
+@pytest.mark.parametrize(
+    ("loss", "old", "new", "sentence"),
+    [
+        (AN, None, "", " has no loss: a class that derives from Loss or GeneralizedLoss"),
+        (AN, "(GeneralizedLoss):", "(Tensor):", " has no loss: a class that derives from Loss"),
+        (AN, "(GeneralizedLoss):", "(GeneralizedLoss)", ", line 16, is not Python: expected ':'"),
+        (AN, "assume negative", "\0", " is not Python: "),
+        (AN, "def terms", "def term",
+         ", line 16: AssumeNegative does not implement terms, which every GeneralizedLoss has to"),
+        (ROLE, "def compute", "def _compute",
+         ", line 34: RegularisedOnlineLabelEstimation does not implement compute, which every "
+         "Loss has to"),
+        (AN, "self, *, num_classes", "self, num_classes",
+         ", line 21: the constructor of AssumeNegative has to begin with def __init__(self, *, "
+         "num_classes, num_examples, total_epochs, and then name each hyperparameter"),
+        (AN, "self, *, num_classes", "self, *, classes", ", line 21: the constructor of"),
+        (AN, "total_epochs: int)", "total_epochs: int, **rest)", ", line 21: the constructor of"),
+        (AN, "\n\nclass", "\n\nclass Other(GeneralizedLoss): pass\nclass",
+         " has several losses (Other, AssumeNegative); give each a file of its own"),
+    ],
+)  # fmt: skip
+def test_loss_that_cannot_train_is_named_before_it_is_imported(tmp_path, loss, old, new, sentence):
+    text, path = loss.read_text(encoding="utf-8"), tmp_path / "mine.py"
+    assert old is None or old in text
+    path.write_text(new if old is None else text.replace(old, new))
+    with pytest.raises(UserError) as raised:
         loss_hyperparameters(tmp_path)
+    assert str(raised.value).startswith(f"{path}{sentence}")
+
+
+def test_what_losses_share_has_to_be_python_too(tmp_path):
+    path = tmp_path / "_shared.py"
+    path.write_text("x = 1\ndef f(:\n")
+    with pytest.raises(UserError, match=rf"{path}, line 2, is not Python: "):
+        loss_hyperparameters(tmp_path)
+
+
+def test_helpers_beside_a_loss_are_not_taken_for_it(tmp_path):
+    helper = "class Helper(torch.nn.Module):\n    def __init__(self, size):\n        pass\n\n\n"
+    text = Path("workflow/spml/losses/an_ls.py").read_text(encoding="utf-8")
+    text = text.replace("class Smoothed", f"{helper}class Smoothed")
+    text = text.replace("from .framework", "from spml.losses.framework")
+    (tmp_path / "mine.py").write_text(text)
+    assert loss_hyperparameters(tmp_path) == {"mine": {"smoothing": False}}
 
 
 def test_hyperparameter_names_read_from_the_files_are_the_constructors_own():

@@ -169,6 +169,16 @@ def test_caption_states_the_facts_of_the_runs(config, monkeypatch):
     assert caption.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "key", ["gr_main_table", "gr_separation", "gr_false_negative_rate", "extra_learning_curves"]
+)
+def test_one_run_is_neither_averaged_nor_pooled(wide_config, monkeypatch, key):
+    make(key, wide_config, monkeypatch)
+    caption = read_caption(key)
+    assert "1 run per method (seed 7)" in caption
+    assert not re.search("mean|ooled|deviation", caption.replace("mean number of positives", ""))
+
+
 # --- figures --------------------------------------------------------------------------------------
 
 
@@ -379,6 +389,8 @@ def test_command_line_stays_short_for_everything():
 )
 def test_seeds_in_words(seeds, phrase):
     assert phrases.seeds_phrase({"seeds": seeds}) == phrase
+    mean = phrase if len(seeds) == 1 else f"mean of {phrase}"
+    assert phrases.seeds_phrase({"seeds": seeds}, "mean of") == mean
 
 
 # --- numbers and tables as text -------------------------------------------------------------------

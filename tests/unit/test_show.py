@@ -32,7 +32,9 @@ def results(tmp_path, monkeypatch):
     path.write_text(format_tables([TABLE]), encoding="utf-8")
     caption = path.with_name("main_table.caption.txt")
     caption.write_text("What it is.\n")
-    write_checksums(path, caption)
+    numbers = path.with_suffix(".csv")
+    numbers.write_text("dataset,protocol,method,seeds\nvoc,gr,an,3\nvoc,gr,gr,2\ncoco,gr,an,3\n")
+    write_checksums(path, caption, numbers)
     data = path.with_name("separation.csv")
     data.write_text('method,share\n"a, b",1.5\n"c, d",2.5\n')
     write_checksums(data)
@@ -57,6 +59,7 @@ def test_prints_the_main_table_aligned_and_where_the_report_is(results):
     assert lines[2] == "AN      88.1 ± 0.4"
     assert lines[3] == "a|b      9.0 ± 1.0"
     assert "What it is." in lines
+    assert lines[-2] == "Selection: datasets voc, coco; protocols gr; 3 seeds"
     assert lines[-1] == "Report: results/report/index.html (not there yet; make it with: make demo)"
     assert "\x1b" not in done.stdout
 
@@ -71,6 +74,24 @@ def test_names_the_report_that_is_there(results):
 def test_prints_the_data_of_a_figure(results):
     done = run_show(results, "gr_separation")
     assert done.stdout.splitlines()[:3] == ["method  share", "------  -----", "a, b      1.5"]
+    assert "Selection" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ("dataset,protocol,seed\nvoc,gr,0\nvoc,gr,4\n", "datasets voc; protocols gr; seeds 0, 4"),
+        ("dataset,protocol,seeds\nvoc,gr,1\n", "datasets voc; protocols gr; 1 seed"),
+        ("dataset,protocol,class\nvoc,gr,cat\n", "datasets voc; protocols gr"),
+        ("exhibit,dataset,protocol\ngr_main_table,voc,gr\n", None),
+    ],
+)
+def test_says_what_a_table_was_made_for(results, data, line):
+    path = Path("results/exhibits/gr/separation.csv")
+    path.write_text(data)
+    write_checksums(path)
+    found = [text for text in run_show(results, "gr_separation").stdout.splitlines() if ":" in text]
+    assert found[:-1] == ([f"Selection: {line}"] if line else [])
 
 
 @pytest.mark.parametrize(
@@ -154,7 +175,11 @@ def test_missing_exhibit_says_how_many_of_its_runs_are_there(project):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["gr_seperation"], "there is no exhibit 'gr_seperation' in config/exhibits.yaml"),
+        (
+            ["gr_seperation"],
+            "there is no exhibit 'gr_seperation' in config/exhibits.yaml "
+            "(did you mean 'gr_separation'?); there are: gr_main_table, ",
+        ),
         (["--status", "--configfile", "no.yaml"], "no.yaml cannot be read: No such file"),
         (["--status", "--configfile", "bad.yaml"], "bad.yaml, line 2, is not YAML: "),
         (["--status", "--configfile", "odd.yaml"], "does not define 'nothing'"),

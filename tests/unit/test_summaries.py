@@ -222,12 +222,18 @@ def test_resamples_that_something_else_has_changed_are_refused(config, monkeypat
 
 # --- what was reproduced --------------------------------------------------------------------------
 
+OWN = {"an": (86.2, 0.3), "gr": (88.0, 0.4), "ll_r": (88.0, None), "em_apl": (89.19, None)}
 HEADER = "paper,exhibit,method,dataset,protocol,metric,value,std,kind,source,note\n"
 
 
 @pytest.fixture
 def summary(config, monkeypatch):
     """Six published numbers, four of which were run."""
+    return summarise(config, monkeypatch, "voc", OWN)
+
+
+def summarise(config, monkeypatch, dataset, own):
+    """The summary of six published numbers and of ours on a dataset."""
     published = exhibit_path("gr_main_table", ".csv").parents[3] / "config/published"
     published.mkdir(parents=True)
     lines = [
@@ -239,15 +245,15 @@ def summary(config, monkeypatch):
         "gr,main_table,gr,cub,gr,test_map,21.64,,secondary,A table,",
     ]
     (published / "gr_main_table.csv").write_text(HEADER + "\n".join(lines) + "\n")
-    own = {"an": (86.2, 0.3), "gr": (88.0, 0.4), "ll_r": (88.0, None), "em_apl": (89.19, None)}
     numbers = published_numbers({"paper": "gr", "name": "main_table"})
     write_data(
         "gr_main_table",
         [
             {
                 "method": method,
+                "dataset": dataset,
                 **published_columns(
-                    numbers, mean, deviation, method=method, dataset="voc", metric="test_map"
+                    numbers, mean, deviation, method=method, dataset=dataset, metric="test_map"
                 ),
             }
             for method, (mean, deviation) in own.items()
@@ -278,8 +284,23 @@ def test_coverage_counts_what_was_run(summary):
     _, [coverage, cells], caption = summary
     assert [list(row) for row in coverage.rows] == [
         ["Main comparison", "Voc", "4", "4", "2", "1", "1", "−0.4"],
-        ["Main comparison", "COCO and CUB", "2", "0", "0", "0", "0", "–"],
+        ["Main comparison", "COCO and CUB", "2", "0", "–", "–", "–", "–"],
     ]
     assert len(cells.rows) == 4
     assert "Of 6 published numbers of the exhibits shown, 4 were run here" in caption
     assert "2 within the combined uncertainty, 1 outside it, 1 of unknown" in caption
+
+
+def test_what_was_run_comes_first(config, monkeypatch):
+    _, [coverage, cells], _ = summarise(config, monkeypatch, "cub", {"gr": (21.0, None)})
+    assert [row[1:4] for row in coverage.rows] == [["CUB", "1", "1"], ["Voc and COCO", "5", "0"]]
+    assert len(cells.rows) == 1
+
+
+def test_summary_of_what_nobody_has_published_is_one_sentence(config, monkeypatch):
+    _, tables, caption = summarise(config, monkeypatch, "digits", OWN)
+    assert [table.title for table in tables] == ["Coverage"]
+    assert caption == (
+        "None of the 6 published numbers of the exhibits shown is of what was run here, on Voc and "
+        "CUB.\n"
+    )

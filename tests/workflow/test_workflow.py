@@ -184,7 +184,7 @@ def test_mistake_in_the_configuration_stops_before_any_job(pristine, tmp_path):
     checkout = pristine.copy(tmp_path / "checkout")
     checkout.edit("tests/workflow/small.yaml", "methods: [bce, an, gr]", "methods: [bce, ann, gr]")
     printed = checkout.ask(fails=True)
-    assert "small.yaml: select.methods[1] is 'ann'; allowed: an, " in printed
+    assert "small.yaml: select.methods[1] is 'ann' (did you mean 'an'?); allowed: an, " in printed
     assert "Traceback" not in printed
     assert not list((checkout.path / "results").glob("*/"))
 

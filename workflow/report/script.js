@@ -38,7 +38,7 @@ function makeSortable(table) {
 function makeFilterable(table) {
   const rows = [...table.tBodies[0].rows];
   const region = table.closest(".scroll");
-  if (rows.length < 8 || region.classList.contains("settings")) return;
+  if (rows.length < 12 || region.classList.contains("settings")) return;
   const name = region.getAttribute("aria-label");
   const box = create("input", { type: "search", placeholder: "Filter rows" });
   box.setAttribute("aria-label", `Filter the rows of ${name}`);

@@ -1,6 +1,5 @@
 """Checks of the merged configuration before any job starts: each mistake is one sentence."""
 
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from .configuration import (
     selected_pairs,
     training_settings,
 )
-from .loss_arguments import loss_arguments
+from .loss_arguments import loss_arguments, parse
+from .suggestions import suggestion
 
 SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")
 
@@ -57,12 +57,10 @@ def _dotted(path: Iterable[str | int]) -> str:
     return text or "the top level"
 
 
-def _nearest(name: object, known: Iterable[str]) -> str:
-    """The allowed names, nearest first, with a suggestion where one is close."""
+def _allowed(name: object, known: Iterable[str]) -> str:
+    """What a message about an unknown name ends with: a suggestion and the allowed names."""
     known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"{', '.join(known) or 'none'}{hint}"
+    return f"{suggestion(name, known)}; allowed: {', '.join(known) or 'none'}"
 
 
 _TYPES = {
@@ -89,7 +87,7 @@ def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
         return [
             *path,
             unknown,
-        ], f"is not a key that exists here; allowed: {_nearest(unknown, allowed)}"
+        ], f"is not a key that exists here{_allowed(unknown, allowed)}"
     if rule == "required":
         missing = next(key for key in value if key not in instance)
         return [*path, missing], "is missing"
@@ -98,7 +96,7 @@ def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
         words = " or ".join(_TYPES[name] for name in wanted)
         return path, f"must be {words}, not {error.instance!r}"
     if rule == "enum":
-        return path, f"is {error.instance!r}; allowed: {_nearest(error.instance, map(str, value))}"
+        return path, f"is {error.instance!r}{_allowed(error.instance, map(str, value))}"
     if rule in ("anyOf", "oneOf") and error.context:
         texts = [branch for branch in error.context if branch.validator != "type"]
         if texts:
@@ -151,11 +149,14 @@ def load_validator(folder: str | Path) -> jsonschema.Draft202012Validator:
 
 def loss_hyperparameters(losses: str | Path) -> dict[str, dict[str, bool]]:
     """The hyperparameters of each loss, each with whether it must be given."""
-    return {
-        path.stem: {name: default is None for name, default in loss_arguments(path).items()}
-        for path in sorted(Path(losses).glob("*.py"))
-        if path.stem not in ("base", "framework") and not path.stem.startswith("_")
-    }
+    found = {}
+    for path in sorted(Path(losses).glob("*.py")):
+        if path.stem in ("base", "framework") or path.stem.startswith("_"):
+            parse(path)  # what losses share has to be Python too
+        else:
+            arguments = loss_arguments(path)
+            found[path.stem] = {name: default is None for name, default in arguments.items()}
+    return found
 
 
 def check(
@@ -185,7 +186,7 @@ def check(
 
     def known(path: list[str | int], name: str, names: Iterable[str]) -> None:
         if name not in names:
-            fail(path, f"is {name!r}; allowed: {_nearest(name, names)}")
+            fail(path, f"is {name!r}{_allowed(name, names)}")
 
     for kind in ("datasets", "protocols", "methods", "exhibits"):
         for position, name in enumerate(config["select"][kind]):
@@ -267,8 +268,7 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
                 if key not in allowed:
                     fail(
                         [*path, "hyperparameters", key],
-                        f"is not a hyperparameter of {resolved['loss']}; "
-                        f"allowed: {_nearest(key, allowed)}",
+                        f"is not a hyperparameter of {resolved['loss']}{_allowed(key, allowed)}",
                     )
             for key, needed in allowed.items():
                 exhibit = runs.get((dataset, protocol, name))

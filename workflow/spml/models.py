@@ -1,6 +1,5 @@
 """Classifiers: a backbone that makes a feature map, and a head that makes one logit a class."""
 
-import difflib
 import hashlib
 import re
 from pathlib import Path
@@ -9,6 +8,7 @@ import torch
 from torch import nn
 
 from spml.errors import UserError
+from spml.suggestions import suggestion
 
 
 class DigitNetwork(nn.Sequential):
@@ -132,11 +132,10 @@ def _build_backbone(architecture: str) -> DigitNetwork | TorchvisionBackbone:
 
     known = torchvision.models.list_models(module=torchvision.models)
     if architecture not in known:
-        close = difflib.get_close_matches(architecture, [*ARCHITECTURES, *known], n=3)
         raise UserError(
-            f"backbone.architecture {architecture!r} is unknown; it must be "
+            f"backbone.architecture {architecture!r} is unknown"
+            f"{suggestion(architecture, [*ARCHITECTURES, *known])}; it must be "
             f"{', '.join(sorted(ARCHITECTURES))} or a classifier of torchvision"
-            + (f" (did you mean {' or '.join(close)}?)" if close else "")
         )
     return TorchvisionBackbone(architecture)
 

@@ -71,5 +71,3 @@ def check(
         published.PublishedError,
     ) as error:
         raise PreflightError(str(error)) from None
-    except SyntaxError as error:
-        raise PreflightError(f"{error.filename}, line {error.lineno}: {error.msg}") from None

@@ -48,6 +48,26 @@ def read_caption(exhibit: str) -> str:
     return verified(path).read_text(encoding="utf-8") if path.is_file() else ""
 
 
+def describe_selection(exhibit: str) -> str:
+    """Datasets, protocols and seeds of the rows of an exhibit; empty where they have none."""
+    with verified(exhibit_path(exhibit, ".csv")).open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    # Rows of runs open with these; other exhibits may name datasets that nothing was run on.
+    if not rows or [*rows[0]][:2] != ["dataset", "protocol"]:
+        return ""
+
+    def values(column: str) -> str:
+        return ", ".join(dict.fromkeys(row[column] for row in rows))
+
+    parts = [f"datasets {values('dataset')}", f"protocols {values('protocol')}"]
+    if "seed" in rows[0]:
+        parts.append(f"seeds {values('seed')}")
+    elif "seeds" in rows[0]:
+        count = max(int(row["seeds"]) for row in rows)
+        parts.append(f"{count} seed{'s' if count != 1 else ''}")
+    return "; ".join(parts)
+
+
 def explain_missing(exhibit: str, files: Sequence[str]) -> str:
     """Why an exhibit cannot be printed, and what to do; the configuration may be missing too."""
     from spml import configuration_files, status
@@ -56,8 +76,11 @@ def explain_missing(exhibit: str, files: Sequence[str]) -> str:
     if configuration_files.in_project():
         config = configuration_files.load(files)
         if exhibit not in config["exhibits"]:
+            from spml.suggestions import suggestion
+
             return (
-                f"there is no exhibit {exhibit!r} in config/exhibits.yaml; there are: "
+                f"there is no exhibit {exhibit!r} in config/exhibits.yaml"
+                f"{suggestion(exhibit, config['exhibits'])}; there are: "
                 f"{', '.join(config['exhibits'])}"
             )
         done, needed = status.count_runs(config, exhibit)
@@ -94,6 +117,8 @@ def main() -> None:
     print("\n".join(align(table, width=width, colour=colour) for table in tables))
     if caption:
         print(textwrap.fill(caption, WIDTH) + "\n")
+    if selection := describe_selection(exhibit):
+        print(f"Selection: {selection}")
     there = Path(REPORT).is_file()
     print(f"Report: {REPORT}{'' if there else ' (not there yet; make it with: make demo)'}")
 

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import spml.losses
 import torch
 from loss_cases import ALL, FIRST, GR, HYPERPARAMETERS, TOTAL_EPOCHS, make, random_batch
+from spml.errors import UserError
 from spml.losses import Loss, build, loss_class, mapping_table, names
 from spml.losses.framework import GeneralizedLoss, expected_loss
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -143,6 +145,62 @@ def test_unknown_loss_lists_the_known_ones_nearest_first():
     for wrong in ["base", "framework", "_large_loss", "GR", "", "../an", None, 3]:
         with pytest.raises(ValueError, match="unknown loss"):
             build(wrong, num_classes=2, num_examples=2, total_epochs=2)
+
+
+@pytest.fixture
+def write_loss(monkeypatch, tmp_path):
+    """A function that adds the text of a loss `mine` to the package, and gives its path."""
+    folder = tmp_path / "losses"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(spml.losses, "__file__", str(folder / "__init__.py"))
+    monkeypatch.setattr(spml.losses, "__path__", [str(folder)])
+
+    def write(text):
+        path = folder / "mine.py"
+        path.write_text(text)
+        return path
+
+    yield write
+    sys.modules.pop("spml.losses.mine", None)
+
+
+AN = (FOLDER / "an.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("from torch import Tensor", "import nowhere",
+         ", line 10: the loss mine cannot be imported (ModuleNotFoundError: No module named "
+         "'nowhere'); mend that and start again"),
+        ("negative_cost, positive_cost\n", "negative_costs\n",
+         ", line 12: the loss mine cannot be imported (ImportError: cannot import name "
+         "'negative_costs'"),
+        ("mapping = Mapping(k=", "mapping = Mapping(kay=",
+         ", line 19: the loss mine cannot be imported (TypeError: "),
+        ("(GeneralizedLoss):", "(GeneralizedLoss)",
+         ", line 16: the loss mine cannot be imported (SyntaxError: expected ':'"),
+        ("def terms(", "def term(", ": AssumeNegative does not implement terms"),
+        ("(GeneralizedLoss):", "(object):", " has to define one class that derives from Loss; it "
+         "has: none"),
+    ],
+)  # fmt: skip
+def test_loss_that_cannot_be_used_is_a_sentence(write_loss, old, new, sentence):
+    assert old in AN
+    path = write_loss(AN.replace(old, new))
+    with pytest.raises(UserError) as raised:
+        build("mine", num_classes=2, num_examples=2, total_epochs=2)
+    assert str(raised.value).startswith(f"{path}{sentence}")
+
+
+def test_mistake_in_what_losses_share_is_named_there(write_loss):
+    path = write_loss(AN.replace("from .base", "from ._part import y\nfrom .base"))
+    part = path.with_name("_part.py")
+    part.write_text("x = 1\ny = x / 0\n")
+    with pytest.raises(
+        UserError, match=rf"{part}, line 2: the loss mine cannot be imported \(Zero"
+    ):
+        build("mine", num_classes=2, num_examples=2, total_epochs=2)
 
 
 def test_unknown_and_missing_hyperparameters():
@@ -327,6 +385,9 @@ def test_default_parameter_group():
         def __init__(self):
             super().__init__(num_classes=1, num_examples=1, total_epochs=1)
             self.own = torch.nn.Parameter(torch.zeros(2))
+
+        def compute(self, logits, observed, index, epoch):
+            return self.own.sum()
 
     loss = WithParameter()
     assert loss.parameter_groups(0.5) == [{"params": [loss.own], "lr": 0.5}]

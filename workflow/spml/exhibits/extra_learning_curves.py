@@ -91,12 +91,14 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the figure shows."""
-    band = "; band: lowest to highest run" if len(settings["seeds"]) > 1 else ""
+    several = len(settings["seeds"]) > 1
+    band = "; band: lowest to highest run" if several else ""
+    number = "mean" if several else "value"
     return (
         f"Validation mAP against epoch, on the true validation labels. {data_phrase(settings)} "
-        f"Line: mean of {seeds_phrase(settings)}{band}; number: mean after the last epoch; grey: "
-        "the other methods. A method far below the others is shown in its own panel only, whose "
-        "axis is longer."
+        f"Line: {seeds_phrase(settings, 'mean of')}{band}; number: {number} after the last epoch; "
+        "grey: the other methods. A method far below the others is shown in its own panel only, "
+        "whose axis is longer."
     )
 
 

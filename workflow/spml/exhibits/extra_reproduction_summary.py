@@ -62,7 +62,8 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
 def _coverage(frame: pd.DataFrame, settings: dict[str, Any]) -> Table:
     """How many numbers are published, were run, and came out alike.
 
-    A row an exhibit and dataset; the datasets of an exhibit that were not run share one.
+    A row an exhibit and dataset, those that were run first; the datasets of an exhibit that were
+    not run share one.
     """
     titles = {exhibit["key"]: exhibit["title"] for exhibit in settings["exhibits"]}
     ran = frame["difference"].notna().groupby([frame["exhibit"], frame["dataset"]]).transform("any")
@@ -76,11 +77,15 @@ def _coverage(frame: pd.DataFrame, settings: dict[str, Any]) -> Table:
             settings["dataset_titles"].get(name, name) for name in group["dataset"].unique()
         ]
         row = [titles[exhibit], join_words(datasets), str(len(group)), str(done)]
-        row += [str(counts.get(word, 0)) for word in (WITHIN, OUTSIDE, UNKNOWN)]
-        row.append(format_number(group["difference"].mean(), sign=True) if done else NOTHING)
-        rows.append(row)
+        if done:
+            row += [str(counts.get(word, 0)) for word in (WITHIN, OUTSIDE, UNKNOWN)]
+            row.append(format_number(group["difference"].mean(), sign=True))
+        else:
+            row += [NOTHING] * 4
+        rows.append((not done, row))
+    rows.sort(key=lambda item: item[0])
     header = ["Exhibit", "Dataset", "Published", "Run", "Within", "Outside", "Unknown"]
-    return Table([*header, "Mean difference"], rows, "Coverage")
+    return Table([*header, "Mean difference"], [row for _, row in rows], "Coverage")
 
 
 def _cells(frame: pd.DataFrame, settings: dict[str, Any]) -> Table:
@@ -120,17 +125,18 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     counts = frame["verdict"].value_counts()
     done = len(frame) - counts.get(NOT_RUN, 0)
     ran = join_words(dict.fromkeys(block["dataset_title"] for block in settings["blocks"]))
-    text = (
-        f"Of {len(frame)} published numbers of the exhibits shown, {done} were run here "
-        f"(datasets: {ran}): {counts.get(WITHIN, 0)} within the combined uncertainty, "
-        f"{counts.get(OUTSIDE, 0)} outside it, {counts.get(UNKNOWN, 0)} of unknown uncertainty. "
-    )
     if not done:
-        text += "Nobody has published numbers for what was run. "
-    return text + (
-        "Within: ours and the published number differ by no more than two standard deviations of a "
-        "difference between two runs, from the deviations over seeds of both (of one, where only "
-        "one is known), and half a unit of the last printed digit."
+        return (
+            f"None of the {len(frame)} published numbers of the exhibits shown is of what was run "
+            f"here, on {ran}."
+        )
+    return (
+        f"Of {len(frame)} published numbers of the exhibits shown, {done} were run here, on {ran}: "
+        f"{counts.get(WITHIN, 0)} within the combined uncertainty, {counts.get(OUTSIDE, 0)} "
+        f"outside it, {counts.get(UNKNOWN, 0)} of unknown uncertainty. Within: ours and the "
+        "published number differ by no more than two standard deviations of a difference between "
+        "two runs, from the deviations over seeds of both (of one, where only one is known), and "
+        "half a unit of the last printed digit."
     )
 
 

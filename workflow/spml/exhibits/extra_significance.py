@@ -68,11 +68,12 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the table shows, and how it was computed."""
-    seeds = join_words(sorted(frame["seeds"].unique()))
+    counts = sorted(frame["seeds"].unique())
+    seeds = f"{join_words(counts)} seed{'' if counts == [1] else 's'}"
     resamples = join_words(sorted(frame["resamples"].unique()))
     return (
         "Difference of mean test mAP to the reference, in points, paired over seeds and test "
-        f"images ({seeds} seeds a method). Interval and two-sided p come from a bootstrap with "
+        f"images ({seeds} a method). Interval and two-sided p come from a bootstrap with "
         f"{resamples} resamples of seeds and test images, the same for all methods; p is corrected "
         "for the number of methods in a table (false discovery rate, Benjamini and Hochberg). "
         f"Higher and lower: corrected p below {RATE:g}."

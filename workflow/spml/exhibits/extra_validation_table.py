@@ -53,10 +53,10 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the table shows."""
-    spread = " ± sample standard deviation over seeds" if len(settings["seeds"]) > 1 else ""
+    runs = seeds_phrase(settings, "mean ± sample standard deviation over seeds, of")
     return (
-        f"Validation mAP in percent at the selected epoch, mean{spread}, of "
-        f"{seeds_phrase(settings)}. {data_phrase(settings)} Best in bold, second underlined."
+        f"Validation mAP in percent at the selected epoch, {runs}. {data_phrase(settings)} Best in "
+        "bold, second underlined."
     )
 
 

@@ -136,7 +136,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         "p, after the first epoch (start) and the last epoch (end); intervals without entries are "
         "left out. The line is the estimate k(p) = (1 − a)p / (1 − ap), where 1/a is the mean "
         f"number of positives of a training image: {join_words(values)}. {data_phrase(settings)} "
-        f"{join_words(method_titles(settings).values())}, pooled over {seeds_phrase(settings)}."
+        f"{join_words(method_titles(settings).values())}, {seeds_phrase(settings, 'pooled over')}."
     )
 
 

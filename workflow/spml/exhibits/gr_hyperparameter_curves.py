@@ -130,9 +130,9 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the figure shows, and that nothing was chosen by it."""
     title = method_titles(settings)[settings["reference"]]
     meanings = [MEANINGS[name] for name in frame["hyperparameter"].unique() if name in MEANINGS]
-    runs = seeds_phrase(settings)
+    runs = seeds_phrase(settings, "mean of")
     if len(settings["seeds"]) > 1:
-        runs = f"mean of {runs}; bars: sample standard deviation over seeds"
+        runs += "; bars: sample standard deviation over seeds"
     return (
         f"Test mAP under different hyperparameters of {title}, each varied with the others held "
         f"fixed. Star: the values of {title}. Values of an axis are spaced alike, not to scale. "

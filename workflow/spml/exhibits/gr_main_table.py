@@ -120,12 +120,10 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the table shows, from the facts of its runs."""
     titles = method_titles(settings)
-    seeds = len(settings["seeds"])
-    spread = " ± sample standard deviation over seeds" if seeds > 1 else ""
+    runs = seeds_phrase(settings, "mean ± sample standard deviation over seeds, of")
     images = frame.groupby("dataset", sort=False)["test_images"].first()
     text = (
-        f"Test mAP in percent, mean{spread}, of {seeds_phrase(settings)}, at "
-        f"{selection_phrase(settings)}. {data_phrase(settings)} "
+        f"Test mAP in percent, {runs}, at {selection_phrase(settings)}. {data_phrase(settings)} "
         f"Test images: {join_words(images)}. "
     )
     if frame["difference"].notna().any():

@@ -123,12 +123,13 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
             name = f"{title} on {block.title}" if len(shown) > 1 else title
             distances.append(f"{_distance_text(here)} for {name}")
     spread = ", mean ± sample standard deviation over seeds" if len(settings["seeds"]) > 1 else ""
+    runs = seeds_phrase(settings, "Pooled over")
     return (
         "Predictions on the unobserved entries of the validation images: false negatives (present "
         "but unobserved) against true negatives, each as the share of its entries in "
-        f"{INTERVALS} intervals, on a logarithmic axis. {data_phrase(settings)} Pooled over "
-        f"{seeds_phrase(settings)}, at {selection_phrase(settings)}. Wasserstein distance between "
-        f"the two distributions{spread}: {join_words(distances)}."
+        f"{INTERVALS} intervals, on a logarithmic axis. {data_phrase(settings)} "
+        f"{runs}, at {selection_phrase(settings)}. Wasserstein distance between the two "
+        f"distributions{spread}: {join_words(distances)}."
     )
 
 

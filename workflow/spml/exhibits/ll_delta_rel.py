@@ -85,7 +85,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         f"Test mAP of {join_words(curves)} against Δrel, the "
         "percentage of the labels of a batch by which the rejected (LL-R) or corrected (LL-Ct) "
         "ones grow from epoch to epoch, or that is corrected in every step (LL-Cp). "
-        f"{data_phrase(settings)} Mean of {seeds_phrase(settings)}{bars}, at "
+        f"{data_phrase(settings)} {seeds_phrase(settings, 'Mean of')}{bars}, at "
         f"{selection_phrase(settings)}."
     )
     titles = method_titles(settings)

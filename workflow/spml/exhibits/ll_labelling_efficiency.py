@@ -153,8 +153,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     text = (
         f"Test mAP against the number of labels that training sees, of {percents.min()} % to "
         f"{percents.max()} % of the training images. {data_phrase(settings)} Methods for full "
-        "labels see every label of an image. Mean of "
-        f"{seeds_phrase(settings)}{bars}, at {selection_phrase(settings)}."
+        "labels see every label of an image. "
+        f"{seeds_phrase(settings, 'Mean of')}{bars}, at {selection_phrase(settings)}."
     )
     if any_published(frame):
         kinds = [kind for kind in KINDS if (frame["published_kind"] == kind).any()]

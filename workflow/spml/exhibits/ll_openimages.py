@@ -125,11 +125,8 @@ def _not_run_phrase(settings: dict[str, Any]) -> str:
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the table shows, from the facts of its runs."""
-    spread = " ± sample standard deviation over seeds" if len(settings["seeds"]) > 1 else ""
-    text = (
-        f"Test mAP in percent, mean{spread}, of {seeds_phrase(settings)}, at "
-        f"{selection_phrase(settings)}. {data_phrase(settings)} "
-    )
+    runs = seeds_phrase(settings, "mean ± sample standard deviation over seeds, of")
+    text = f"Test mAP in percent, {runs}, at {selection_phrase(settings)}. {data_phrase(settings)} "
     groups = len(_metrics(frame["metric"])) - 1
     if groups:
         text += (

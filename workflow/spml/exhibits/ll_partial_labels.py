@@ -90,10 +90,9 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the table shows, from the facts of its runs."""
-    spread = " ± sample standard deviation over seeds" if len(settings["seeds"]) > 1 else ""
+    runs = seeds_phrase(settings, "mean ± sample standard deviation over seeds, of")
     return (
-        f"Test mAP in percent, mean{spread}, of {seeds_phrase(settings)}, at "
-        f"{selection_phrase(settings)}. {data_phrase(settings)} "
+        f"Test mAP in percent, {runs}, at {selection_phrase(settings)}. {data_phrase(settings)} "
         f"{ranking_phrase(frame, settings)}{published_phrase(frame)}"
     )
 

@@ -107,7 +107,7 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the table shows, with the number of pairs of each dataset."""
-    spread = " ± sample standard deviation over seeds" if len(settings["seeds"]) > 1 else ""
+    runs = seeds_phrase(settings, "Mean ± sample standard deviation over seeds of")
     shown = blocks(settings)
     pairs = "; ".join(
         f"{select_rows(frame, block)['pairs'].iloc[0]:,} pairs"
@@ -118,8 +118,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         "Pointing game: share of the pairs of a test image and a class in it whose class "
         "activation map is highest within a box of the class, in percent; the point is the centre "
         "of the map's highest cell, and there is no tolerance around boxes. Accuracy is over all "
-        f"pairs, mean over classes the mean of each class's own ({pairs}). Mean{spread} of "
-        f"{seeds_phrase(settings)}, at {selection_phrase(settings)}. {data_phrase(settings)} Best "
+        f"pairs, mean over classes the mean of each class's own ({pairs}). "
+        f"{runs}, at {selection_phrase(settings)}. {data_phrase(settings)} Best "
         f"in bold, second underlined.{published_phrase(frame)}"
     )
 

@@ -64,12 +64,16 @@ def join_words(words: Iterable[object]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def seeds_phrase(settings: dict[str, Any]) -> str:
-    """How many runs of each method, and with which seeds."""
+def seeds_phrase(settings: dict[str, Any], several: str = "") -> str:
+    """How many runs of each method, and with which seeds.
+
+    several: what goes before it where there are several, such as ``mean of``.
+    """
     seeds = settings["seeds"]
+    before = f"{several} " if several and len(seeds) > 1 else ""
     noun = "run" if len(seeds) == 1 else "runs"
     listed = "seed" if len(seeds) == 1 else "seeds"
-    return f"{len(seeds)} {noun} per method ({listed} {join_words(seeds)})"
+    return f"{before}{len(seeds)} {noun} per method ({listed} {join_words(seeds)})"
 
 
 def _count(number: int | str, kind: str) -> str:

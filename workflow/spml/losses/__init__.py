@@ -7,9 +7,12 @@ underscore. It defines one subclass of `Loss`, whose constructor spells out its 
 import difflib
 import importlib
 import inspect
+import traceback
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from ..errors import UserError
 from .base import Loss
 
 __all__ = ["Loss", "build", "loss_class", "mapping_table", "names"]
@@ -24,16 +27,38 @@ def names() -> list[str]:
     return sorted(stem for stem in stems if stem not in _SHARED and not stem.startswith("_"))
 
 
+def _import(name: str) -> ModuleType:
+    """The module of the loss `name`."""
+    folder = Path(__file__).parent
+    try:
+        return importlib.import_module(f"{__name__}.{name}")
+    except Exception as error:
+        # The last line of this folder that was reached; a file that is not Python has none.
+        places = [
+            (frame.filename, frame.lineno)
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename).parent == folder and frame.filename != __file__
+        ]
+        if isinstance(error, SyntaxError):
+            places.append((error.filename or name, error.lineno))
+        path, line = places[-1] if places else (folder / f"{name}.py", 1)
+        raise UserError(
+            f"{path}, line {line}: the loss {name} cannot be imported ({type(error).__name__}: "
+            f"{error}); mend that and start again"
+        ) from error
+
+
 def loss_class(name: str) -> type[Loss]:
     """The class of the loss `name`; imports its module and no other loss's.
 
-    Raises ValueError for an unknown name, listing the known ones with the nearest first.
+    Raises ValueError for an unknown name, listing the known ones with the nearest first, and
+    UserError, naming the file, for a loss that cannot be imported or used.
     """
     known = names()
     if name not in known:
         nearest_first = difflib.get_close_matches(str(name), known, n=len(known), cutoff=0.0)
         raise ValueError(f"name: unknown loss {name!r}; known: {', '.join(nearest_first)}")
-    module = importlib.import_module(f"{__name__}.{name}")
+    module = _import(name)
     defined_here = [
         value
         for value in vars(module).values()
@@ -42,8 +67,16 @@ def loss_class(name: str) -> type[Loss]:
         and value.__module__ == module.__name__
     ]
     if len(defined_here) != 1:
-        raise TypeError(f"{module.__name__} must define exactly one loss, not {defined_here}")
-    return defined_here[0]
+        listing = ", ".join(cls.__name__ for cls in defined_here) or "none"
+        raise UserError(
+            f"{module.__file__} has to define one class that derives from Loss; it has: {listing}"
+        )
+    [cls] = defined_here
+    if missing := sorted(cls.__abstractmethods__):
+        raise UserError(
+            f"{module.__file__}: {cls.__name__} does not implement {' and '.join(missing)}"
+        )
+    return cls
 
 
 def build(

@@ -6,6 +6,7 @@ Notation of all modules of this folder: z logit, p = sigmoid(z), s the observed 
 
 import math
 import numbers
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -145,7 +146,7 @@ def focal_cost(logits: Tensor, gamma: float) -> Tensor:
     return _FocalCost.apply(logits, gamma)
 
 
-class Loss(torch.nn.Module):
+class Loss(torch.nn.Module, ABC):
     """A loss of the logits and of the observed labels of a batch.
 
     Subclasses spell out their own keyword-only constructor (a configuration checker reads the
@@ -186,9 +187,9 @@ class Loss(torch.nn.Module):
             logits = logits.float()
         return self.compute(logits, observed, index, epoch)
 
+    @abstractmethod
     def compute(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Tensor:
         """The loss of checked arguments; logits are float32 or float64."""
-        raise NotImplementedError
 
     def after_epoch(self, epoch: int, predict: Predict) -> None:
         """Called when an epoch has ended; a loss that needs a pass over the data overrides it.

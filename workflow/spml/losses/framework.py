@@ -12,6 +12,7 @@ Source: Chen et al., Boosting Single Positive Multi-label Classification with Ge
 Loss, IJCAI 2024, arXiv 2405.03501.
 """
 
+from abc import abstractmethod
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -67,9 +68,9 @@ class GeneralizedLoss(Loss):
 
     mapping: ClassVar[Mapping]
 
+    @abstractmethod
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
         """k, v, L1, L2 and L3 of a batch."""
-        raise NotImplementedError
 
     def compute(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Tensor:
         """The mean over B x C of L1 on observed positives and v * [k L2 + (1 - k) L3] elsewhere."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from spml.addresses import exhibit_path, published_path, split_key, table_path
 from spml.checksums import verified
-from spml.markdown import BEST, Table, parse_tables
+from spml.markdown import Table, parse_tables
 from spml.report.pages import method_page, paper_page
 from spml.report.runs import Run
 
@@ -108,22 +108,6 @@ def read_exhibit(
         runs=shown,
         method_pages=pages,
     )
-
-
-def headlines(exhibits: Sequence[Exhibit]) -> list[str]:
-    """One sentence for each best row in the first exhibit that marks any."""
-    for exhibit in exhibits:
-        sentences = [
-            f"{exhibit.title}{f' on {table.title}' if table.title else ''}: among the ranked "
-            f"methods, {table.rows[row][0]} has the best {table.header[column]}, "
-            f"{table.rows[row][column]}."
-            for table in exhibit.tables
-            for (row, column), mark in table.marks.items()
-            if mark == BEST
-        ]
-        if sentences:
-            return sentences
-    return []
 
 
 def rows_of(table: Table, title: str) -> Table | None:

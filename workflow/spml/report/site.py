@@ -12,13 +12,15 @@ import yaml
 
 from spml.papers import PAPERS, REFERENCES
 from spml.report import definitions, methods, origins, pages, texts
-from spml.report.exhibits import Exhibit, headlines, read_exhibit
+from spml.report.exhibits import Exhibit, read_exhibit
 from spml.report.runs import Run, by_method, by_place, cost_table, read_runs
 from spml.report.search import Entry, index_script
 
 TEMPLATES = Path(__file__).parents[2] / "report"
-# Exhibits that sum the others up, shown on the front page too where they are selected.
-SUMMARIES = ("extra_reproduction_summary", "extra_claims")
+# The papers' main tables, which open the front page, and the exhibits that judge the others, whose
+# captions it gives.
+RESULTS = ("gr_main_table", "ll_partial_labels", "ll_openimages")
+VERDICTS = ("extra_claims", "extra_reproduction_summary")
 
 
 def method_titles(settings: dict[str, Any]) -> dict[str, str]:
@@ -78,7 +80,6 @@ class Site:
                 "reference": REFERENCES.get(paper),
                 "page": pages.paper_page(paper),
                 "exhibits": exhibits,
-                "headlines": headlines(exhibits),
             }
             for paper, exhibits in shown.items()
             if exhibits
@@ -201,7 +202,8 @@ def render(
     page(
         pages.INDEX,
         "index.html.j2",
-        summaries=[item for key in SUMMARIES for item in site.exhibits if item.key == key],
+        results=RESULTS,
+        verdicts=[item for key in VERDICTS for item in site.exhibits if item.key == key],
     )
     for paper in site.papers:
         page(paper["page"], "paper.html.j2", paper=paper)
