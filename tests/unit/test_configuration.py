@@ -254,18 +254,18 @@ ROLE = Path("workflow/spml/losses/role.py")
     [
         (AN, None, "", " has no loss: a class that derives from Loss or GeneralizedLoss"),
         (AN, "(GeneralizedLoss):", "(Tensor):", " has no loss: a class that derives from Loss"),
-        (AN, "(GeneralizedLoss):", "(GeneralizedLoss)", ", line 16, is not Python: expected ':'"),
+        (AN, "(GeneralizedLoss):", "(GeneralizedLoss)", ", line {class}, is not Python: expected ':'"),
         (AN, "assume negative", "\0", " is not Python: "),
         (AN, "def terms", "def term",
-         ", line 16: AssumeNegative does not implement terms, which every GeneralizedLoss has to"),
+         ", line {class}: AssumeNegative does not implement terms, which every GeneralizedLoss has to"),
         (ROLE, "def compute", "def _compute",
-         ", line 34: RegularisedOnlineLabelEstimation does not implement compute, which every "
+         ", line {class}: RegularisedOnlineLabelEstimation does not implement compute, which every "
          "Loss has to"),
         (AN, "self, *, num_classes", "self, num_classes",
-         ", line 21: the constructor of AssumeNegative has to begin with def __init__(self, *, "
+         ", line {constructor}: the constructor of AssumeNegative has to begin with def __init__(self, *, "
          "num_classes, num_examples, total_epochs, and then name each hyperparameter"),
-        (AN, "self, *, num_classes", "self, *, classes", ", line 21: the constructor of"),
-        (AN, "total_epochs: int)", "total_epochs: int, **rest)", ", line 21: the constructor of"),
+        (AN, "self, *, num_classes", "self, *, classes", ", line {constructor}: the constructor of"),
+        (AN, "total_epochs: int)", "total_epochs: int, **rest)", ", line {constructor}: the constructor of"),
         (AN, "\n\nclass", "\n\nclass Other(GeneralizedLoss): pass\nclass",
          " has several losses (Other, AssumeNegative); give each a file of its own"),
     ],
@@ -274,9 +274,14 @@ def test_loss_that_cannot_train_is_named_before_it_is_imported(tmp_path, loss, o
     text, path = loss.read_text(encoding="utf-8"), tmp_path / "mine.py"
     assert old is None or old in text
     path.write_text(new if old is None else text.replace(old, new))
+    lines = text.splitlines()
+    places = {
+        what: next(number for number, line in enumerate(lines, start=1) if line.startswith(begins))
+        for what, begins in (("class", "class "), ("constructor", "    def __init__"))
+    }
     with pytest.raises(UserError) as raised:
         loss_hyperparameters(tmp_path)
-    assert str(raised.value).startswith(f"{path}{sentence}")
+    assert str(raised.value).startswith(f"{path}{sentence.format(**places)}")
 
 
 def test_what_losses_share_has_to_be_python_too(tmp_path):

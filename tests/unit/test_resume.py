@@ -20,9 +20,11 @@ import torch
 from spml import evaluate
 from spml.checkpoint import Checkpoint, differences
 from spml.checksums import verified
+from spml.engine import Trainer
 from spml.errors import INTERRUPTED, UserError, run_command
 from spml.files import read_json
 from spml.labels import Labels, Split, save_labels
+from spml.linear_init import HeadTrainer
 from spml.models import build_classifier
 from spml.observe import Observation, save_observation
 from spml.packed import save_packed
@@ -371,6 +373,33 @@ def test_state_that_no_memory_holds_is_refused_at_the_start(inputs, tmp_path, mo
         train(settings_of("ll_cp"), arguments_of(inputs, tmp_path))
     monkeypatch.setattr("spml.train.device_memory", lambda device: 96)
     train(settings_of("ll_cp"), arguments_of(inputs, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("method", "state", "kept"), [("role", "estimator", True), ("ll_cp", "corrected", False)]
+)
+def test_only_estimates_of_role_outlive_linear_init(
+    inputs, tmp_path, monkeypatch, method, state, kept
+):
+    """LL-Cp corrects labels in the first phase too, and then begins anew, with an epoch of AN."""
+    found = {}
+
+    class WatchedTrainer(Trainer):
+        def __init__(self, classifier, loss, *others, **named):
+            found[state] = loss.state_dict()[state].clone()
+            super().__init__(classifier, loss, *others, **named)
+
+    class MarkingHeadTrainer(HeadTrainer):
+        def run(self):
+            result = super().run()
+            self.loss.state_dict()[state].fill_(1)  # as if it had learnt that of each entry
+            return result
+
+    monkeypatch.setattr("spml.train.Trainer", WatchedTrainer)
+    monkeypatch.setattr("spml.train.HeadTrainer", MarkingHeadTrainer)
+    phase = {"epochs": 1, "batch_size": 8, "learning_rate": 0.01}
+    train(settings_of(method, linear_init=phase), arguments_of(inputs, tmp_path))
+    assert bool((found[state] == 1).all()) is kept
 
 
 def evaluate_run(inputs: Path, run: Path, monkeypatch) -> bytes:

@@ -117,11 +117,14 @@ CASES = {
     "gr_ablation": (
         3,
         [
-            {"method": "gr", "difference": None},
-            {"method": "an", "difference": -2.0},
-            {"method": "ll_r", "difference": -0.5},
+            {"method": "gr", "difference": None, "differs": ""},
+            {"method": "gr_without_v", "difference": -2.0, "differs": "σ = ∞"},
+            {"method": "gr_constant_k", "difference": -0.5, "differs": "w = 0"},
+            # Has another k, but no part less; and differs in nothing where q3 is 1 already.
+            {"method": "gr_learned_k", "difference": 0.3, "differs": "loss"},
+            {"method": "gr_l3_mae", "difference": 0.0, "differs": ""},
         ],
-        "+0.5 (LL_R)",
+        "+0.5 (GR_CONSTANT_K)",
         {"difference": 0.1},
     ),
     "gr_separation_table": (
@@ -199,7 +202,10 @@ CASES = {
 def test_claim_is_checked_on_the_data_of_its_exhibit(key, config, monkeypatch):
     number, rows, evidence, contrary = CASES[key]
     config["select"]["exhibits"] = [key]
-    config["exhibits"][key]["methods"] = list(METHODS)
+    methods = dict.fromkeys([*METHODS, *(row["method"] for row in rows if "method" in row)])
+    for name in methods:
+        config["methods"].setdefault(name, {"title": name.upper(), "loss": name})
+    config["exhibits"][key]["methods"] = list(methods)
     write_data(key, rows)
     data, *_ = claims(config, monkeypatch)
     [found] = data[data["number"] == number].to_dict("records")
@@ -252,6 +258,7 @@ def summarise(config, monkeypatch, dataset, own):
             {
                 "method": method,
                 "dataset": dataset,
+                "protocol": "gr",
                 **published_columns(
                     numbers, mean, deviation, method=method, dataset=dataset, metric="test_map"
                 ),
@@ -289,6 +296,18 @@ def test_coverage_counts_what_was_run(summary):
     assert len(cells.rows) == 4
     assert "Of 6 published numbers of the exhibits shown, 4 were run here" in caption
     assert "2 within the combined uncertainty, 1 outside it, 1 of unknown" in caption
+
+
+def test_number_of_another_protocol_than_ours_is_marked(summary):
+    _, [_, cells], caption = summary
+    place = cells.header.index("Protocol")
+    assert {row[2]: row[place] for row in cells.rows} == {
+        "AN": "em, here Gr",
+        "GR_1 <x>": "Gr",
+        "LL_R": "em, here Gr",
+        "EM_APL": "em, here Gr",
+    }
+    assert "3 were published under another protocol than that of our runs" in caption
 
 
 def test_what_was_run_comes_first(config, monkeypatch):

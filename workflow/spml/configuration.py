@@ -249,6 +249,7 @@ def _drawn_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
         ],
         "titles": {name: resolve_method(config, name, None)["title"] for name in methods},
         "dataset_titles": {name: item["title"] for name, item in config["datasets"].items()},
+        "protocol_titles": {name: item["title"] for name, item in config["protocols"].items()},
     }
 
 

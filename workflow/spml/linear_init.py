@@ -2,7 +2,7 @@
 
 Cole et al. (CVPR 2021) train a linear classifier on the features of the untrained backbone for 25
 epochs, without augmentation, keep the one with the best validation mAP, and start fine-tuning from
-it. What the loss has learnt about the training labels by then (ROLE's estimator) is kept as well.
+it. Of what a loss has learnt about the training labels by then only ROLE's estimates are kept.
 """
 
 import copy

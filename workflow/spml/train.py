@@ -231,7 +231,8 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
                 checkpoint=checkpoint,
                 stop=stop,
             )
-            loss.load_state_dict(learnt)
+            if loss.keeps_linear_init:
+                loss.load_state_dict(learnt)
         entries = _entry_record(arguments, training, data, device, going_on=going_on)
         trainer = Trainer(
             classifier,

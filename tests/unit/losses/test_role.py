@@ -72,6 +72,18 @@ def test_the_estimator_trains_at_ten_times_the_rate():
     assert group["lr"] == pytest.approx(3e-3)
 
 
+def test_weight_decay_of_the_network_leaves_the_estimates_alone():
+    loss = make("role", CHOSEN, 3, 5)
+    before = loss.estimator.detach().clone()
+    network = {"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.1}
+    optimiser = torch.optim.SGD([network, *loss.parameter_groups(0.1)], weight_decay=0.1)
+    for parameter in (*network["params"], loss.estimator):
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    assert network["params"][0].item() == pytest.approx(1 - 0.1 * 0.1)
+    assert torch.equal(loss.estimator, before)
+
+
 def test_the_estimator_is_dense():
     """Adam's moments go on moving rows that are not in the batch."""
     torch.manual_seed(1)

@@ -15,8 +15,8 @@ from spml.published import PublishedError, read_published
 
 CELL = ["method", "dataset", "protocol", "metric"]
 COLUMNS = [
-    *("exhibit", *CELL, "value", "std", "kind", "ours", "difference", "uncertainty", "verdict"),
-    "source",
+    *("exhibit", *CELL, "value", "std", "kind", "own_protocol", "ours", "difference"),
+    *("uncertainty", "verdict", "source"),
 ]
 WITHIN, OUTSIDE, UNKNOWN, NOT_RUN = "within", "outside", "uncertainty unknown", "not run"
 
@@ -39,18 +39,22 @@ def _verdict(row: Any) -> str:
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
-    """One row a published number: ours, the difference, what may be chance in it, and a verdict."""
+    """One row a published number: ours, the difference, what may be chance in it, and a verdict.
+
+    ``protocol`` is that of the published number, ``own_protocol`` that of our runs.
+    """
     frames = []
     for exhibit in settings["exhibits"]:
         path = verified(exhibit_path(exhibit["key"], ".csv"))
         data = pd.read_csv(path, dtype={"published": "str"})
+        data["own_protocol"] = data["protocol"]
         shown = data.dropna(subset="published_difference").rename(
             columns={f"published_{name}": name for name in (*CELL, "difference", "uncertainty")}
         )
         shown = shown.loc[:, ~shown.columns.duplicated(keep="last")]
         shown[CELL] = shown[CELL].fillna("")
         numbers = _published(exhibit["key"]).merge(
-            shown[[*CELL, "difference", "uncertainty"]], on=CELL, how="left"
+            shown[[*CELL, "own_protocol", "difference", "uncertainty"]], on=CELL, how="left"
         )
         frames.append(numbers.assign(exhibit=exhibit["key"]))
     table = pd.concat(frames, ignore_index=True)
@@ -88,6 +92,12 @@ def _coverage(frame: pd.DataFrame, settings: dict[str, Any]) -> Table:
     return Table([*header, "Mean difference"], [row for _, row in rows], "Coverage")
 
 
+def _protocols(row: dict[str, Any], titles: dict[str, str]) -> str:
+    """The protocol of a published number, and ours where it is another."""
+    published, own = (titles.get(name, name) for name in (row["protocol"], row["own_protocol"]))
+    return published if published == own else f"{published}, here {own}"
+
+
 def _cells(frame: pd.DataFrame, settings: dict[str, Any]) -> Table:
     """A row a published number that was run."""
     titles = {exhibit["key"]: exhibit["title"] for exhibit in settings["exhibits"]}
@@ -101,6 +111,7 @@ def _cells(frame: pd.DataFrame, settings: dict[str, Any]) -> Table:
                 settings["dataset_titles"].get(row["dataset"], row["dataset"]),
                 settings["titles"].get(row["method"], row["method"]),
                 row["metric"],
+                _protocols(row, settings["protocol_titles"]),
                 f"{row['value']}{spread} ({row['kind']})",
                 format_number(row["ours"]),
                 format_number(row["difference"], sign=True),
@@ -108,7 +119,8 @@ def _cells(frame: pd.DataFrame, settings: dict[str, Any]) -> Table:
                 row["verdict"],
             ]
         )
-    header = ["Exhibit", "Dataset", "Method", "Metric", "Published", "Ours", "Difference"]
+    header = ["Exhibit", "Dataset", "Method", "Metric", "Protocol", "Published", "Ours"]
+    header += ["Difference"]
     return Table([*header, "Uncertainty", "Verdict"], rows, "Numbers that were run")
 
 
@@ -130,13 +142,20 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
             f"None of the {len(frame)} published numbers of the exhibits shown is of what was run "
             f"here, on {ran}."
         )
+    others = (frame["verdict"] != NOT_RUN) & (frame["own_protocol"] != frame["protocol"])
+    elsewhere = (
+        f" {others.sum()} were published under another protocol than that of our runs, which may "
+        "be all that their difference shows."
+        if others.any()
+        else ""
+    )
     return (
         f"Of {len(frame)} published numbers of the exhibits shown, {done} were run here, on {ran}: "
         f"{counts.get(WITHIN, 0)} within the combined uncertainty, {counts.get(OUTSIDE, 0)} "
         f"outside it, {counts.get(UNKNOWN, 0)} of unknown uncertainty. Within: ours and the "
         "published number differ by no more than two standard deviations of a difference between "
         "two runs, from the deviations over seeds of both (of one, where only one is known), and "
-        "half a unit of the last printed digit."
+        f"half a unit of the last printed digit.{elsewhere}"
     )
 
 

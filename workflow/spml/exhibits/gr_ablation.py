@@ -109,7 +109,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     if (others["differs"] == "").any():
         text += (
             f"Where nothing differs, {title} has that setting on the dataset already, and the runs "
-            "are equal. "
+            "differ by the chance of a GPU's arithmetic at most. "
         )
     return text + (
         "Best in bold, second underlined. The published numbers of the ablation could not be "

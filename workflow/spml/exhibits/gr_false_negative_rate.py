@@ -1,9 +1,10 @@
 """Share of false negatives among unobserved entries, against the prediction of the model.
 
 In each interval of the prediction p: FN / (FN + TN) over the unobserved entries of the validation
-images, after the first and after the last epoch. Over it the estimate of GR Loss,
-k(p) = (1 - a) p / (1 - a p), with a = 1 / (mean positives of a training image): the probability
-that an entry is positive although unobserved, if one positive of each image is observed at random.
+images, after the first and after the last epoch. Over it k(p) = (1 - a) p / (1 - a p), with
+a = 1 / (mean positives of a training image): the probability that an entry is positive although
+unobserved, if one positive of each image is observed at random. GR Loss trains with a logistic k in
+its place.
 """
 
 from typing import Any
@@ -134,8 +135,10 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         "Share of false negatives among the unobserved entries of the validation images, "
         f"FN / (FN + TN), in {settings['intervals']} equal intervals of the predicted probability "
         "p, after the first epoch (start) and the last epoch (end); intervals without entries are "
-        "left out. The line is the estimate k(p) = (1 − a)p / (1 − ap), where 1/a is the mean "
-        f"number of positives of a training image: {join_words(values)}. {data_phrase(settings)} "
+        "left out. The line is k(p) = (1 − a)p / (1 − ap), which holds if one positive of each "
+        "image is observed at random, where 1/a is the mean number of positives of a training "
+        f"image: {join_words(values)}; GR Loss trains with a logistic k in its place. "
+        f"{data_phrase(settings)} "
         f"{join_words(method_titles(settings).values())}, {seeds_phrase(settings, 'pooled over')}."
     )
 

@@ -33,7 +33,8 @@ ORDER = [*(name for parts in PARTS.values() for name in parts), *SYMBOLS.values(
 
 # The symbols of the paper, for captions in plain text.
 MEANINGS = {
-    "w_T": "w_T: slope w in k(p) = 1 / (1 + exp(−(wp + b))) at the end of training",
+    "w_T": "w_T: what slope w in k(p) = 1 / (1 + exp(−(wp + b))) grows towards; in the last of T "
+    "epochs it has (T − 1) / T of it",
     r"\sigma_T": "σ_T: width σ in v(p) = exp(−(p − μ)² / (2σ²)) at the end of training",
     "q_2": "q_2: exponent in L2(p) = (1 − p^q_2) / q_2, whose limit at 0 is −log p",
     "q_3": "q_3: exponent in L3(p) = (1 − (1 − p)^q_3) / q_3, whose limit at 0 is −log(1 − p)",

@@ -42,6 +42,11 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         "Known losses in the generalized loss of GR. An observed positive costs L1; every other "
         "entry costs v [k L2 + (1 - k) L3], with p the predicted probability and z its logit."
     )
+    if "epr" in set(frame["method"]):
+        text += (
+            " EPR without its regulariser of the mean prediction of a batch, which is outside the "
+            "mean over entries."
+        )
     outside = frame.loc[(frame[COLUMNS] == "").all(axis=1), "title"]
     if len(outside):
         text += f" Not of this form: {', '.join(outside)}."

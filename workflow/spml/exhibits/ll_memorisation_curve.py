@@ -200,7 +200,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         )
         published = (
             f" Open markers{f' on {where}' if several else ''}: highest and lowest points of the "
-            "published curves, which are those of one true and one false negative, not means."
+            "published curves and where they stay below 0.01; they are those of one true and one "
+            "false negative, not means."
             f"{sources_phrase(known)}"
         )
     return (

@@ -8,7 +8,7 @@ import math
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -159,6 +159,10 @@ class Loss(torch.nn.Module, ABC):
     State lives in buffers and parameters, so that it moves with `.to()` and is in `state_dict()`.
     It changes only in training mode, the state of a new module.
     """
+
+    keeps_linear_init: ClassVar[bool] = False
+    """Whether fine-tuning after LinearInit's first phase goes on with what the loss has learnt in
+    it, rather than with a new loss."""
 
     modified: Tensor | None = None
     """After a forward of a loss that rejects or corrects labels: the (B, C) bool mask of the

@@ -1,4 +1,4 @@
-"""Hill: a loss that bends back down where an unobserved entry is probably a missing positive.
+"""Hill: a loss that levels off where an unobserved entry is probably a missing positive.
 
     s = 1      : (1 - p_m)^gamma * -log p_m     with p_m = sigmoid(z - margin)
     s = 0 or -1: (lam - p) * p^2
@@ -20,7 +20,7 @@ from .framework import GeneralizedLoss, Mapping, Terms
 class Hill(GeneralizedLoss):
     """Hill.
 
-    lam     at least 0 (1.5: the loss of an unobserved entry turns down at p = 1)
+    lam     at least 0 (1.5: flat at p = 1; below it, the loss of an unobserved entry turns down)
     margin  at least 0: subtracted from the logit of an observed positive
     gamma   at least 0: the focal exponent of an observed positive
     """

@@ -12,7 +12,8 @@ G starts with uniform random logits in [-u, u], u = logit(0.6), that is with q i
 logit(0.995) where a positive was observed, and logit(0.005) where a negative was. The observed
 entries of a row are set when the row is first seen in training, since labels come with batches.
 
-G is trained by the optimiser of the classifier, dense, at `estimator_lr_multiplier` times the rate.
+G is trained by the optimiser of the classifier, dense, at `estimator_lr_multiplier` times the rate
+and without weight decay.
 
 Source: Cole et al., Multi-Label Learning from Single Positive Labels, CVPR 2021. The released code
 adds 1e-5 inside the logarithm; here it is exact.
@@ -41,6 +42,7 @@ class RegularisedOnlineLabelEstimation(Loss):
     Buffer `seen` (num_examples,) bool: the rows whose observed entries are set.
     """
 
+    keeps_linear_init = True  # "q" is kept beside the linear layer in the released code
     seen: Tensor
 
     def __init__(
@@ -65,7 +67,8 @@ class RegularisedOnlineLabelEstimation(Loss):
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         rate = learning_rate * self.estimator_lr_multiplier
-        return [{"params": [self.estimator], "lr": rate}]
+        # Weight decay is for the network: it would pull all estimates, dense as they are, to 1/2.
+        return [{"params": [self.estimator], "lr": rate, "weight_decay": 0.0}]
 
     def compute(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Tensor:
         if self.training:
