@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from small_runs import CLASSES, CPU, make_data, make_trainer, same
+from spml import optimizers
 from spml.checkpoint import Checkpoint
 from spml.engine import Trainer
 from spml.entries import EntryRecord
@@ -255,6 +256,24 @@ def test_bfloat16_trains_nearly_as_float32_does_and_its_scores_do_not_tie():
     assert rough.history[-1]["loss"] == pytest.approx(exact.history[-1]["loss"], rel=0.2)
     assert all(weight.dtype != torch.bfloat16 for weight in rough.weights.values())
     assert len(np.unique(rough.val)) == rough.val.size
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+def test_optimisers_take_the_steps_of_torch_s(name):
+    ours_made = {"adam": optimizers.adam, "sgd": optimizers.sgd}[name]
+    torchs_made = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[name]
+    options = {"weight_decay": 0.1} | ({"momentum": 0.9} if name == "sgd" else {})
+    ours, torchs = torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(3))
+    optimiser = ours_made([{"params": [ours], "lr": 0.1}], **options)
+    reference = torchs_made([{"params": [torchs], "lr": 0.1}], fused=True, **options)
+    for step in range(3):
+        for each, parameter in ((optimiser, ours), (reference, torchs)):
+            (parameter * torch.arange(1.0, 4.0) * (step + 1)).sum().backward()
+            each.step()
+            each.zero_grad()
+            assert parameter.grad is None
+    assert torch.equal(ours, torchs)
+    assert not torch.equal(ours, torch.ones(3))
 
 
 def test_compiled_network_takes_the_place_of_the_other_in_full_batches(monkeypatch):
