@@ -95,5 +95,7 @@ lock: $(STAMP) ## Resolve envs/requirements.in into the lock anew
 
 .PHONY: clean
 clean: ## Delete results, packed images and checkpoints, but not downloads or .venv
-	rm -rf data/packed data/checkpoints .snakemake
+	@if [ -L data ]; then echo "data is a link: what others may use there stays"; \
+	else rm -rf data/packed data/checkpoints; fi
+	rm -rf .snakemake
 	find results -mindepth 1 -not -name README.md -delete

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 from spml.addresses import comparison_path, labels_path, observed_path, run_path
-from spml.checksums import write_checksums
+from spml.checksums import RUN_CHECKSUMS, write_checksums
 from spml.compare import compare, resample
 from spml.configuration import Run, compared_pairs, comparison_settings, observation_of
 from spml.evaluate import measure
@@ -167,6 +167,7 @@ def _write_run(
         },
     )
     write_checksums(folder / "metrics.json")
+    write_checksums(folder / "predictions.npz", into=folder / RUN_CHECKSUMS)
     steps = STEPS_PER_EPOCH * EPOCHS
     np.savez(
         folder / "trace.npz",

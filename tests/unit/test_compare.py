@@ -20,7 +20,6 @@ from spml.configuration import (
     exhibit_settings,
     shown_exhibits,
 )
-from spml.errors import UserError
 from spml.labels import load_labels, save_labels
 from spml.markdown import parse_tables
 from spml.statistics import two_sided_p
@@ -150,8 +149,14 @@ def test_significance_shows_every_comparison_and_its_verdict(config, monkeypatch
     assert "(1 seed a method)" in caption
 
 
-def test_significance_is_left_out_where_no_comparison_is_shown(config, monkeypatch):
+def test_significance_is_left_out_where_no_exhibit_that_compares_is_shown(config):
+    assert "extra_significance" in shown_exhibits(config)
     config["select"]["exhibits"].remove(KEY)
     assert "extra_significance" not in shown_exhibits(config)
-    with pytest.raises(UserError, match="no comparison was run"):
-        make_significance(config, monkeypatch)
+
+
+@pytest.mark.parametrize("methods", [["bce", "gr"], ["an"]], ids=["no reference", "nothing else"])
+def test_significance_is_left_out_where_there_is_nothing_to_compare(config, methods):
+    config["select"]["methods"] = methods
+    assert compared_pairs(config, KEY) == []
+    assert "extra_significance" not in shown_exhibits(config)

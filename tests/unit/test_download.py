@@ -77,7 +77,8 @@ def small_server(handler: type[BaseHTTPRequestHandler]):
 
 def test_file_arrives_and_the_receipt_says_what_it_is(server, tmp_path):
     command = [sys.executable, "-m", "spml.download", "--output", tmp_path / "raw/file.zip"]
-    command += ["--source", json.dumps(source(f"{server.address}/files/file.zip").__dict__)]
+    what = source(f"{server.address}/files/file.zip").__dict__
+    command += ["--addresses", json.dumps(what.pop("addresses")), "--source", json.dumps(what)]
     command += ["--receipt", tmp_path / "receipt.json"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert (tmp_path / "raw/file.zip").read_bytes() == CONTENT

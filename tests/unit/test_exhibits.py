@@ -131,9 +131,10 @@ def test_main_table_marks_the_best_of_the_ranked_methods(config, monkeypatch):
     assert table.rows[1][3:] == ["–", "–"]
 
 
-def test_main_table_without_the_reference_shows_no_differences(tmp_path, monkeypatch):
+@pytest.mark.parametrize("methods", [("bce", "gr"), ("an",)], ids=["no reference", "nothing else"])
+def test_main_table_of_nothing_to_compare_shows_no_differences(tmp_path, monkeypatch, methods):
     monkeypatch.chdir(tmp_path)
-    config = configuration(methods=("bce", "gr"))
+    config = configuration(methods=methods)
     write_results(config)
     data = make("gr_main_table", config, monkeypatch)
     assert data["difference"].isna().all()

@@ -18,6 +18,7 @@ from spml.packed import load_packed
 from web_server import serve
 
 CONFIGURATION = ("--configfile", "tests/workflow/mini_coco.yaml", "roots.yaml")
+COUNTS = "counts.tsv"
 METHODS = ("an", "ll_r", "gr")
 TABLE = "results/exhibits/gr/main_table.md"
 RUNS = [f"results/runs/mini_coco/mini/{method}/seed0/metrics.json" for method in METHODS]
@@ -66,6 +67,19 @@ def packed_pixels_are_those_of_the_photographs(checkout):
     for row in range(0, 128, 9):
         path = checkout.path / "data/tree/mini_coco" / labels.test.paths()[row]
         assert (packed.test[row] == decode_image(path, 160)).all()
+
+
+def another_mirror_or_another_known_count_makes_nothing_anew(checkout):
+    """Else the images would be had again, and every run be made again, for the same bytes."""
+    before = (checkout.path / "roots.yaml").read_text()
+    other = json.loads(before)
+    other["download"]["roots"]["mini"] = "https://localhost"
+    other["datasets"]["mini_coco"]["source"]["expected"] = {"train": {"images": 126, "classes": 80}}
+    (checkout.path / "roots.yaml").write_text(json.dumps(other))
+    with (checkout.path / COUNTS).open("a") as table:
+        table.write("others\ttrain\tcat\t7\n")
+    assert "Nothing to be done" in checkout.ask("-n", TABLE)
+    (checkout.path / "roots.yaml").write_text(before)
 
 
 def own_copy_of_the_data_needs_no_download(checkout):
@@ -151,13 +165,18 @@ def test_from_archives_to_the_table(pristine, tmp_path):
     (tmp_path / "server").mkdir()
     folders = {name: mirror / name for name in ("zips", "annotations")} | {"weights": weights}
     with serve(folders, tmp_path / "server") as server:
-        roots = {"download": {"roots": {"mini": server.address}}}
+        roots = {
+            "download": {"roots": {"mini": server.address}},
+            "datasets": {"mini_coco": {"source": {"class_counts": COUNTS}}},
+        }
+        (checkout.path / COUNTS).write_text("dataset\tsplit\tclass\timages\n")
         (checkout.path / "roots.yaml").write_text(json.dumps(roots))
         checkout.snakemake(TABLE)
         answers = server.answers()
     metrics_are_there_and_the_server_was_asked_once_a_file(checkout, answers)
     table_shows_the_runs(checkout)
     assert "Nothing to be done" in checkout.ask("-n", TABLE)
+    another_mirror_or_another_known_count_makes_nothing_anew(checkout)
     labels_and_observation_are_right(checkout)
     packed_pixels_are_those_of_the_photographs(checkout)
     exported_arrays_are_those_of_the_labels(checkout)

@@ -96,6 +96,12 @@ def machine_settings(wildcards, resources):
     return as_json(config["machine"])
 
 
+def reading_threads(wildcards):
+    """Threads of a job that reads images; where they are not packed, it decodes them as it goes."""
+    source = config["datasets"][wildcards.dataset].get("source", {})
+    return 8 if source.get("pack") == "on_the_fly" else 1
+
+
 def gpus():
     """The number of GPUs that a job asks for if it runs the network."""
     return 0 if config["device"] == "cpu" else 1
@@ -185,7 +191,7 @@ def linear_init_features(wildcards):
     )
     if training["linear_init"] is None:
         return []
-    return f"data/features/{wildcards.dataset}.npy"
+    return f"results/features/{wildcards.dataset}.npy"
 
 
 def optional_flag(flag, name):
@@ -214,14 +220,24 @@ def exported_datasets():
     return selected or [name for name in reference_datasets() if name not in manual]
 
 
-def download_settings(wildcards):
-    """The row of the registry of a file of a dataset."""
-    return as_json(registry.download_settings(config, wildcards.dataset, wildcards.file))
+def download_settings(key):
+    """A params function: what the registry tells of a file, ``source`` or ``addresses``.
 
+    A file is what it is wherever it comes from: another mirror makes nothing anew. Snakemake does not
+    compare parameters that are functions of `resources`.
+    """
 
-def weights_settings(wildcards):
-    """The row of the registry of a backbone's weights."""
-    return as_json(registry.download_settings(config, "weights", wildcards.file))
+    def settings(wildcards):
+        dataset = wildcards.get("dataset", "weights")
+        return registry.download_settings(config, dataset, wildcards.file)
+
+    def source(wildcards):
+        return as_json({k: v for k, v in settings(wildcards).items() if k != "addresses"})
+
+    def addresses(wildcards, resources):
+        return as_json(settings(wildcards)["addresses"])
+
+    return {"source": source, "addresses": addresses}[key]
 
 
 def source_setting(key, default=None):
@@ -229,14 +245,19 @@ def source_setting(key, default=None):
     return lambda wildcards: config["datasets"][wildcards.dataset]["source"].get(key, default)
 
 
-def format_settings(wildcards):
-    """What is known of a dataset, which formatting compares with what it finds."""
+def format_settings(wildcards, resources):
+    """What is known of a dataset, which formatting compares with what it finds.
+
+    It changes no label, so that knowing more makes nothing anew; nor does `class_counts`. Snakemake
+    does not compare parameters that are functions of `resources`.
+    """
     return as_json(source_setting("expected", {})(wildcards))
 
 
 def class_counts(wildcards):
     """The table of known images a class; nothing where a dataset has none."""
-    return source_setting("class_counts", [])(wildcards)
+    path = source_setting("class_counts")(wildcards)
+    return ancient(path) if path else []
 
 
 def dataset_sources(stage):
@@ -354,7 +375,7 @@ def collected_labels(wildcards):
 
 def collected_metrics(wildcards):
     """The metrics of each run of a tidy table."""
-    return run_files(f"{wildcards.paper}_{wildcards.name}", "metrics.json")
+    return with_checksums(*run_files(f"{wildcards.paper}_{wildcards.name}", "metrics.json"))
 
 
 def comparison_settings(wildcards):

@@ -1,6 +1,6 @@
 """Differences of the methods of one exhibit to its reference, on one dataset and protocol.
 
-Inputs: scores and metrics of the exhibit's runs there, and labels.
+Inputs: scores and metrics of the exhibit's runs there with their checksums, and labels.
 Outputs: one table, a row a method, the resamples that it is computed from, and checksums of both.
 """
 
@@ -11,6 +11,8 @@ rule compare:
         labels="results/labels/{dataset}.npz",
         predictions=compared_files("predictions.npz"),
         metrics=compared_files("metrics.json"),
+        run_checksums=compared_files("run.sha256"),
+        metrics_checksums=compared_files("metrics.sha256"),
     output:
         table="results/comparisons/{paper}/{name}/{dataset}/{protocol}.csv",
         resamples="results/comparisons/{paper}/{name}/{dataset}/{protocol}.npz",

@@ -24,7 +24,8 @@ rule download:
         mem_mb=500,
         runtime=1440,
     params:
-        source=download_settings,
+        source=download_settings("source"),
+        addresses=download_settings("addresses"),
         file=subpath(output.receipt, strip_suffix=".receipt.json"),
     message:
         "Download {wildcards.file} of {wildcards.dataset}"
@@ -32,6 +33,7 @@ rule download:
         """
         PYTHONPATH=workflow python -m spml.download \
             --source {params.source:q} \
+            --addresses {params.addresses:q} \
             --output {params.file:q} \
             --receipt {output.receipt:q} \
             >{log:q} 2>&1
@@ -57,13 +59,15 @@ rule download_weights:
         mem_mb=500,
         runtime=60,
     params:
-        source=weights_settings,
+        source=download_settings("source"),
+        addresses=download_settings("addresses"),
     message:
         "Download the backbone weights {wildcards.file}"
     shell:
         """
         PYTHONPATH=workflow python -m spml.download \
             --source {params.source:q} \
+            --addresses {params.addresses:q} \
             --output {output.weights:q} \
             >{log:q} 2>&1
         """

@@ -12,20 +12,21 @@ rule extract_features:
         manifest="data/packed/{dataset}/manifest.json",
         backbone=backbone_weights,
     output:
-        features="data/features/{dataset}.npy",
+        features="results/features/{dataset}.npy",
     log:
         "<logs>/features/{dataset}.log",
     benchmark:
         "<benchmarks>/features/{dataset}.jsonl"
     conda:
         network_environment()
-    threads: 1
+    threads: reading_threads
     resources:
         gpu=gpus(),
         mem_mb=memory("extract_features", 4000),
         runtime=time_limit("extract_features", 60),
     params:
         settings=feature_settings,
+        machine=machine_settings,
     message:
         "Extract features of {wildcards.dataset} with the untrained backbone"
     shell:
@@ -34,6 +35,7 @@ rule extract_features:
             --settings {params.settings:q} \
             --images {input.manifest:q} \
             --backbone {input.backbone:q} \
+            --machine {params.machine:q} \
             --threads {threads} \
             --output {output.features:q} \
             >{log:q} 2>&1

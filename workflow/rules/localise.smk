@@ -20,13 +20,14 @@ rule localise:
         "<benchmarks>/localise/{dataset}/{protocol}/{method}/seed{seed}.jsonl"
     conda:
         network_environment()
-    threads: 1
+    threads: reading_threads
     resources:
         gpu=gpus(),
         mem_mb=memory("localise", 6000),
         runtime=time_limit("localise", 120),
     params:
         settings=localise_settings,
+        machine=machine_settings,
     message:
         "Localise with {wildcards.method} on {wildcards.dataset}, protocol {wildcards.protocol}, seed {wildcards.seed}"
     shell:
@@ -36,6 +37,7 @@ rule localise:
             --weights {input.weights:q} \
             --labels {input.labels:q} \
             --images {input.manifest:q} \
+            --machine {params.machine:q} \
             --threads {threads} \
             --output {output.pointing:q} \
             >{log:q} 2>&1

@@ -15,6 +15,7 @@ rule report:
         exhibits=reported_exhibits,
         records=reported_files(f"{RUN}/run.json"),
         metrics=reported_files(f"{RUN}/metrics.json"),
+        checksums=reported_files(f"{RUN}/metrics.sha256"),
         histories=reported_files(f"{RUN}/history.jsonl"),
         benchmarks=reported_files(
             "<benchmarks>/train/{dataset}/{protocol}/{method}/seed{seed}.jsonl"

@@ -31,7 +31,7 @@ rule train:
         method=one_of(unrecorded_methods()),
     conda:
         network_environment()
-    threads: 1
+    threads: reading_threads
     resources:
         gpu=gpus(),
         mem_mb=memory("train", 10000),

@@ -19,7 +19,7 @@ from scipy.stats import false_discovery_control
 
 from spml.addresses import labels_path, run_path
 from spml.arrays import open_arrays
-from spml.checksums import write_checksums
+from spml.checksums import RUN_CHECKSUMS, verified, write_checksums
 from spml.errors import run_command
 from spml.files import atomic_path, read_json
 from spml.labels import load_labels
@@ -66,9 +66,11 @@ def resample(settings: dict[str, Any]) -> Resampled:
         runs = [run_path(dataset, protocol, method, seed) for seed in seeds]
         scores = []
         for run in runs:
-            with open_arrays(run / "predictions.npz") as arrays:
+            predictions = verified(run / "predictions.npz", run / RUN_CHECKSUMS)
+            with open_arrays(predictions) as arrays:
                 scores.append(arrays["test"])
-        means.append(np.mean([read_json(run / "metrics.json")["test"]["map"] for run in runs]))
+        metrics = [read_json(verified(run / "metrics.json")) for run in runs]
+        means.append(np.mean([each["test"]["map"] for each in metrics]))
         resampled.append(resampled_map(np.stack(scores), truth, resamples, annotated))
     return Resampled(methods, np.array(means), np.array(resampled))
 

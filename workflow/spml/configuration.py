@@ -165,20 +165,24 @@ def shown_exhibits(config: Mapping[str, Any]) -> list[str]:
 
 
 def drawn_on(config: Mapping[str, Any], exhibit: str) -> list[str]:
-    """The exhibits that an exhibit is made from: those it names, as far as they are shown."""
+    """The exhibits that an exhibit is made from: those it names, as far as they are shown.
+
+    Of one that shows comparisons alone, those whose methods are compared.
+    """
+    definition = config["exhibits"][exhibit]
     return [
         name
-        for name in config["exhibits"][exhibit]["exhibits"]
-        if name in config["select"]["exhibits"] and exhibit_pairs(config, name)
+        for name in definition["exhibits"]
+        if name in config["select"]["exhibits"]
+        and exhibit_pairs(config, name)
+        and (not definition.get("comparisons") or compared_pairs(config, name))
     ]
 
 
 def compared_pairs(config: Mapping[str, Any], exhibit: str) -> list[dict[str, str]]:
     """Datasets and protocols on which an exhibit's methods are compared to its reference."""
-    definition = config["exhibits"][exhibit]
-    if "resamples" not in definition or definition["reference"] not in exhibit_methods(
-        config, exhibit
-    ):
+    definition, methods = config["exhibits"][exhibit], exhibit_methods(config, exhibit)
+    if "resamples" not in definition or definition["reference"] not in methods or len(methods) < 2:
         return []
     return [
         {"dataset": dataset, "protocol": protocol}

@@ -1,7 +1,7 @@
 """Say what would make a run fail later: ``python -m spml.doctor [--configfile FILE ...]``.
 
 One line a finding, ``ok``, ``note`` or ``FAIL``; exit status 1 where something would fail. With
---free, checkpoints that nothing needs any more are deleted.
+--free, checkpoints of finished runs are deleted, which nothing needs any more.
 """
 
 import argparse
@@ -55,9 +55,7 @@ def main() -> None:
     parser.add_argument(
         "--configfile", nargs="+", default=[], metavar="FILE", help="as given to snakemake"
     )
-    parser.add_argument(
-        "--free", action="store_true", help="delete checkpoints that nothing needs any more"
-    )
+    parser.add_argument("--free", action="store_true", help="delete checkpoints of finished runs")
     arguments = parser.parse_args()
     config = load_checked(arguments.configfile)
     if arguments.free:

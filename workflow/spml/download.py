@@ -64,10 +64,6 @@ class Source:
     checksum: str | None
     access: str
 
-    @classmethod
-    def from_settings(cls, settings: dict[str, Any]) -> "Source":
-        return cls(**{**settings, "addresses": tuple(settings["addresses"])})
-
 
 class WrongContentError(UserError):
     """A file that arrived whole but is not the right one."""
@@ -217,11 +213,15 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--source", required=True, type=json.loads, help="the file, as JSON")
+    parser.add_argument(
+        "--addresses", required=True, type=json.loads, help="where it is, as a JSON list"
+    )
     parser.add_argument("--output", required=True, type=Path, help="the file to make")
     parser.add_argument("--receipt", type=Path, help="the receipt (.json) to write")
     arguments = parser.parse_args()
+    source = Source(**arguments.source, addresses=tuple(arguments.addresses))
     with exclusive(arguments.output):
-        receipt = download(Source.from_settings(arguments.source), arguments.output)
+        receipt = download(source, arguments.output)
     if arguments.receipt is not None:
         write_json(arguments.receipt, receipt)
     print(f"{arguments.output}: {receipt['bytes']} bytes, {receipt['checksum']}")

@@ -6,7 +6,6 @@ again replaces whatever an interrupted extraction left.
 """
 
 import argparse
-import contextlib
 import gzip
 import hashlib
 import shutil
@@ -181,8 +180,6 @@ def main() -> None:
     parser.add_argument("--manifest", required=True, type=Path, help="manifest (.json) to write")
     arguments = parser.parse_args()
     receipt = read_json(arguments.receipt)
-    with contextlib.suppress(FileNotFoundError):
-        arguments.manifest.unlink()  # while files are replaced, the tree is not complete
     if not arguments.archive.exists():
         raise UserError(f"{arguments.archive} is gone; delete {arguments.receipt} to get it again")
     if arguments.archive.stat().st_size != receipt["bytes"]:
@@ -191,6 +188,7 @@ def main() -> None:
             f"with {receipt['bytes']}; delete both it and {arguments.receipt}"
         )
     with exclusive(arguments.manifest):
+        arguments.manifest.unlink(missing_ok=True)  # while files are replaced, it is not complete
         manifest = extract(arguments.archive, arguments.tree)
         write_json(arguments.manifest, {**manifest, "checksum": receipt["checksum"]})
     print(f"{arguments.tree}: {manifest['files']} files, {manifest['bytes']} bytes")

@@ -15,6 +15,7 @@ from spml.devices import claim_device
 from spml.errors import run_command
 from spml.files import atomic_path
 from spml.images import normalise
+from spml.machine import Machine
 from spml.models import build_classifier, load_backbone
 from spml.packed import Images, load_packed
 
@@ -47,12 +48,15 @@ def main() -> None:
     parser.add_argument("--settings", required=True, type=json.loads, help="see the rule")
     parser.add_argument("--images", required=True, help="manifest of the packed images (.json)")
     parser.add_argument("--backbone", required=True, help="state dict of the backbone (.pt)")
+    parser.add_argument(
+        "--machine", type=json.loads, default={}, help="how to use this computer, as JSON"
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (1)")
     parser.add_argument("--output", required=True, help="the .npy to write, training rows only")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     settings = arguments.settings
-    claim = claim_device(settings["device"])
+    claim = claim_device(settings["device"], Machine(**arguments.machine).runs_per_gpu)
     classifier = build_classifier(settings["architecture"], 1)
     load_backbone(classifier, arguments.backbone)
     images = load_packed(arguments.images).train

@@ -15,6 +15,14 @@ from spml.health_workflow import running_here
 CHECKPOINTS = Path("data/checkpoints")
 # Beside a checkpoint lie two files of entries where a run records them.
 SUFFIXES = (".pt", ".entries", ".modified")
+FINISHED, UNKNOWN = "finished", "not configured"
+# Where a checkpoint is that nothing goes on from here, and what to do about it.
+REMEDIES = {
+    FINISHED: "{count} files of finished runs, which nothing needs; "
+    "python -m spml.doctor --free deletes them",
+    UNKNOWN: "{count} files of runs that are not configured; name their --configfile, or delete "
+    "them below data/checkpoints if nobody wants to go on from them",
+}
 
 
 def _finished(run: configuration.Run) -> bool:
@@ -75,7 +83,7 @@ class Needless(NamedTuple):
 
 
 def needless_checkpoints(config: Mapping[str, Any]) -> list[Needless]:
-    """Checkpoints of runs that have finished, or that the configuration does not define."""
+    """Checkpoints of runs that have finished, or that this configuration does not define."""
     found = []
     pattern = Path(CHECKPOINT).relative_to(CHECKPOINTS).parts
     folder = own_checkpoint(CHECKPOINTS)
@@ -90,9 +98,9 @@ def needless_checkpoints(config: Mapping[str, Any]) -> list[Needless]:
             and method in config["methods"]
         )
         if not known:
-            found.append(Needless(path, "not configured"))
+            found.append(Needless(path, UNKNOWN))
         elif _finished(run):
-            found.append(Needless(path, "finished"))
+            found.append(Needless(path, FINISHED))
     return found
 
 
@@ -101,25 +109,25 @@ def check_checkpoints(config: Mapping[str, Any]) -> list[Finding]:
     needless = needless_checkpoints(config)
     if not needless:
         return [Finding(OK, "checkpoints: none that nothing needs")]
-    size = sum(item.path.stat().st_size for item in needless)
-    finished = sum(item.why == "finished" for item in needless)
-    return [
-        Finding(
-            NOTE,
-            f"checkpoints: {format_bytes(size)} that nothing needs, {finished} files of finished "
-            f"runs and {len(needless) - finished} of runs that are not configured; "
-            "python -m spml.doctor --free deletes them",
-        )
-    ]
+    found = []
+    for why, remedy in REMEDIES.items():
+        paths = [item.path for item in needless if item.why == why]
+        if paths:
+            size = format_bytes(sum(path.stat().st_size for path in paths))
+            found.append(Finding(NOTE, f"checkpoints: {size}, {remedy.format(count=len(paths))}"))
+    return found
 
 
 def delete_needless_checkpoints(config: Mapping[str, Any]) -> str:
-    """Delete them and say how much that was."""
+    """Delete those of finished runs and say how much that was.
+
+    Runs that are not configured here may be those of another configuration file.
+    """
     if running_here():
         raise UserError(
             "snakemake runs here, whose runs need their checkpoints; wait for it to end"
         )
-    needless = needless_checkpoints(config)
+    needless = [item for item in needless_checkpoints(config) if item.why == FINISHED]
     size = sum(item.path.stat().st_size for item in needless)
     for item in needless:
         item.path.unlink()

@@ -28,6 +28,7 @@ from spml.files import write_json
 from spml.images import Normaliser
 from spml.labels import Split, load_labels
 from spml.loading import load_images
+from spml.machine import Machine
 from spml.matrices import dense
 from spml.models import Classifier, build_classifier
 from spml.packed import Images, load_packed
@@ -151,6 +152,9 @@ def main() -> None:
     parser.add_argument("--weights", required=True, help="weights.pt of the run")
     parser.add_argument("--labels", required=True, help="labels of the dataset (.npz)")
     parser.add_argument("--images", required=True, help="manifest of the packed images (.json)")
+    parser.add_argument(
+        "--machine", type=json.loads, default={}, help="how to use this computer, as JSON"
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (1)")
     parser.add_argument("--output", required=True, help="the pointing.json to write")
     arguments = parser.parse_args()
@@ -163,7 +167,7 @@ def main() -> None:
             "leave the dataset out of it"
         )
     classifier = load_run(settings, len(labels.classes), arguments.weights)
-    claim = claim_device(settings["device"])
+    claim = claim_device(settings["device"], Machine(**arguments.machine).runs_per_gpu)
     result = play(
         classifier,
         load_packed(arguments.images).test,

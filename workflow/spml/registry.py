@@ -109,7 +109,7 @@ def configured_rows(config: Mapping[str, Any]) -> list[Row]:
 
 
 def download_settings(config: Mapping[str, Any], dataset: str, file: str) -> dict[str, Any]:
-    """One file as ``python -m spml.download --source`` takes it."""
+    """One file as ``python -m spml.download`` takes it: what it is, and its ``addresses``."""
     for row in configured_rows(config):
         if (row.dataset, row.file) == (dataset, file):
             settings = row._asdict()

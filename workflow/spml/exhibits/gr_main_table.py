@@ -54,10 +54,11 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     numbers = published_numbers(settings)
     methods = method_titles(settings)
+    compared = settings["reference"] in methods and len(methods) > 1
     rows = []
     for block in blocks(settings):
         images = len(load_labels(labels_path(block.dataset)).test.images)
-        differences = read_comparison(settings, block) if settings["reference"] in methods else {}
+        differences = read_comparison(settings, block) if compared else {}
         for method in methods:
             own = own_columns(collected, block, method, "test_map")
             difference = differences.get(method, {})
