@@ -275,8 +275,8 @@ def tree_manifests(holds):
     return lambda wildcards: registry.manifests(config, wildcards.dataset, holds)
 
 
-def image_address(wildcards):
-    """Folder of the web that a dataset's images are fetched from one by one."""
+def image_address(wildcards, resources):
+    """Folder of the web that a dataset's images are fetched from one by one; another is no change."""
     return source_setting("image_address")(wildcards)
 
 
