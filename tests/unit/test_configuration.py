@@ -265,6 +265,10 @@ ROLE = Path("workflow/spml/losses/role.py")
          ", line {constructor}: the constructor of AssumeNegative has to begin with def __init__(self, *, "
          "num_classes, num_examples, total_epochs, and then name each hyperparameter"),
         (AN, "self, *, num_classes", "self, *, classes", ", line {constructor}: the constructor of"),
+        (AN, "total_epochs: int)", "total_epochs: int, a: float = 1 / 3)",
+         ", line {constructor}: the default of a is 1 / 3, which has to be computed; write the value"),
+        (AN, "total_epochs: int)", "total_epochs: int, a: float = math.inf)",
+         ", line {constructor}: the default of a is math.inf, which has to be computed; write the"),
         (AN, "total_epochs: int)", "total_epochs: int, **rest)", ", line {constructor}: the constructor of"),
         (AN, "\n\nclass", "\n\nclass Other(GeneralizedLoss): pass\nclass",
          " has several losses (Other, AssumeNegative); give each a file of its own"),

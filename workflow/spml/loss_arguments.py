@@ -75,6 +75,17 @@ def _check_constructor(constructor: ast.FunctionDef, loss: ast.ClassDef, path: s
         )
 
 
+def _check_default(name: str, default: ast.expr, path: str | Path) -> None:
+    """Refuse a default that only running the file could tell: exhibits and the report show it."""
+    try:
+        ast.literal_eval(default)
+    except (ValueError, TypeError):
+        raise UserError(
+            f"{path}, line {default.lineno}: the default of {name} is {ast.unparse(default)}, "
+            "which has to be computed; write the value itself, such as 0.5"
+        ) from None
+
+
 def loss_arguments(path: str | Path) -> dict[str, ast.expr | None]:
     """Each hyperparameter of the loss in ``path`` with its default; None for one without.
 
@@ -86,5 +97,9 @@ def loss_arguments(path: str | Path) -> dict[str, ast.expr | None]:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             _check_constructor(node, loss, path)
             pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-            return {name.arg: default for name, default in pairs if name.arg not in SHARED}
+            found = {name.arg: default for name, default in pairs if name.arg not in SHARED}
+            for name, default in found.items():
+                if default is not None:
+                    _check_default(name, default, path)
+            return found
     return {}
