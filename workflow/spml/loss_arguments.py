@@ -23,7 +23,7 @@ def parse(path: str | Path) -> ast.Module:
         raise UserError(f"{path}{line} is not Python: {error.msg}") from None
 
 
-def _loss_class(tree: ast.Module, path: str | Path) -> ast.ClassDef:
+def find_loss(tree: ast.Module, path: str | Path) -> ast.ClassDef:
     """The one class of a file that derives from something of the package; others are helpers."""
     own = {
         alias.asname or alias.name.partition(".")[0]
@@ -91,7 +91,7 @@ def loss_arguments(path: str | Path) -> dict[str, ast.expr | None]:
 
     A UserError names the file of a loss that could not be built or called.
     """
-    loss = _loss_class(parse(path), path)
+    loss = find_loss(parse(path), path)
     _check_methods(loss, path)
     for node in loss.body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
