@@ -98,6 +98,7 @@ def test_every_shipped_method_builds_with_its_hyperparameters(config):
         ("methods.wan.datasets", {"mnist": {}}, "methods.wan.datasets.mnist is 'mnist'; allowed: coco, cub"),
         ("exhibits.gr_main_table.methods", ["xx"], "config/exhibits.yaml: exhibits.gr_main_table.methods[0] is 'xx'"),
         ("exhibits.gr_main_table.protocols", ["dmo"], "exhibits.gr_main_table.protocols[0] is 'dmo' (did you mean 'demo'?); allowed: cole, demo"),
+        ("exhibits.gr_gradients.losses", [], "exhibits.gr_gradients.losses must be a list of at least 1, not []"),
         ("exhibits.ll_openimages.published_only.imcl.why", "x", "published_only.imcl.why is not a key that exists here; allowed: reason, title"),
         ("methods.ll_r.protocols", {"dmo": {}}, "config/methods.yaml: methods.ll_r.protocols.dmo is 'dmo' (did you mean 'demo'?); allowed: cole, demo"),
         ("methods.ll_r.protocols", {"gr": {"loss": "an"}}, "methods.ll_r.protocols.gr.loss is not a key that exists here; allowed: datasets, hyperparameters, training"),
@@ -143,6 +144,18 @@ def test_missing_hyperparameter_is_named_with_its_dataset(config):
     assert (
         "methods.epr.hyperparameters.expected_positives is missing for dataset digits"
         in verdict(config)
+    )
+
+
+def test_missing_hyperparameter_of_a_loss_that_is_only_drawn_is_named(config):
+    config["methods"]["epr"]["datasets"] = {}
+    config["select"]["methods"] = ["an", "gr"]
+    config["select"]["exhibits"] = ["gr_main_table", "gr_loss_mapping", "gr_gradients"]
+    assert verdict(config) == ""
+    config["exhibits"]["gr_gradients"]["losses"] = ["an", "epr"]
+    assert verdict(config) == (
+        "config/methods.yaml: methods.epr.hyperparameters.expected_positives is missing for "
+        "dataset digits, on which gr_gradients shows epr"
     )
 
 

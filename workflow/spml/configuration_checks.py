@@ -237,6 +237,12 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
         for dataset, protocol in exhibit_pairs(config, exhibit)
         for method in exhibit_methods(config, exhibit)
     }
+    # Its losses are built for the first dataset and protocol that it shows, and no run is made.
+    drawn = "gr_gradients"
+    places = exhibit_pairs(config, drawn) if drawn in config["exhibits"] else []
+    for place in places[:1]:
+        for method in config["exhibits"][drawn].get("losses", []):
+            runs.setdefault((*place, method), drawn)
     for name, method in config["methods"].items():
         path: list[str | int] = ["methods", name]
         chain = [name]
