@@ -91,6 +91,14 @@ def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
     if rule == "required":
         missing = next(key for key in value if key not in instance)
         return [*path, missing], "is missing"
+    if rule == "dependentRequired":
+        key, missing = next(
+            (key, other)
+            for key, others in value.items()
+            for other in others
+            if key in instance and other not in instance
+        )
+        return [*path, missing], f"is missing; {key} needs it, so define it or leave out {key}"
     if rule == "type":
         wanted = [value] if isinstance(value, str) else value
         words = " or ".join(_TYPES[name] for name in wanted)
