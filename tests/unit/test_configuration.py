@@ -21,6 +21,7 @@ from spml.configuration import (
     training_settings,
 )
 from spml.configuration_checks import ConfigurationError, check, loss_hyperparameters
+from spml.configuration_files import named_files
 from spml.errors import UserError
 
 FILES = [
@@ -178,6 +179,12 @@ def test_mistake_on_the_command_line_is_not_blamed_on_a_file():
     ):
         with pytest.raises(preflight.PreflightError, match=re.escape(sentence)):
             preflight.check(FILES, command_line=given)
+
+
+def test_planning_elsewhere_says_where_to_go(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(preflight.PreflightError, match="go to the project's folder first"):
+        named_files()
 
 
 @pytest.mark.parametrize(
