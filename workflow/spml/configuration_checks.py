@@ -17,6 +17,7 @@ from .configuration import (
     training_settings,
 )
 from .loss_arguments import loss_arguments, parse
+from .loss_files import is_loss
 from .suggestions import suggestion
 
 SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")
@@ -159,11 +160,11 @@ def loss_hyperparameters(losses: str | Path) -> dict[str, dict[str, bool]]:
     """The hyperparameters of each loss, each with whether it must be given."""
     found = {}
     for path in sorted(Path(losses).glob("*.py")):
-        if path.stem in ("base", "framework") or path.stem.startswith("_"):
-            parse(path)  # what losses share has to be Python too
-        else:
+        if is_loss(path):
             arguments = loss_arguments(path)
             found[path.stem] = {name: default is None for name, default in arguments.items()}
+        else:
+            parse(path)  # what losses share has to be Python too
     return found
 
 

@@ -8,8 +8,8 @@ import ast
 from pathlib import Path
 
 from .errors import UserError
+from .loss_files import GIVEN
 
-SHARED = ("num_classes", "num_examples", "total_epochs")  # given to every loss
 # What a loss that derives from one of these has to implement.
 METHODS = {"Loss": "compute", "GeneralizedLoss": "terms"}
 
@@ -68,10 +68,10 @@ def _check_constructor(constructor: ast.FunctionDef, loss: ast.ClassDef, path: s
     arguments = constructor.args
     named = {argument.arg for argument in arguments.kwonlyargs}
     others = [*arguments.posonlyargs, *arguments.args][1:]
-    if others or arguments.vararg or arguments.kwarg or not named.issuperset(SHARED):
+    if others or arguments.vararg or arguments.kwarg or not named.issuperset(GIVEN):
         raise UserError(
             f"{path}, line {constructor.lineno}: the constructor of {loss.name} has to begin with "
-            f"def __init__(self, *, {', '.join(SHARED)}, and then name each hyperparameter"
+            f"def __init__(self, *, {', '.join(GIVEN)}, and then name each hyperparameter"
         )
 
 
@@ -97,7 +97,7 @@ def loss_arguments(path: str | Path) -> dict[str, ast.expr | None]:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             _check_constructor(node, loss, path)
             pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-            found = {name.arg: default for name, default in pairs if name.arg not in SHARED}
+            found = {name.arg: default for name, default in pairs if name.arg not in GIVEN}
             for name, default in found.items():
                 if default is not None:
                     _check_default(name, default, path)
