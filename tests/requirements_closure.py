@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import yaml
 from conda.stand_in import PYPI_NAMES
-from spml import registry
+from spml.datasets import MODULES
 from spml.sources import imported_files
 
 # What rules say of modules that are loaded by a computed name, and where these modules are.
@@ -55,7 +55,7 @@ def _files(stage: Stage) -> set[str]:
     modules = [f"{stage.module}.__main__" if is_package else stage.module]
     for package in stage.computed:
         losses = [path.stem for path in Path("workflow/spml/losses").glob("[a-z]*.py")]
-        names = registry.MODULES if package == "spml.datasets" else losses
+        names = MODULES if package == "spml.datasets" else losses
         modules += [f"{package}.{name}" for name in names]
     return set(imported_files("workflow", *modules))
 

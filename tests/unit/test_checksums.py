@@ -112,13 +112,16 @@ def test_checksums_of_two_names_are_a_mistake(folder):
         write_checksums(folder / "t.csv", folder / "t_2.csv")
 
 
-def test_described_losses_have_checksums(tmp_path, monkeypatch):
+@pytest.mark.parametrize("count", [1, 0])
+def test_described_losses_have_checksums(tmp_path, monkeypatch, count):
     curve = {"name": "an", "title": "AN", "loss": "an", "hyperparameters": {}, "total_epochs": 2}
-    arguments = ["--settings", json.dumps({"curves": [curve]}), "--output-directory", str(tmp_path)]
+    settings = json.dumps({"curves": [curve] * count})
+    arguments = ["--settings", settings, "--output-directory", str(tmp_path)]
     monkeypatch.setattr("sys.argv", ["describe", *arguments])
     describe.main()
     for table in (MAPPING_TABLE, GRADIENT_TABLE):
-        verified(tmp_path / Path(table).name)
+        header = verified(tmp_path / Path(table).name).read_text().splitlines()[0]
+        assert header.startswith("method,")
 
 
 def write_cut_tables(config, key):

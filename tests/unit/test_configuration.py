@@ -21,6 +21,7 @@ from spml.configuration import (
     training_settings,
 )
 from spml.configuration_checks import ConfigurationError, check, loss_hyperparameters
+from spml.configuration_files import named_files
 from spml.errors import UserError
 
 FILES = [
@@ -98,6 +99,8 @@ def test_every_shipped_method_builds_with_its_hyperparameters(config):
         ("methods.wan.datasets", {"mnist": {}}, "methods.wan.datasets.mnist is 'mnist'; allowed: coco, cub"),
         ("exhibits.gr_main_table.methods", ["xx"], "config/exhibits.yaml: exhibits.gr_main_table.methods[0] is 'xx'"),
         ("exhibits.gr_main_table.protocols", ["dmo"], "exhibits.gr_main_table.protocols[0] is 'dmo' (did you mean 'demo'?); allowed: cole, demo"),
+        ("exhibits.ll_memorisation_table.resamples", 200, "config/exhibits.yaml: exhibits.ll_memorisation_table.reference is missing; resamples needs it"),
+        ("exhibits.gr_gradients.losses", [], "exhibits.gr_gradients.losses must be a list of at least 1, not []"),
         ("exhibits.ll_openimages.published_only.imcl.why", "x", "published_only.imcl.why is not a key that exists here; allowed: reason, title"),
         ("methods.ll_r.protocols", {"dmo": {}}, "config/methods.yaml: methods.ll_r.protocols.dmo is 'dmo' (did you mean 'demo'?); allowed: cole, demo"),
         ("methods.ll_r.protocols", {"gr": {"loss": "an"}}, "methods.ll_r.protocols.gr.loss is not a key that exists here; allowed: datasets, hyperparameters, training"),
@@ -146,6 +149,18 @@ def test_missing_hyperparameter_is_named_with_its_dataset(config):
     )
 
 
+def test_missing_hyperparameter_of_a_loss_that_is_only_drawn_is_named(config):
+    config["methods"]["epr"]["datasets"] = {}
+    config["select"]["methods"] = ["an", "gr"]
+    config["select"]["exhibits"] = ["gr_main_table", "gr_loss_mapping", "gr_gradients"]
+    assert verdict(config) == ""
+    config["exhibits"]["gr_gradients"]["losses"] = ["an", "epr"]
+    assert verdict(config) == (
+        "config/methods.yaml: methods.epr.hyperparameters.expected_positives is missing for "
+        "dataset digits, on which gr_gradients shows epr"
+    )
+
+
 def test_mistake_in_an_overlay_names_the_overlay(config, tmp_path):
     overlay = tmp_path / "mine.yaml"
     overlay.write_text("select: {methods: [grr]}")
@@ -164,6 +179,12 @@ def test_mistake_on_the_command_line_is_not_blamed_on_a_file():
     ):
         with pytest.raises(preflight.PreflightError, match=re.escape(sentence)):
             preflight.check(FILES, command_line=given)
+
+
+def test_planning_elsewhere_says_where_to_go(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(preflight.PreflightError, match="go to the project's folder first"):
+        named_files()
 
 
 @pytest.mark.parametrize(
@@ -265,6 +286,10 @@ ROLE = Path("workflow/spml/losses/role.py")
          ", line {constructor}: the constructor of AssumeNegative has to begin with def __init__(self, *, "
          "num_classes, num_examples, total_epochs, and then name each hyperparameter"),
         (AN, "self, *, num_classes", "self, *, classes", ", line {constructor}: the constructor of"),
+        (AN, "total_epochs: int)", "total_epochs: int, a: float = 1 / 3)",
+         ", line {constructor}: the default of a is 1 / 3, which has to be computed; write the value"),
+        (AN, "total_epochs: int)", "total_epochs: int, a: float = math.inf)",
+         ", line {constructor}: the default of a is math.inf, which has to be computed; write the"),
         (AN, "total_epochs: int)", "total_epochs: int, **rest)", ", line {constructor}: the constructor of"),
         (AN, "\n\nclass", "\n\nclass Other(GeneralizedLoss): pass\nclass",
          " has several losses (Other, AssumeNegative); give each a file of its own"),

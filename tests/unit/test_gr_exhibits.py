@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -491,3 +492,14 @@ def test_method_that_leaves_nothing_to_compare_is_refused(monkeypatch):
             write_results(config)
         with pytest.raises(UserError, match="method bce observes every entry"):
             make(key, config, monkeypatch)
+
+
+@pytest.mark.parametrize("key", ["gr_separation", "gr_separation_table", "gr_false_negative_rate"])
+def test_dataset_that_is_annotated_in_part_has_no_false_negatives_to_show(monkeypatch, key):
+    config = finish(configuration(), key, methods=["an", "gr"])
+    labels = load_labels(labels_path("alpha"))
+    annotated = csr_array(np.ones_like(labels.train.truth))
+    part = replace(labels.train, truth=csr_array(labels.train.truth), annotated=annotated)
+    save_labels(labels_path("alpha"), replace(labels, train=part))
+    with pytest.raises(UserError, match="alpha is annotated in part, so nobody knows its false"):
+        make(key, config, monkeypatch)

@@ -1,5 +1,7 @@
 """Sparse labels: everything that reads them gives what dense labels would give."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,16 @@ from sklearn.metrics import average_precision_score
 from spml.errors import UserError
 from spml.evaluate import annotation_groups, measure
 from spml.label_rows import SparseRows, label_rows
-from spml.labels import Labels, Split
+from spml.labels import Labels, Split, save_labels
 from spml.matrices import dense, matrix_arrays, read_matrix
-from spml.observe import draw_annotated, load_observation, observe, save_observation, thin_out
+from spml.observe import (
+    draw_annotated,
+    load_observation,
+    main,
+    observe,
+    save_observation,
+    thin_out,
+)
 
 
 @pytest.fixture
@@ -69,6 +78,28 @@ def test_official_validation_rows_validate(known, tmp_path):
     save_observation(tmp_path / "observed.npz", observation)
     loaded = load_observation(tmp_path / "observed.npz")
     assert (loaded.observed != observation.observed).nnz == 0
+
+
+@pytest.mark.parametrize("guilty", ["validation", "test"])
+def test_rows_without_a_map_are_refused_before_training(known, guilty, tmp_path, monkeypatch):
+    truth, annotated = known
+    images = np.arange(60).astype(str)
+    whole = Split(images, csr_array(truth), annotated=csr_array(annotated), validation=10)
+    rows = slice(50, None) if guilty == "validation" else slice(None)
+    annotated[rows] = truth[rows] = False
+    part = Split(images, csr_array(truth), annotated=csr_array(annotated), validation=10)
+    splits = (part, whole) if guilty == "validation" else (whole, part)
+    labels, output = tmp_path / "labels.npz", tmp_path / "observed.npz"
+    save_labels(labels, Labels(tuple("abcdefghijkl"), *splits))
+    settings = {"positives": "all", "negatives": "all", "seed": 1}
+    settings |= {"validation_fraction": 0.2, "split_seed": 1}
+    command = ["observe", "--labels", str(labels), "--output", str(output)]
+    monkeypatch.setattr("sys.argv", [*command, "--settings", json.dumps(settings)])
+    with pytest.raises(
+        UserError, match=rf"none of the \d+ {guilty} images in {labels} has an anno"
+    ):
+        main()
+    assert not output.exists()
 
 
 def test_fraction_follows_the_released_rule():

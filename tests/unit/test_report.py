@@ -309,6 +309,13 @@ def test_loss_is_described_by_its_file_and_what_it_shares():
     assert definitions.read_loss("asl").defaults["margin"] == "0.05"
 
 
+def test_helpers_beside_a_loss_are_not_described_in_its_place(tmp_path):
+    text = Path(definitions.LOSSES / "asl.py").read_text(encoding="utf-8")
+    helper = 'class Helper(dict):\n    """Helps."""\n\n    def __init__(self, *, size=1): ...\n'
+    (tmp_path / "asl.py").write_text(f"{text}\n\n{helper}", encoding="utf-8")
+    assert definitions.read_loss("asl", tmp_path) == definitions.read_loss("asl")
+
+
 def test_entries_of_the_configuration_keep_their_comments(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(

@@ -41,13 +41,13 @@ def results(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run_show(folder, *arguments):
+def run_show(folder, *arguments, encoding="utf-8"):
     return subprocess.run(
         [sys.executable, "-m", "spml.show", *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(WORKFLOW), "PYTHONIOENCODING": "utf-8"},
+        env={"PYTHONPATH": str(WORKFLOW), "PYTHONIOENCODING": encoding},
         capture_output=True,
-        text=True,
+        encoding=encoding,
     )
 
 
@@ -156,6 +156,14 @@ def test_half_way_it_tells_what_is_done_and_what_is_missing(project):
     assert "4 of 6 runs are finished, 2 are missing, 1 of which have begun:" in lines
     assert "results/runs/digits/demo/gr/seed0" in lines
     assert lines[-1].endswith("--configfile mine.yaml")
+
+
+def test_characters_that_the_terminal_lacks_do_not_stop_it(project):
+    done = run_show(project, "--configfile", "mine.yaml", encoding="latin-1")
+    assert done.returncode == 0, done.stderr
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "gr_class_counts ? can be made" in lines
+    assert "AN 81.0 ± 1.0 3/3" in lines
 
 
 def test_status_of_one_exhibit_and_after_the_main_table_is_made(project, results):

@@ -20,10 +20,15 @@ def checksums_path(path: str | Path) -> Path:
     return path.with_name(f"{path.name.partition('.')[0]}.sha256")
 
 
+def file_checksum(path: Path, algorithm: str = "sha256") -> str:
+    """Checksum of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
 def _line(path: Path) -> str:
     """A file as it is, in the form of ``sha256sum``."""
-    with path.open("rb") as file:
-        return f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}"
+    return f"{file_checksum(path)}  {path.name}"
 
 
 def write_checksums(*files: str | Path, into: Path | None = None) -> None:

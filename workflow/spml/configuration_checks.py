@@ -17,6 +17,7 @@ from .configuration import (
     training_settings,
 )
 from .loss_arguments import loss_arguments, parse
+from .loss_files import is_loss
 from .suggestions import suggestion
 
 SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")
@@ -91,6 +92,14 @@ def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
     if rule == "required":
         missing = next(key for key in value if key not in instance)
         return [*path, missing], "is missing"
+    if rule == "dependentRequired":
+        key, missing = next(
+            (key, other)
+            for key, others in value.items()
+            for other in others
+            if key in instance and other not in instance
+        )
+        return [*path, missing], f"is missing; {key} needs it, so define it or leave out {key}"
     if rule == "type":
         wanted = [value] if isinstance(value, str) else value
         words = " or ".join(_TYPES[name] for name in wanted)
@@ -151,11 +160,11 @@ def loss_hyperparameters(losses: str | Path) -> dict[str, dict[str, bool]]:
     """The hyperparameters of each loss, each with whether it must be given."""
     found = {}
     for path in sorted(Path(losses).glob("*.py")):
-        if path.stem in ("base", "framework") or path.stem.startswith("_"):
-            parse(path)  # what losses share has to be Python too
-        else:
+        if is_loss(path):
             arguments = loss_arguments(path)
             found[path.stem] = {name: default is None for name, default in arguments.items()}
+        else:
+            parse(path)  # what losses share has to be Python too
     return found
 
 
@@ -237,6 +246,12 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
         for dataset, protocol in exhibit_pairs(config, exhibit)
         for method in exhibit_methods(config, exhibit)
     }
+    # Its losses are built for the first dataset and protocol that it shows, and no run is made.
+    drawn = "gr_gradients"
+    places = exhibit_pairs(config, drawn) if drawn in config["exhibits"] else []
+    for place in places[:1]:
+        for method in config["exhibits"][drawn].get("losses", []):
+            runs.setdefault((*place, method), drawn)
     for name, method in config["methods"].items():
         path: list[str | int] = ["methods", name]
         chain = [name]

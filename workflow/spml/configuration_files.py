@@ -15,8 +15,15 @@ def in_project() -> bool:
     return SNAKEFILE.is_file()
 
 
+def require_project() -> None:
+    """An error in a sentence where the working directory is not the project's."""
+    if not in_project():
+        raise UserError("there is no Snakefile here; go to the project's folder first")
+
+
 def named_files() -> list[str]:
     """The configuration files that the Snakefile names, in its order."""
+    require_project()
     text = SNAKEFILE.read_text(encoding="utf-8")
     return re.findall(r'^configfile: "(.+)"$', text, re.MULTILINE)
 
@@ -59,8 +66,6 @@ def update(base: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
 
 def merged_files(files: Sequence[str] = ()) -> list[str]:
     """The files that the Snakefile names, in its order, and after them ``files``."""
-    if not in_project():
-        raise UserError("there is no Snakefile here; go to the project's folder first")
     return [*named_files(), *files]
 
 

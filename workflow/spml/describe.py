@@ -9,6 +9,7 @@ import argparse
 import csv
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from spml.errors import run_command
 from spml.files import write_text
 
 POINTS = 199
+COLUMNS = ("method", "title", "epoch", "total_epochs", "probability", "gradient")
 
 
 def entry_gradient(loss: losses.Loss, probability: torch.Tensor, epoch: int) -> torch.Tensor:
@@ -73,10 +75,10 @@ def gradient_rows(curves: list[dict[str, Any]], points: int = POINTS) -> list[di
     return rows
 
 
-def format_csv(rows: list[dict[str, Any]]) -> str:
-    """Rows of equal keys as CSV with a header."""
+def format_csv(columns: Iterable[str], rows: list[dict[str, Any]]) -> str:
+    """Rows as CSV with a header, which stands there without any row too."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -91,9 +93,12 @@ def main() -> None:
     rows = gradient_rows(arguments.settings["curves"])
     assert np.isfinite([row["gradient"] for row in rows]).all()
     mapping = losses.mapping_table()
-    for name, table in (("gradients.csv", rows), ("mapping.csv", mapping)):
+    for name, columns, table in (
+        ("gradients.csv", COLUMNS, rows),
+        ("mapping.csv", mapping[0], mapping),
+    ):
         path = arguments.output_directory / name
-        write_text(path, format_csv(table))
+        write_text(path, format_csv(columns, table))
         write_checksums(path)
     print(f"{len(mapping)} losses, {len(rows)} points of gradients")
 

@@ -7,7 +7,6 @@ it is small, and making it again never deletes the file.
 """
 
 import argparse
-import hashlib
 import json
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spml.checksums import file_checksum
 from spml.errors import UserError, run_command
 from spml.exclusive import exclusive
 from spml.files import write_json
@@ -69,12 +69,6 @@ class WrongContentError(UserError):
     """A file that arrived whole but is not the right one."""
 
 
-def digest(path: Path, algorithm: str) -> str:
-    """Hexadecimal checksum of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
-
-
 def verify(path: Path, source: Source, origin: str) -> str:
     """Return ``algorithm:checksum`` of the file; a wrong size or checksum is WrongContentError."""
     size = path.stat().st_size
@@ -83,7 +77,7 @@ def verify(path: Path, source: Source, origin: str) -> str:
             f"{source.dataset}/{source.file} from {origin} has {size} bytes, {source.size} expected"
         )
     algorithm, _, expected = (source.checksum or "sha256:").partition(":")
-    found = digest(path, algorithm)
+    found = file_checksum(path, algorithm)
     if not found.startswith(expected):
         raise WrongContentError(
             f"{source.dataset}/{source.file} from {origin} has {algorithm} {found}, "

@@ -1,6 +1,7 @@
 """The exceptions that are shown to a user as a sentence instead of a stack trace."""
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -26,6 +27,9 @@ def run_command(main: Callable[[], None]) -> None:
     # What was imported stays to the end. Looking through all of torch for garbage, at the end
     # above all, would take a third of a second.
     gc.freeze()
+    # What the output's encoding lacks, such as the dash of an empty cell, becomes a question mark.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         # Until now it has ended the process at once; an ignored one stays ignored.
         if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:

@@ -8,8 +8,8 @@ import ast
 from pathlib import Path
 
 from .errors import UserError
+from .loss_files import GIVEN
 
-SHARED = ("num_classes", "num_examples", "total_epochs")  # given to every loss
 # What a loss that derives from one of these has to implement.
 METHODS = {"Loss": "compute", "GeneralizedLoss": "terms"}
 
@@ -23,7 +23,7 @@ def parse(path: str | Path) -> ast.Module:
         raise UserError(f"{path}{line} is not Python: {error.msg}") from None
 
 
-def _loss_class(tree: ast.Module, path: str | Path) -> ast.ClassDef:
+def find_loss(tree: ast.Module, path: str | Path) -> ast.ClassDef:
     """The one class of a file that derives from something of the package; others are helpers."""
     own = {
         alias.asname or alias.name.partition(".")[0]
@@ -68,11 +68,22 @@ def _check_constructor(constructor: ast.FunctionDef, loss: ast.ClassDef, path: s
     arguments = constructor.args
     named = {argument.arg for argument in arguments.kwonlyargs}
     others = [*arguments.posonlyargs, *arguments.args][1:]
-    if others or arguments.vararg or arguments.kwarg or not named.issuperset(SHARED):
+    if others or arguments.vararg or arguments.kwarg or not named.issuperset(GIVEN):
         raise UserError(
             f"{path}, line {constructor.lineno}: the constructor of {loss.name} has to begin with "
-            f"def __init__(self, *, {', '.join(SHARED)}, and then name each hyperparameter"
+            f"def __init__(self, *, {', '.join(GIVEN)}, and then name each hyperparameter"
         )
+
+
+def _check_default(name: str, default: ast.expr, path: str | Path) -> None:
+    """Refuse a default that only running the file could tell: exhibits and the report show it."""
+    try:
+        ast.literal_eval(default)
+    except (ValueError, TypeError):
+        raise UserError(
+            f"{path}, line {default.lineno}: the default of {name} is {ast.unparse(default)}, "
+            "which has to be computed; write the value itself, such as 0.5"
+        ) from None
 
 
 def loss_arguments(path: str | Path) -> dict[str, ast.expr | None]:
@@ -80,11 +91,15 @@ def loss_arguments(path: str | Path) -> dict[str, ast.expr | None]:
 
     A UserError names the file of a loss that could not be built or called.
     """
-    loss = _loss_class(parse(path), path)
+    loss = find_loss(parse(path), path)
     _check_methods(loss, path)
     for node in loss.body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             _check_constructor(node, loss, path)
             pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-            return {name.arg: default for name, default in pairs if name.arg not in SHARED}
+            found = {name.arg: default for name, default in pairs if name.arg not in GIVEN}
+            for name, default in found.items():
+                if default is not None:
+                    _check_default(name, default, path)
+            return found
     return {}

@@ -1,12 +1,12 @@
 """Classifiers: a backbone that makes a feature map, and a head that makes one logit a class."""
 
-import hashlib
 import re
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from spml.checksums import file_checksum
 from spml.errors import UserError
 from spml.suggestions import suggestion
 
@@ -154,8 +154,7 @@ def _check_name(weights: Path) -> None:
     named = re.search(r"-([0-9a-f]{8,64})$", weights.stem)
     if named is None:
         return
-    with weights.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = file_checksum(weights)
     if not found.startswith(named[1]):
         raise UserError(
             f"{weights} has sha256 {found}, but its name says {named[1]}: it is broken or not "

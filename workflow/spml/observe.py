@@ -19,7 +19,7 @@ import numpy as np
 from spml.arrays import open_arrays
 from spml.errors import UserError, run_command
 from spml.files import atomic_path
-from spml.labels import load_labels
+from spml.labels import Labels, load_labels
 from spml.matrices import Matrix, matrix_arrays, read_matrix
 
 if TYPE_CHECKING:
@@ -173,19 +173,34 @@ def load_observation(path: str | Path) -> Observation:
         )
 
 
+def _refuse_unannotated(path: str, labels: Labels, val: np.ndarray) -> None:
+    """An error in a sentence where rows have no mAP, before a training finds it out at its end."""
+    for name, split, rows in (
+        ("validation", labels.train, val),
+        ("test", labels.test, np.arange(len(labels.test.images))),
+    ):
+        if split.annotated is not None and not split.annotated[rows].nnz:
+            raise UserError(
+                f"none of the {len(rows)} {name} images in {path} has an annotated entry, so that "
+                "they have no mAP; annotate some of them in the dataset"
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m spml.observe", description=__doc__)
     parser.add_argument("--labels", required=True, help="labels.npz of the dataset")
     parser.add_argument("--settings", required=True, type=json.loads, help="observe's arguments")
     parser.add_argument("--output", required=True, help="the .npz to write")
     arguments = parser.parse_args()
-    split = load_labels(arguments.labels).train
+    labels = load_labels(arguments.labels)
+    split = labels.train
     observation = observe(
         split.truth,
         annotated=split.annotated,
         validation=split.validation,
         **arguments.settings,
     )
+    _refuse_unannotated(arguments.labels, labels, observation.val)
     save_observation(arguments.output, observation)
     seen = observation.observed[observation.train]
     print(

@@ -3,13 +3,13 @@
 Images that are not packed have a manifest too, and are decoded whenever they are read.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
+from spml.checksums import file_checksum
 from spml.decode import DecodedImages
 from spml.errors import UserError
 from spml.files import atomic_path, read_json, write_json
@@ -27,12 +27,6 @@ class PackedImages:
 
     train: Images
     test: Images
-
-
-def file_checksum(path: Path) -> str:
-    """sha256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _describe(path: Path, array: np.ndarray) -> dict[str, object]:

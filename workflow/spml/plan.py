@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from spml import configuration_files, dry_run, estimates
 from spml.dry_run import Job
-from spml.errors import UserError, run_command
+from spml.errors import run_command
 from spml.finding import format_bytes
 from spml.markdown import Table
 from spml.show import terminal_width
@@ -194,8 +194,7 @@ def main() -> None:
     if {"-h", "--help"} & set(arguments):
         print(f"usage: python -m spml.plan [--by-method] [snakemake's arguments]\n\n{__doc__}")
         return
-    if not configuration_files.in_project():
-        raise UserError("there is no Snakefile here; go to the project's folder first")
+    configuration_files.require_project()
     from spml.configuration_checks import loss_hyperparameters
 
     by_method = "--by-method" in arguments

@@ -12,10 +12,9 @@ from . import configuration_checks, configuration_files, published, registry
 from .errors import UserError
 
 COMMAND_LINE = "the command line (--config)"
-
-
-class PreflightError(Exception):
-    """A mistake in what is to be run; the text says what it is and where."""
+# A mistake in what is to be run; the text says what it is and where. The rules catch by this name
+# what finding the configuration files raises too.
+PreflightError = UserError
 
 
 def _check_rules(config: Mapping[str, Any], exhibits: Path) -> None:
@@ -65,7 +64,6 @@ def check(
         registry.check(config)
         published.check("config/published")
     except (
-        UserError,
         configuration_checks.ConfigurationError,
         registry.RegistryError,
         published.PublishedError,

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from spml.packed import file_checksum
+from spml.checksums import file_checksum
 from spml.sources import imported_files
 
 PACKAGE_ROOT = Path(__file__).parents[1]

@@ -1,6 +1,6 @@
 """The registry of files to download, and which stage of a real dataset needs which of them.
 
-Planning imports this module, so it imports nothing but the standard library.
+Planning imports this module, so it imports nothing heavy.
 """
 
 import csv
@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .datasets import MODULES
+
 COLUMNS = [
     *("dataset", "file", "holds", "address", "mirrors"),
     *("bytes", "checksum", "licence", "access"),
 ]
 REFERENCE_MODULES = ("voc2012", "coco2014", "nuswide", "cub")
-MODULES = (*REFERENCE_MODULES, "openimages", "table")
 HOLDS = ("labels", "images", "all")
 ACCESS = ("open", "manual")
 

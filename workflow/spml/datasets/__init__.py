@@ -13,7 +13,7 @@ has another layout is a :class:`spml.errors.UserError`.
 import importlib
 from types import ModuleType
 
-from spml.errors import UserError
+from ..errors import UserError
 
 MODULES = ("voc2012", "coco2014", "nuswide", "cub", "openimages", "table")
 SHORT_NAMES = {"voc": "voc2012", "coco": "coco2014", "nus": "nuswide"}
@@ -25,4 +25,4 @@ def dataset_module(name: str) -> ModuleType:
     if module not in MODULES:
         known = ", ".join([*SHORT_NAMES, *MODULES])
         raise UserError(f"there is no dataset {name!r}; allowed: {known}")
-    return importlib.import_module(f"spml.datasets.{module}")
+    return importlib.import_module(f"{__name__}.{module}")

@@ -42,21 +42,27 @@ def read_record(block: Block, method: str, seed: int) -> dict[str, Any]:
     return read_json(run_path(block.dataset, block.protocol, method, seed) / "run.json")
 
 
+def whole_truth(block: Block) -> np.ndarray:
+    """Truth (N, C) bool of the training split; a UserError where it is annotated in part."""
+    truth = load_labels(labels_path(block.dataset)).train.truth
+    if not isinstance(truth, np.ndarray):
+        raise UserError(
+            f"{block.dataset} is annotated in part, so nobody knows its false negatives; leave it "
+            "out of the exhibit"
+        )
+    return truth
+
+
 def training_entries(block: Block, method: str) -> dict[str, np.ndarray]:
     """Masks (N, C) bool over the training rows of a method.
 
     ``true_positives`` are observed; ``false_negatives`` and ``true_negatives`` are not, and the
     truth tells them apart.
     """
-    truth = load_labels(labels_path(block.dataset)).train.truth
+    truth = whole_truth(block)
     observation = load_observation(
         observed_path(block.dataset, block.protocol, block.observation_of(method))
     )
-    if not isinstance(truth, np.ndarray):
-        raise UserError(
-            f"{block.dataset} is annotated in part, so nobody knows its false negatives; leave it "
-            "out of the exhibit"
-        )
     observed, truth = dense(observation.observed[observation.train]), truth[observation.train]
     return {
         "true_positives": observed == 1,

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spml.addresses import labels_path, observed_path
+from spml.addresses import observed_path
 from spml.errors import UserError
-from spml.exhibits.records import read_array
+from spml.exhibits.records import read_array, whole_truth
 from spml.exhibits.settings import Block
-from spml.labels import load_labels
 from spml.observe import load_observation
 
 
@@ -35,7 +34,7 @@ class Unobserved(NamedTuple):
 
 def _masks(block: Block, observations: Iterable[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """False and true negatives (N, C) bool among the validation rows, by observation."""
-    truth = load_labels(labels_path(block.dataset)).train.truth
+    truth = whole_truth(block)
     masks = {}
     for name in dict.fromkeys(observations):
         observation = load_observation(observed_path(block.dataset, block.protocol, name))

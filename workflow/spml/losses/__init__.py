@@ -13,18 +13,15 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import UserError
+from ..loss_files import GIVEN, is_loss
 from .base import Loss
 
 __all__ = ["Loss", "build", "loss_class", "mapping_table", "names"]
 
-_SHARED = {"base", "framework"}
-_COMMON_ARGUMENTS = {"self", "num_classes", "num_examples", "total_epochs"}
-
 
 def names() -> list[str]:
     """The names of all losses in alphabetical order, read from the files of this folder."""
-    stems = (path.stem for path in Path(__file__).parent.glob("*.py"))
-    return sorted(stem for stem in stems if stem not in _SHARED and not stem.startswith("_"))
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if is_loss(path))
 
 
 def _import(name: str) -> ModuleType:
@@ -93,7 +90,7 @@ def build(
     allowed = {
         parameter.name: parameter.default is inspect.Parameter.empty
         for parameter in inspect.signature(cls.__init__).parameters.values()
-        if parameter.name not in _COMMON_ARGUMENTS
+        if parameter.name not in ("self", *GIVEN)
     }
     listing = ", ".join(allowed) if allowed else "none"
     for given in hyperparameters:

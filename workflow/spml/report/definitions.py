@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import yaml
 
+from spml.loss_arguments import find_loss, loss_arguments, parse
+
 LOSSES = Path(__file__).parents[1] / "losses"
 
 
@@ -45,33 +47,26 @@ def _mapping(definition: ast.ClassDef) -> dict[str, str]:
 
 def read_loss(name: str, folder: Path = LOSSES) -> LossDefinition:
     """The definition of the loss in ``name``.py."""
-    tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
+    path = folder / f"{name}.py"
+    tree = parse(path)
     text = ast.get_docstring(tree) or ""
     shared = [
         node.module
         for node in tree.body
         if isinstance(node, ast.ImportFrom) and node.level and (node.module or "").startswith("_")
     ]
-    texts = [
-        ast.get_docstring(ast.parse((folder / f"{module}.py").read_text(encoding="utf-8"))) or ""
-        for module in shared
-    ]
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.bases]
-    defaults = {}
-    for function in ast.walk(classes[-1]):
-        if isinstance(function, ast.FunctionDef) and function.name == "__init__":
-            pairs = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
-            defaults = {
-                argument.arg: ast.unparse(default) if default is not None else ""
-                for argument, default in pairs
-            }
+    texts = [ast.get_docstring(parse(folder / f"{module}.py")) or "" for module in shared]
+    loss = find_loss(tree, path)
     return LossDefinition(
         file=f"workflow/spml/losses/{name}.py",
         summary=" ".join(text.split("\n\n")[0].split()),
         texts=[text, *texts],
-        arguments=ast.get_docstring(classes[-1]) or "",
-        defaults=defaults,
-        mapping=_mapping(classes[-1]),
+        arguments=ast.get_docstring(loss) or "",
+        defaults={
+            argument: ast.unparse(default) if default is not None else ""
+            for argument, default in loss_arguments(path).items()
+        },
+        mapping=_mapping(loss),
     )
 
 

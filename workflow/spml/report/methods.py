@@ -16,9 +16,6 @@ from spml.report.pages import method_page
 from spml.report.runs import Run, by_method, by_place
 from spml.report.texts import format_sample
 
-# Every loss is told these; they are no choice of anybody's.
-GIVEN = ("num_classes", "num_examples", "total_epochs")
-
 SCORES = ("Test mAP (%)", "Validation mAP (%)", "Runs")
 
 Place = tuple[str, str]
@@ -41,11 +38,6 @@ class Method:
     @property
     def page(self) -> str:
         return method_page(self.key)
-
-    @property
-    def defaults(self) -> dict[str, str]:
-        """Defaults of its loss's hyperparameters."""
-        return {name: text for name, text in self.loss.defaults.items() if name not in GIVEN}
 
     @cached_property
     def places(self) -> dict[Place, list[Run]]:

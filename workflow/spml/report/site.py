@@ -220,7 +220,7 @@ def render(
             sources=sources,
             rows=methods.exhibit_rows(method, site.exhibits),
             hyperparameters=methods.settings_table(
-                "Hyperparameter", site.titled(method.hyperparameters()), method.defaults
+                "Hyperparameter", site.titled(method.hyperparameters()), method.loss.defaults
             ),
             results=method.results({place: site.place_title(place) for place in method.places}),
             training=methods.settings_table("Setting", site.titled(method.training()), {}),
