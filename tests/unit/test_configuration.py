@@ -100,6 +100,7 @@ def test_every_shipped_method_builds_with_its_hyperparameters(config):
         ("exhibits.gr_main_table.methods", ["xx"], "config/exhibits.yaml: exhibits.gr_main_table.methods[0] is 'xx'"),
         ("exhibits.gr_main_table.protocols", ["dmo"], "exhibits.gr_main_table.protocols[0] is 'dmo' (did you mean 'demo'?); allowed: cole, demo"),
         ("exhibits.ll_memorisation_table.resamples", 200, "config/exhibits.yaml: exhibits.ll_memorisation_table.reference is missing; resamples needs it"),
+        ("exhibits.gr_ablation.methods", ["bce"], "exhibits.gr_ablation.methods lacks gr, the reference that the others differ from"),
         ("exhibits.gr_gradients.losses", [], "exhibits.gr_gradients.losses must be a list of at least 1, not []"),
         ("exhibits.ll_openimages.published_only.imcl.why", "x", "published_only.imcl.why is not a key that exists here; allowed: reason, title"),
         ("methods.ll_r.protocols", {"dmo": {}}, "config/methods.yaml: methods.ll_r.protocols.dmo is 'dmo' (did you mean 'demo'?); allowed: cole, demo"),
@@ -164,7 +165,7 @@ def test_missing_hyperparameter_of_a_loss_that_is_only_drawn_is_named(config):
 def test_mistake_in_an_overlay_names_the_overlay(config, tmp_path):
     overlay = tmp_path / "mine.yaml"
     overlay.write_text("select: {methods: [grr]}")
-    with pytest.raises(preflight.PreflightError, match=r"mine\.yaml: select\.methods\[0\]"):
+    with pytest.raises(UserError, match=r"mine\.yaml: select\.methods\[0\]"):
         preflight.check([*FILES, overlay])
 
 
@@ -177,13 +178,13 @@ def test_mistake_on_the_command_line_is_not_blamed_on_a_file():
         ({"select": {"seeds": ["x"]}}, "the command line (--config): select.seeds[0] must be a "),
         ({"devise": "cpu"}, "the command line (--config): devise is not a key that exists here"),
     ):
-        with pytest.raises(preflight.PreflightError, match=re.escape(sentence)):
+        with pytest.raises(UserError, match=re.escape(sentence)):
             preflight.check(FILES, command_line=given)
 
 
 def test_planning_elsewhere_says_where_to_go(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(preflight.PreflightError, match="go to the project's folder first"):
+    with pytest.raises(UserError, match="go to the project's folder first"):
         named_files()
 
 
@@ -205,7 +206,7 @@ def test_rules_find_what_they_name(tmp_path, document, sentence):
             else:
                 changed[section][key] = value
     (tmp_path / "all.yaml").write_text(yaml.safe_dump(changed))
-    with pytest.raises(preflight.PreflightError, match=re.escape(sentence)):
+    with pytest.raises(UserError, match=re.escape(sentence)):
         preflight.check([tmp_path / "all.yaml"])
 
 
@@ -227,7 +228,7 @@ def test_file_that_is_no_configuration_is_named(tmp_path, content, sentence):
     overlay = tmp_path / "mine.yaml"
     if content is not None:
         overlay.write_bytes(content)
-    with pytest.raises(preflight.PreflightError, match=re.escape(sentence)):
+    with pytest.raises(UserError, match=re.escape(sentence)):
         preflight.check([*FILES, overlay])
 
 

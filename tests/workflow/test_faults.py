@@ -28,6 +28,7 @@ from mutations import KINDS, mutate
 from PIL import Image
 from snakemake.utils import update_config
 from spml import configuration, preflight
+from spml.errors import UserError
 from spml.labels import Labels, Split, save_labels
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -441,7 +442,7 @@ def verdict(changed: Mapping[str, Path]) -> str:
     """What the checks say about the shipped configuration with files replaced; empty if nothing."""
     try:
         preflight.check(shipped(changed))
-    except preflight.PreflightError as error:
+    except UserError as error:
         return str(error)
     return ""
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from spml import preflight
 from spml.configuration_files import named_files
+from spml.errors import UserError
 
 pytestmark = pytest.mark.xdist_group("faults")
 
@@ -47,7 +48,7 @@ def test_checkout_in_a_folder_with_a_hostile_name_runs(pristine, tmp_path):
 )
 def test_names_are_plain(tmp_path, name, text):
     (tmp_path / "hostile.yaml").write_text(text.format(name=json.dumps(name)), encoding="utf-8")
-    with pytest.raises(preflight.PreflightError, match=r"\A[^\n]*lower-case letters[^\n]*\Z"):
+    with pytest.raises(UserError, match=r"\A[^\n]*lower-case letters[^\n]*\Z"):
         preflight.check([*named_files(), tmp_path / "hostile.yaml"])
 
 

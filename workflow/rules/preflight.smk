@@ -6,6 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 from workflow.spml import preflight
 from workflow.spml.configuration_files import named_files
+from workflow.spml.errors import UserError
 
 try:
     preflight.check(
@@ -15,5 +16,5 @@ try:
         ],
         command_line=workflow.config_settings.config,
     )
-except preflight.PreflightError as error:
+except UserError as error:
     raise WorkflowError(str(error)) from None

@@ -18,16 +18,13 @@ from spml import (
     health_workflow,
     preflight,
 )
-from spml.errors import UserError, run_command
+from spml.errors import run_command
 from spml.finding import FAIL, Finding
 
 
 def load_checked(files: Sequence[str]) -> dict[str, Any]:
     """The merged configuration; a mistake in it is a UserError."""
-    try:
-        preflight.check(configuration_files.merged_files(files))
-    except preflight.PreflightError as error:
-        raise UserError(str(error)) from None
+    preflight.check(configuration_files.merged_files(files))
     return configuration_files.load(files)
 
 

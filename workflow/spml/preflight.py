@@ -12,13 +12,10 @@ from . import configuration_checks, configuration_files, published, registry
 from .errors import UserError
 
 COMMAND_LINE = "the command line (--config)"
-# A mistake in what is to be run; the text says what it is and where. The rules catch by this name
-# what finding the configuration files raises too.
-PreflightError = UserError
 
 
 def _check_rules(config: Mapping[str, Any], exhibits: Path) -> None:
-    """Raise PreflightError where the rules name what the configuration does not define.
+    """Raise UserError where the rules name what the configuration does not define.
 
     Each exhibit has a module and a rule of its own, whether or not it is selected, and so has the
     embedded dataset.
@@ -26,15 +23,15 @@ def _check_rules(config: Mapping[str, Any], exhibits: Path) -> None:
     names = [path.stem for path in sorted(exhibits.glob("*.py"))]
     for name in names:
         if name.startswith(("gr_", "ll_", "extra_")) and name not in config["exhibits"]:
-            raise PreflightError(f"exhibits.{name} is missing; a rule makes it, so define it")
+            raise UserError(f"exhibits.{name} is missing; a rule makes it, so define it")
     for name in config["select"]["exhibits"]:
         if name not in names:
-            raise PreflightError(
+            raise UserError(
                 f"select.exhibits has {name}, which no rule makes: there is no {exhibits}/{name}.py"
             )
     for key in ("compose", "pretrain"):
         if key not in config["datasets"].get("digits", {}):
-            raise PreflightError(f"datasets.digits.{key} is missing; a rule needs it, so define it")
+            raise UserError(f"datasets.digits.{key} is missing; a rule needs it, so define it")
 
 
 def check(
@@ -43,7 +40,7 @@ def check(
     command_line: Mapping[str, Any] | None = None,
     package: str | Path = "workflow",
 ) -> None:
-    """Raise PreflightError for the first mistake in the merged configuration and its tables.
+    """Raise UserError for the first mistake in the merged configuration and its tables.
 
     files: the configuration files in the order in which they are merged. command_line: what
     ``--config`` says, which comes after them. package: the folder of ``schemas`` and ``spml``.
@@ -68,4 +65,4 @@ def check(
         registry.RegistryError,
         published.PublishedError,
     ) as error:
-        raise PreflightError(str(error)) from None
+        raise UserError(str(error)) from None
