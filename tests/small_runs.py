@@ -15,6 +15,17 @@ from spml.models import build_classifier
 CLASSES = 4
 TRAINING = 45
 CPU = torch.device("cpu")
+OPTIONS = {
+    "epochs": 3,
+    "batch_size": 8,
+    "optimizer": "adam",
+    "learning_rate": 0.01,
+    "head_learning_rate_multiplier": 1.0,
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+    "early_stop_gap": None,
+    "selection": "clean",
+}
 
 
 def make_data(seed: int = 0) -> Data:
@@ -34,15 +45,7 @@ def make_data(seed: int = 0) -> Data:
 
 def make_settings(**changes: Any) -> Settings:
     values = {
-        "epochs": 3,
-        "batch_size": 8,
-        "optimizer": "adam",
-        "learning_rate": 0.01,
-        "head_learning_rate_multiplier": 1.0,
-        "momentum": 0.9,
-        "weight_decay": 0.0,
-        "early_stop_gap": None,
-        "selection": "clean",
+        **OPTIONS,
         "flip": False,
         "mean": [0.2],
         "deviation": [0.3],

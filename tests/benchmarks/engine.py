@@ -132,7 +132,7 @@ def limit_seconds(trainer: Trainer, steps: int) -> float:
     started = now(trainer.device)
     for _ in range(steps):
         loss = trainer.loss(trainer._training_logits(inputs, 1), labels, index=index, epoch=1)
-        trainer.optimizer.zero_grad(set_to_none=True)
+        trainer.optimizer.zero_grad()
         loss.backward()
         trainer.optimizer.step()
     return now(trainer.device) - started

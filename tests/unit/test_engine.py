@@ -4,21 +4,15 @@ import numpy as np
 import pytest
 import torch
 from small_runs import CLASSES, CPU, make_data, make_trainer, same
-from spml import optimizers
 from spml.checkpoint import Checkpoint
-from spml.engine import Trainer
 from spml.entries import EntryRecord
 from spml.errors import Interrupted, UserError
-from spml.forward import captured
 from spml.images import flip_some, normalise
-from spml.losses import Loss
 from spml.machine import Machine
 from spml.metrics import mean_average_precision
 from spml.models import build_classifier, load_backbone
-from spml.precision import autocast, configure
 from spml.selection import select_epoch, should_stop
 from spml.trace import TRACE_COLUMNS, Trace
-from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def test_learns_and_records_every_epoch_and_step():
@@ -205,159 +199,6 @@ def test_history_says_nothing_of_modified_entries_where_none_can_be():
     assert all(record["modified"] is None for record in make_trainer("an").run().history)
 
 
-class NotedReads(TorchDispatchMode):
-    """Notes the calls of torch for which the host must know values, or how many there are."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[str] = []
-
-    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
-        name = function.overloadpacket.__name__
-        masks = name in ("index", "index_put_", "index_put") and any(
-            chosen is not None and chosen.dtype == torch.bool for chosen in arguments[1]
-        )
-        if masks or name in ("_local_scalar_dense", "nonzero", "masked_select"):
-            self.calls.append(name)
-        return function(*arguments, **(keywords or {}))
-
-
-def test_no_value_is_read_within_a_step(tmp_path, monkeypatch):
-    """To read one, the host would have to wait for the device; how many there are, likewise.
-
-    Losses look at values on a processor alone; test_loss_interface.py has them on another device.
-    """
-    monkeypatch.setattr(Loss, "_check_batch", lambda *arguments: None)
-    noted = NotedReads()
-
-    class Watched(Trainer):
-        def _take_step(self, *arguments) -> None:
-            with noted:
-                super()._take_step(*arguments)
-
-    entries = EntryRecord(tmp_path / "run.json", (45, CLASSES), CPU, going_on=False)
-    make_trainer("ll_r", hyperparameters={"delta_rel": 5}, entries=entries, kind=Watched).run()
-    assert noted.calls == []
-
-
-def test_what_notes_reads_sees_them():
-    values, mask = torch.ones(2), torch.tensor([True, False])
-    with NotedReads() as noted:
-        values[mask], values.sum().item(), values.nonzero()
-        values[mask] = 0
-    assert noted.calls == ["index", "_local_scalar_dense", "nonzero", "index_put_"]
-
-
-def test_bfloat16_trains_nearly_as_float32_does_and_its_scores_do_not_tie():
-    data = make_data()
-    exact = make_trainer(data=data, epochs=6).run()
-    rough = make_trainer(data=data, epochs=6, precision="bf16").run()
-    assert not np.array_equal(rough.val, exact.val)
-    assert rough.history[-1]["loss"] == pytest.approx(exact.history[-1]["loss"], rel=0.2)
-    assert all(weight.dtype != torch.bfloat16 for weight in rough.weights.values())
-    assert len(np.unique(rough.val)) == rough.val.size
-
-
-@pytest.mark.parametrize("name", ["adam", "sgd"])
-def test_optimisers_take_the_steps_of_torch_s(name):
-    ours_made = {"adam": optimizers.adam, "sgd": optimizers.sgd}[name]
-    torchs_made = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[name]
-    options = {"weight_decay": 0.1} | ({"momentum": 0.9} if name == "sgd" else {})
-    ours, torchs = torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(3))
-    optimiser = ours_made([{"params": [ours], "lr": 0.1}], **options)
-    reference = torchs_made([{"params": [torchs], "lr": 0.1}], fused=True, **options)
-    for step in range(3):
-        for each, parameter in ((optimiser, ours), (reference, torchs)):
-            (parameter * torch.arange(1.0, 4.0) * (step + 1)).sum().backward()
-            each.step()
-            each.zero_grad()
-            assert parameter.grad is None
-    assert torch.equal(ours, torchs)
-    assert not torch.equal(ours, torch.ones(3))
-
-
-def test_compiled_network_takes_the_place_of_the_other_in_full_batches(monkeypatch):
-    """What the compiler does is torch's business; here it counts the calls."""
-    calls, modes = [], []
-
-    def fake(module, *, dynamic, mode):
-        assert not dynamic
-        modes.append(mode)
-        return lambda inputs: calls.append((len(inputs), module.training)) or module(inputs)
-
-    monkeypatch.setattr(torch, "compile", fake)
-    expected = make_trainer().run()
-    assert same(make_trainer(compile=True).run(), expected)
-    assert same(make_trainer(compile=True, cuda_graphs=True).run(), expected)
-    assert calls == [(8, True)] * 5 * 3 * 2
-    assert modes == ["default", "reduce-overhead"]
-
-
-def test_compiled_network_takes_no_part_in_frozen_epochs(monkeypatch):
-    calls = []
-    monkeypatch.setattr(
-        torch, "compile", lambda module, **how: lambda x: calls.append(1) or module(x)
-    )
-    gr = {"beta": [0, 2, -2, -2], "alpha": [0.5, 2, 0.8, 0.5], "q2": 0.01, "q3": 1}
-    make_trainer("gr", hyperparameters={**gr, "linear_init": 1}, epochs=2, compile=True).run()
-    assert len(calls) == 5
-
-
-def test_graphs_change_nothing_where_there_is_no_gpu():
-    assert same(make_trainer(cuda_graphs=True).run(), make_trainer().run())
-
-
-def test_capturing_leaves_the_network_and_the_random_states_as_they_were():
-    """torch runs the network a few times to capture it; here that is all that it does."""
-    torch.manual_seed(0)
-    classifier = build_classifier("digit_network", CLASSES).eval()
-    before = {name: value.clone() for name, value in classifier.state_dict().items()}
-    inputs = torch.randn(8, 1, 16, 16)
-    random_state = torch.get_rng_state()
-    modes = []
-
-    def fake(module, sample):
-        for _ in range(3):
-            modes.append((module.training, torch.is_autocast_cache_enabled()))
-            module(sample[0] + torch.randn(()))
-        return module
-
-    precision = autocast("bf16", CPU, cache=False)
-    forward = captured(classifier, inputs, precision, fake)
-    assert modes == [(True, False)] * 3
-    assert all(torch.equal(value, before[name]) for name, value in classifier.state_dict().items())
-    assert torch.equal(torch.get_rng_state(), random_state)
-    assert torch.equal(forward(inputs), classifier(inputs))
-
-
-@pytest.fixture
-def switches():
-    """Put torch's switches back."""
-    backends = torch.backends
-    before = (backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32, backends.cudnn.benchmark)
-    yield backends
-    backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32, backends.cudnn.benchmark = before
-    torch.use_deterministic_algorithms(False)
-
-
-@pytest.mark.parametrize(
-    ("precision", "reduced"), [("fp32", False), ("tf32", True), ("bf16", True)]
-)
-def test_float32_is_exact_unless_asked_otherwise(switches, precision, reduced):
-    configure(precision, deterministic=False, device=torch.device("cuda"))
-    assert switches.cuda.matmul.allow_tf32 is reduced
-    assert switches.cudnn.allow_tf32 is reduced
-    assert switches.cudnn.benchmark
-    assert not torch.are_deterministic_algorithms_enabled()
-
-
-def test_deterministic_allows_no_other_algorithm(switches):
-    configure("fp32", deterministic=True, device=torch.device("cuda"))
-    assert torch.are_deterministic_algorithms_enabled()
-    assert not torch.is_deterministic_algorithms_warn_only_enabled()
-    assert not switches.cudnn.benchmark
-
-
 DEFAULTS = {
     "dw": {"weight": 0.1},
     "epr": {"expected_positives": 1.5},
@@ -373,7 +214,7 @@ DEFAULTS = {
 
 
 @pytest.mark.parametrize("name", ["an", "iu", "wan", "focal", "asl", "hill", "splc", *DEFAULTS])
-def test_a_step_reads_nothing_from_the_device(name):
+def test_a_step_reads_nothing_from_the_device(name, tmp_path):
     """On torch's device without memory every read of a value is an error."""
     meta = torch.device("meta")
     trainer = make_trainer(name, hyperparameters=DEFAULTS.get(name))
@@ -381,6 +222,8 @@ def test_a_step_reads_nothing_from_the_device(name):
     trainer.loss.to(meta)
     trainer.device, trainer.trace = meta, Trace(100, meta)
     trainer.observed, trainer.truth = trainer.observed.to(meta), trainer.truth.to(meta)
+    shape = (len(trainer.data.train_rows), CLASSES)
+    trainer.entries = EntryRecord(tmp_path / "run.pt", shape, meta, going_on=False)
     trainer.optimizer = torch.optim.SGD(trainer.classifier.parameters(), lr=0.1)
     inputs = torch.zeros((8, 1, 16, 16), device=meta)
     index = torch.zeros(8, dtype=torch.int64, device=meta)

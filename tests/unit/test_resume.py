@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_runs import OPTIONS
 from spml import evaluate
 from spml.checkpoint import Checkpoint, differences
 from spml.checksums import verified
@@ -71,19 +72,11 @@ def inputs(tmp_path_factory) -> Path:
 
 def settings_of(method: str, **training) -> dict:
     options = {
-        "epochs": 3,
-        "batch_size": 8,
-        "optimizer": "adam",
-        "learning_rate": 0.01,
-        "head_learning_rate_multiplier": 1.0,
-        "momentum": 0.9,
-        "weight_decay": 0.0,
-        "early_stop_gap": None,
+        **OPTIONS,
         # The one with a first phase of its own: what that found is in the record afterwards.
         "linear_init": {"epochs": 1, "batch_size": 8, "learning_rate": 0.01}
         if method == "role"
         else None,
-        "selection": "clean",
         "device": "cpu",
     }
     return {

@@ -220,24 +220,25 @@ def exported_datasets():
     return selected or [name for name in reference_datasets() if name not in manual]
 
 
-def download_settings(key):
-    """A params function: what the registry tells of a file, ``source`` or ``addresses``.
+def registered_file(wildcards):
+    """The row of the registry of a file of a dataset, or of weights, which are of none."""
+    dataset = wildcards.get("dataset", "weights")
+    return registry.download_settings(config, dataset, wildcards.file)
 
-    A file is what it is wherever it comes from: another mirror makes nothing anew. Snakemake does not
-    compare parameters that are functions of `resources`.
+
+def download_source(wildcards):
+    """What a file is, wherever it comes from."""
+    row = registered_file(wildcards)
+    return as_json({key: row[key] for key in row if key != "addresses"})
+
+
+def download_addresses(wildcards, resources):
+    """Where a file is.
+
+    Nothing is to be made anew for another mirror. Snakemake does not compare parameters that are
+    functions of `resources`.
     """
-
-    def settings(wildcards):
-        dataset = wildcards.get("dataset", "weights")
-        return registry.download_settings(config, dataset, wildcards.file)
-
-    def source(wildcards):
-        return as_json({k: v for k, v in settings(wildcards).items() if k != "addresses"})
-
-    def addresses(wildcards, resources):
-        return as_json(settings(wildcards)["addresses"])
-
-    return {"source": source, "addresses": addresses}[key]
+    return as_json(registered_file(wildcards)["addresses"])
 
 
 def source_setting(key, default=None):

@@ -24,8 +24,8 @@ rule download:
         mem_mb=500,
         runtime=1440,
     params:
-        source=download_settings("source"),
-        addresses=download_settings("addresses"),
+        source=download_source,
+        addresses=download_addresses,
         file=subpath(output.receipt, strip_suffix=".receipt.json"),
     message:
         "Download {wildcards.file} of {wildcards.dataset}"
@@ -59,8 +59,8 @@ rule download_weights:
         mem_mb=500,
         runtime=60,
     params:
-        source=download_settings("source"),
-        addresses=download_settings("addresses"),
+        source=download_source,
+        addresses=download_addresses,
     message:
         "Download the backbone weights {wildcards.file}"
     shell:

@@ -288,7 +288,7 @@ class Trainer:
         observed, truth = self.observed[index], self.truth[index]
         logits = self._training_logits(inputs, epoch)
         loss = self.loss(logits, observed, index=index, epoch=epoch)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         missed = truth & (observed != 1)

@@ -45,7 +45,7 @@ def captured(
     """``classifier`` in training mode on batches like ``sample``, as two CUDA graphs.
 
     One is of the forward pass, one of the backward pass: the host launches each at once, where it
-    would else launch its kernels one by one, which for a small batch takes longer than they run.
+    would else launch its kernels one by one, which for a small batch may take longer than they run.
     The kernels are the same. Neither the weights nor the statistics of the classifier nor the
     random states are other than before.
 

@@ -142,7 +142,7 @@ class HeadTrainer:
             value = self.loss(
                 self.head(inputs), self.observed[index], index=index, epoch=self.epoch
             )
-            self.optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad()
             value.backward()
             self.optimizer.step()
             self.step += 1

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 
-def _zero_grad(optimizer: torch.optim.Optimizer, set_to_none: bool = True) -> None:
-    """Forget the gradients; ``set_to_none`` is torch's name for the one way there is here."""
+def _zero_grad(optimizer: torch.optim.Optimizer) -> None:
+    """Forget the gradients."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             parameter.grad = None
