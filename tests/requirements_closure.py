@@ -7,44 +7,49 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 from conda.stand_in import PYPI_NAMES
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import OutputSettings, Quietness, ResourceSettings
+from spml import losses
 from spml.datasets import MODULES
-from spml.sources import imported_files
+from spml.plumbing.sources import imported_files
 
-# What rules say of modules that are loaded by a computed name, and where these modules are.
-COMPUTED = {"loss_sources": "spml.losses", "dataset_sources": "spml.datasets"}
+# Stages that load modules by a computed name, and the packages which these modules are in.
+COMPUTED = {
+    **dict.fromkeys(("spml.train", "spml.describe"), "spml.losses"),
+    **dict.fromkeys(
+        ("spml.format", "spml.datasets.export", "spml.fetch_images", "spml.pack"), "spml.datasets"
+    ),
+}
 
 
 class Stage(NamedTuple):
-    """A rule's module, the packages of which it loads modules by name, and its environment."""
+    """A rule's module and its environment."""
 
     rule: str
     module: str
-    computed: tuple[str, ...]
     environment: str
 
 
+@cache
 def stages() -> list[Stage]:
-    """Every rule that runs a module of the package; a rule inherits what it does not say."""
-    found: dict[str, Stage] = {}
-    for path in sorted(Path("workflow/rules").glob("*.smk")):
-        for block in re.split(r"^(?=rule |use rule )", path.read_text(), flags=re.MULTILINE)[1:]:
-            head = re.match(r"(?:use rule (\w+) as |rule )(\w+)", block)
-            parent, rule = found.get(head[1] or ""), head[2]
-            module = re.search(r"(?:python -m |module=\")(spml[\w.]*)", block)
-            environment = re.search(r"envs/(\w+)\.yaml|(?=network_environment)", block)
-            if module or parent:
-                computed = tuple(name for word, name in COMPUTED.items() if word in block)
-                found[rule] = Stage(
-                    rule,
-                    module[1] if module else parent.module,
-                    computed if module else parent.computed,
-                    (environment[1] or "train") if environment else parent.environment,
-                )
-    return list(found.values())
+    """Every rule that runs a module of the package, as Snakemake reads them."""
+    output = OutputSettings(quiet={Quietness.ALL})
+    with SnakemakeApi(output) as api:
+        workflow = api.workflow(ResourceSettings(cores=1), snakefile=Path("Snakefile"))._workflow
+        return [
+            Stage(rule.name, _module(rule), Path(str(rule.conda_env)).stem)
+            for rule in workflow.rules
+            if rule.shellcmd
+        ]
+
+
+def _module(rule: Any) -> str:
+    [module] = re.findall(r"python -m (\S+)", rule.shellcmd)
+    return rule.params.get("module") if module == "{params.module}" else module
 
 
 _distributions = cache(packages_distributions)  # reads the files of all installed packages
@@ -53,9 +58,8 @@ _distributions = cache(packages_distributions)  # reads the files of all install
 def _files(stage: Stage) -> set[str]:
     is_package = Path("workflow", *stage.module.split(".")).is_dir()
     modules = [f"{stage.module}.__main__" if is_package else stage.module]
-    for package in stage.computed:
-        losses = [path.stem for path in Path("workflow/spml/losses").glob("[a-z]*.py")]
-        names = MODULES if package == "spml.datasets" else losses
+    if package := COMPUTED.get(stage.module):
+        names = MODULES if package == "spml.datasets" else losses.names()
         modules += [f"{package}.{name}" for name in names]
     return set(imported_files("workflow", *modules))
 

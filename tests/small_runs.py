@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 from spml import losses
-from spml.checkpoint import Checkpoint
-from spml.engine import Data, Result, Settings, Trainer
-from spml.entries import EntryRecord
-from spml.machine import Machine
-from spml.models import build_classifier
+from spml.plumbing.machine import Machine
+from spml.training.checkpoint import Checkpoint
+from spml.training.engine import Data, Result, Settings, Trainer
+from spml.training.entries import EntryRecord
+from spml.training.models import build_classifier
 
 CLASSES = 4
 TRAINING = 45

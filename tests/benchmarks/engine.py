@@ -33,12 +33,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow"))
 import numpy as np
 import torch
 from spml import losses
-from spml.allocator import keep_freed_memory
-from spml.engine import Data, Settings, Trainer
-from spml.machine import Machine
-from spml.models import build_classifier
-from spml.precision import PRECISIONS, configure
-from spml.progress import Progress
+from spml.plumbing.allocator import keep_freed_memory
+from spml.plumbing.machine import Machine
+from spml.plumbing.progress import Progress
+from spml.training.engine import Data, Settings, Trainer
+from spml.training.models import build_classifier
+from spml.training.precision import PRECISIONS, configure
 
 RESNET = {"architecture": "resnet50", "size": 448, "channels": 3, "classes": 20}
 DIGITS = {"architecture": "digit_network", "size": 24, "channels": 1, "classes": 10}

@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow"))
 import numpy as np
 import torch
 from spml import losses
-from spml.allocator import keep_freed_memory
-from spml.linear_init import HeadTrainer
-from spml.models import LinearHead
+from spml.plumbing.allocator import keep_freed_memory
+from spml.training.linear_init import HeadTrainer
+from spml.training.models import LinearHead
 
 TRAIN_ROWS, VAL_ROWS, FEATURES, CLASSES = 65_665, 16_416, 2_048, 80
 METHODS = {"an": {}, "ll_cp": {"delta_rel": 0.2}}

@@ -84,7 +84,7 @@ def steps(rows: int, classes: int, device: str, chosen: list[str]) -> dict[str, 
 
 
 def demo_step(device: str) -> Step:
-    from spml.models import build_classifier
+    from spml.training.models import build_classifier
 
     rows, classes = DEMO_SIZE
     model = build_classifier("digit_network", classes).to(device).train()

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow"))
 
 import numpy as np
 from sklearn.metrics import average_precision_score
-from spml.metrics import average_precision
+from spml.measures.metrics import average_precision
 
 ROWS, CLASSES, POSITIVES, TURNS = 40_137, 80, 2.9 / 80, 7
 

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow"))
 import numpy as np
 import torch
 from PIL import Image
+from spml.data.packed import load_packed
 from spml.pack import pack
-from spml.packed import load_packed
 from torchvision import transforms
 
 SIZE = 448

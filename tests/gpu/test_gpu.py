@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 import torch
 from small_runs import CLASSES, TRAINING, make_data, make_trainer, same
-from spml.checkpoint import Checkpoint
-from spml.devices import claim_device, claim_gpu, memory_advice
-from spml.energy import read_energy
-from spml.engine import Result, Trainer
-from spml.entries import EntryRecord
-from spml.errors import Interrupted, UserError
-from spml.loading import StreamedImages
-from spml.machine import Machine
-from spml.precision import PRECISIONS, configure
-from spml.provenance import provenance
+from spml.plumbing.errors import Interrupted, UserError
+from spml.plumbing.machine import Machine
+from spml.training.checkpoint import Checkpoint
+from spml.training.devices import claim_device, claim_gpu, memory_advice
+from spml.training.energy import read_energy
+from spml.training.engine import Result, Trainer
+from spml.training.entries import EntryRecord
+from spml.training.loading import StreamedImages
+from spml.training.precision import PRECISIONS, configure
+from spml.training.provenance import provenance
 from unit.losses.loss_cases import FIRST
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 import yaml
-from spml.addresses import comparison_path, labels_path, observed_path, run_path
-from spml.checksums import RUN_CHECKSUMS, write_checksums
 from spml.compare import compare, resample
-from spml.configuration import Run, compared_pairs, comparison_settings, observation_of
+from spml.data.drawing import draw_observed
+from spml.data.labels import Labels, Split, save_labels
+from spml.data.observation import Observation, save_observation
 from spml.evaluate import measure
-from spml.files import write_json, write_json_lines
-from spml.labels import Labels, Split, save_labels
-from spml.observe import Observation, draw_observed, save_observation, thin_out
+from spml.observe import thin_out
+from spml.planning.configuration import Run, compared_pairs, comparison_settings, observation_of
+from spml.plumbing.addresses import comparison_path, labels_path, observed_path, run_path
+from spml.plumbing.checksums import RUN_CHECKSUMS, write_checksums
+from spml.plumbing.files import write_json, write_json_lines
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("cat", "dog & co", "bird")

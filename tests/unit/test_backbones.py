@@ -4,8 +4,8 @@ import pytest
 import torch
 import torchvision
 from shared_data import shared
-from spml.errors import UserError
-from spml.models import build_classifier, load_backbone
+from spml.plumbing.errors import UserError
+from spml.training.models import build_classifier, load_backbone
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from spml import configuration_files, describe
-from spml.addresses import (
+from spml import describe
+from spml.planning import files as configuration_files
+from spml.planning.configuration import compared_pairs, exhibit_settings
+from spml.plumbing.addresses import (
     GRADIENT_TABLE,
     MAPPING_TABLE,
     comparison_path,
@@ -17,9 +19,8 @@ from spml.addresses import (
     split_key,
     table_path,
 )
-from spml.checksums import checksums_path, verified, write_checksums
-from spml.configuration import compared_pairs, exhibit_settings
-from spml.errors import UserError
+from spml.plumbing.checksums import checksums_path, verified, write_checksums
+from spml.plumbing.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 TEXTS = {"t.csv": "a\n1\n2\n", "t.caption.txt": "Ünal & co.\n", "t.md": ""}

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from finished_runs import CLASSES, configuration, write_results
 from spml import collect
-from spml.addresses import run_path, table_path
-from spml.checksums import verified, write_checksums
-from spml.configuration import exhibit_settings
-from spml.errors import UserError
+from spml.planning.configuration import exhibit_settings
+from spml.plumbing.addresses import run_path, table_path
+from spml.plumbing.checksums import verified, write_checksums
+from spml.plumbing.errors import UserError
 
 
 @pytest.fixture

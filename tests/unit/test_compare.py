@@ -11,18 +11,18 @@ from finished_runs import configuration, write_comparisons, write_results
 from scipy.sparse import csr_array
 from scipy.stats import false_discovery_control
 from spml import compare
-from spml.addresses import comparison_path, exhibit_path, labels_path, run_path
-from spml.checksums import verified, write_checksums
-from spml.configuration import (
+from spml.data.labels import load_labels, save_labels
+from spml.exhibits.markdown import parse_tables
+from spml.measures.statistics import load_resampled, two_sided_p
+from spml.planning.configuration import (
     compact_json,
     compared_pairs,
     comparison_settings,
     exhibit_settings,
     shown_exhibits,
 )
-from spml.labels import load_labels, save_labels
-from spml.markdown import parse_tables
-from spml.statistics import two_sided_p
+from spml.plumbing.addresses import comparison_path, exhibit_path, labels_path, run_path
+from spml.plumbing.checksums import verified, write_checksums
 
 KEY = "gr_main_table"
 
@@ -88,7 +88,7 @@ def test_differences_are_those_of_the_metrics_and_corrected_together(config, mon
 def test_any_two_methods_can_be_compared_from_what_is_kept(config, monkeypatch):
     table = run_compare(config, monkeypatch).set_index("method")
     path = comparison_path(KEY, dataset="alpha", protocol="demo", suffix=".npz")
-    kept = compare.load_resampled(path)
+    kept = load_resampled(path)
     assert kept.methods == ("an", "bce", "gr")
     columns = ["difference", "difference_low", "difference_high"]
     assert kept.difference("gr", "an") == pytest.approx(tuple(table.loc["gr", columns]))

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from finished_runs import configuration, write_comparisons, write_results
 from spml import collect
-from spml.addresses import exhibit_path, run_path, table_path
-from spml.configuration import compact_json, exhibit_settings
-from spml.errors import UserError
-from spml.markdown import BEST, SECOND, parse_tables
+from spml.exhibits.markdown import BEST, SECOND, parse_tables
+from spml.planning.configuration import compact_json, exhibit_settings
+from spml.plumbing.addresses import exhibit_path, run_path, table_path
+from spml.plumbing.errors import UserError
 
 GROUPS = [np.array([0]), np.array([1, 2])]
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 from snakemake.utils import update_config
-from spml import losses, preflight
-from spml.configuration import (
+from spml import losses
+from spml.planning import preflight
+from spml.planning.checks import ConfigurationError, check, loss_hyperparameters
+from spml.planning.configuration import (
     compact_json,
     exhibit_pairs,
     exhibit_runs,
     observation_of,
-    recorded_methods,
     report_settings,
     reported_runs,
     resolve_method,
@@ -20,9 +21,8 @@ from spml.configuration import (
     shown_exhibits,
     training_settings,
 )
-from spml.configuration_checks import ConfigurationError, check, loss_hyperparameters
-from spml.configuration_files import named_files
-from spml.errors import UserError
+from spml.planning.files import named_files
+from spml.plumbing.errors import UserError
 
 FILES = [
     f"config/{name}.yaml"
@@ -504,26 +504,20 @@ def test_exhibits_of_which_nothing_is_selected_are_left_out():
 # --- recorded runs --------------------------------------------------------------------------------
 
 
-def test_methods_are_recorded_by_what_they_resolve_to(config):
-    assert recorded_methods(config) == ["an_recorded", "ll_ct_recorded"]
-    config["methods"]["child"] = {"title": "Child", "extends": "an_recorded"}
-    config["methods"]["not"] = {**config["methods"]["child"], "training": {"record_entries": False}}
-    assert recorded_methods(config) == ["an_recorded", "ll_ct_recorded", "child"]
+@pytest.mark.parametrize("exhibit", ["ll_memorisation_table", "ll_examples"])
+def test_exhibit_of_entries_needs_runs_that_record_them(config, exhibit):
+    """Else the runs would be made first, and leave nothing to show."""
+    config["exhibits"][exhibit]["methods"] = ["ll_r"]
+    assert f"methods.ll_r.training.record_entries must be true, because {exhibit}" in verdict(
+        config
+    )
+    config["select"]["exhibits"].remove(exhibit)
     assert verdict(config) == ""
 
 
-@pytest.mark.parametrize(
-    ("place", "guilty"),
-    [
-        (("protocols", "demo", "training"), "bce"),
-        (("methods", "gr", "datasets", "digits", "training"), "gr"),
-        (("methods", "ll_r", "protocols", "demo", "training"), "ll_r"),
-    ],
-)
-def test_recording_in_some_places_only_is_refused(config, place, guilty):
-    """Outputs of a rule must follow from the name of the method."""
-    where = config
-    for key in place:
-        where = where.setdefault(key, {})
-    where["record_entries"] = True
-    assert f"methods.{guilty}.training.record_entries must hold everywhere" in verdict(config)
+def test_entries_may_be_recorded_in_some_places_only(config):
+    config["methods"]["ll_r"].setdefault("datasets", {})["digits"] = {
+        "training": {"record_entries": True}
+    }
+    config["exhibits"]["ll_examples"]["methods"] = ["ll_r"]
+    assert verdict(config) == ""

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from shared_data import shared
+from spml.data.labels import load_labels, save_labels
 from spml.datasets import coco2014, cub, nuswide, openimages, voc2012
 from spml.datasets.export import export
-from spml.errors import UserError
 from spml.format import check_counts, counts, read_class_counts, read_labels
-from spml.labels import load_labels, save_labels
+from spml.plumbing.errors import UserError
 
 COCO_TRAIN = {  # sha256 of the arrays that the original code base's users committed
     "images": "43c17ccc2f87451021025ad1edb89ebc350e2e1c5ba328f003362e30d5dd16e8",

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 import torch
-from spml.devices import claim_device, claim_gpu, memory_advice
-from spml.errors import UserError
+from spml.plumbing.errors import UserError
+from spml.training.devices import claim_device, claim_gpu, memory_advice
 
 
 class NoneLeftError(Exception):

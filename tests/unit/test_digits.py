@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import yaml
 from sklearn.datasets import load_digits
+from spml.data.labels import load_labels, save_labels
 from spml.datasets import digits
-from spml.labels import load_labels, save_labels
 
 with open("config/datasets.yaml") as file:
     SETTINGS = yaml.safe_load(file)["datasets"]["digits"]["compose"]

@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from spml import configuration_files, doctor, health_data, health_disk, health_machine
-from spml import health_workflow as snakemake_state
-from spml.addresses import CHECKPOINT, run_path
-from spml.checksums import write_checksums
-from spml.errors import UserError
-from spml.files import write_json
-from spml.finding import FAIL, NOTE, OK
+from spml import doctor
+from spml.desk import data, disk, machine
+from spml.desk import workflow as snakemake_state
+from spml.desk.finding import FAIL, NOTE, OK
+from spml.planning.files import load
+from spml.plumbing.addresses import CHECKPOINT, run_path
+from spml.plumbing.checksums import write_checksums
+from spml.plumbing.errors import UserError
+from spml.plumbing.files import write_json
 
 ROOT = Path(__file__).parents[2]
 VOC = "VOCtrainval_11-May-2012.tar"
@@ -29,7 +31,7 @@ def project(tmp_path, monkeypatch):
 
 
 def configured(*datasets, **changes):
-    config = configuration_files.load(["config/paper.yaml"] if datasets else [])
+    config = load(["config/paper.yaml"] if datasets else [])
     if datasets:
         config["select"]["datasets"] = list(datasets)
     return {**config, **changes}
@@ -59,16 +61,16 @@ def test_results_that_something_has_damaged_would_fail():
 
 
 def test_datasets_that_are_handed_out_on_request_would_fail():
-    findings = health_data.check_data(configured("nus"))
+    findings = data.check_data(configured("nus"))
     told = only(findings, FAIL)
     assert len(told) == 5
     assert "put it at data/raw/nus/Flickr.zip" in told[-1]
     there = Path("data/raw/nus/Flickr.zip")
     there.parent.mkdir(parents=True)
     there.write_text("")
-    assert len(only(health_data.check_data(configured("nus")), FAIL)) == 4
+    assert len(only(data.check_data(configured("nus")), FAIL)) == 4
     note = "data: nus/Flickr.zip is there but not verified yet, which the run does first"
-    assert note in only(health_data.check_data(configured("nus")), NOTE)
+    assert note in only(data.check_data(configured("nus")), NOTE)
 
 
 def test_own_tables_are_read_and_their_images_looked_for(tmp_path):
@@ -77,33 +79,33 @@ def test_own_tables_are_read_and_their_images_looked_for(tmp_path):
     config = configured("voc")
     config["datasets"]["voc"]["source"]["module"] = "table"
     config["data"] = {"voc": {"path": str(folder)}}
-    assert f"data: there is no {folder}/train.csv" in only(health_data.check_data(config), FAIL)
+    assert f"data: there is no {folder}/train.csv" in only(data.check_data(config), FAIL)
     (folder / "train.csv").write_text("image,cat\na.jpg,1\n")
     (folder / "test.csv").write_text("image,cat\nb.jpg,1\n")
-    [told] = only(health_data.check_data(config), FAIL)
+    [told] = only(data.check_data(config), FAIL)
     assert told == f"data: {folder}: there is no a.jpg, which train.csv names"
     for name in ("a.jpg", "b.jpg"):
         (folder / name).touch()
-    assert only(health_data.check_data(config), FAIL) == []
+    assert only(data.check_data(config), FAIL) == []
 
 
 def test_own_folder_needs_no_download_but_must_exist():
     config = configured("nus", data={"nus": {"path": "mine"}})
-    assert "data.nus.path is mine" in only(health_data.check_data(config), FAIL)[0]
+    assert "data.nus.path is mine" in only(data.check_data(config), FAIL)[0]
     Path("mine").mkdir()
-    assert only(health_data.check_data(config), FAIL) == []
+    assert only(data.check_data(config), FAIL) == []
 
 
 def test_archive_of_a_wrong_size_and_a_receipt_of_something_else_would_fail():
     archive = Path(f"data/raw/voc/{VOC}")
     archive.parent.mkdir(parents=True)
     archive.write_text("x")
-    [told] = only(health_data.check_data(configured("voc")), FAIL)
+    [told] = only(data.check_data(configured("voc")), FAIL)
     assert "has 1 bytes, 1999639040 expected" in told
     with archive.open("r+b") as file:
         file.truncate(1999639040)  # takes no room
     write_json(archive.with_name(f"{VOC}.receipt.json"), {"checksum": "sha256:00"})
-    [told] = only(health_data.check_data(configured("voc")), FAIL)
+    [told] = only(data.check_data(configured("voc")), FAIL)
     assert "was received with sha256:00 but the registry says sha256:e14f763" in told
 
 
@@ -111,31 +113,31 @@ def test_lost_packed_images_would_fail():
     manifest = Path("data/packed/digits/manifest.json")
     write_json(manifest, {"train": {"file": "train.npy"}, "test": {"file": "test.npy"}})
     manifest.with_name("test.npy").touch()
-    [told] = only(health_data.check_data(configured()), FAIL)
+    [told] = only(data.check_data(configured()), FAIL)
     assert "packed train images of digits are lost" in told
     assert f"snakemake --cores all -- {manifest}" in told
 
 
 def test_download_needs_curl(monkeypatch):
-    monkeypatch.setattr(health_data.shutil, "which", lambda name: None)
-    assert "curl" in only(health_data.check_data(configured("voc")), FAIL)[-1]
-    assert only(health_data.check_data(configured()), FAIL) == []
+    monkeypatch.setattr(data.shutil, "which", lambda name: None)
+    assert "curl" in only(data.check_data(configured("voc")), FAIL)[-1]
+    assert only(data.check_data(configured()), FAIL) == []
 
 
 @pytest.mark.parametrize(("free", "level"), [(10**15, OK), (10**10, FAIL)])
 def test_disk_is_compared_to_archives_files_pixels_and_weights(monkeypatch, free, level):
     usage = type("Usage", (), {"free": free})
-    monkeypatch.setattr(health_disk.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda path: usage)
     config = configured("voc")
-    runs = len(health_disk.configuration.reported_runs(config))
+    runs = len(disk.configuration.reported_runs(config))
     need = 2 * 1999639040 + (5717 + 5823) * 448 * 448 * 3 + runs * 102530333
-    [finding] = health_disk.check_space(config)
+    [finding] = disk.check_space(config)
     assert finding.level == level
     assert f"{need / 1e9:,.1f} GB still to be written" in finding.text
 
 
 def test_size_that_nobody_knows_is_said():
-    assert "Flickr.zip of nus" in str(health_disk._needed(configured("nus"))[1])
+    assert "Flickr.zip of nus" in str(disk._needed(configured("nus"))[1])
 
 
 @pytest.mark.parametrize(
@@ -152,9 +154,9 @@ def test_size_that_nobody_knows_is_said():
     ],
 )  # fmt: skip
 def test_gpu_driver_and_build_are_compared(monkeypatch, found, build, device, level, words):
-    monkeypatch.setattr(health_machine, "driver", lambda: found)
-    monkeypatch.setattr(health_machine, "torch_cuda", lambda: build)
-    [finding] = health_machine.check_gpu(configured(device=device))
+    monkeypatch.setattr(machine, "driver", lambda: found)
+    monkeypatch.setattr(machine, "torch_cuda", lambda: build)
+    [finding] = machine.check_gpu(configured(device=device))
     assert finding.level == level
     assert words in finding.text
 
@@ -162,21 +164,21 @@ def test_gpu_driver_and_build_are_compared(monkeypatch, found, build, device, le
 def test_cuda_version_of_torch_is_read_without_importing_it():
     import torch
 
-    assert health_machine.torch_cuda() == torch.version.cuda
+    assert machine.torch_cuda() == torch.version.cuda
     code = (
-        "import sys; from spml import doctor, health_machine; health_machine.torch_cuda();"
-        "health_machine.check_packages(); sys.exit('torch' in sys.modules)"
+        "import sys; import spml.doctor; from spml.desk import machine; machine.torch_cuda();"
+        "machine.check_packages(); sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "workflow")})
     assert done.returncode == 0
 
 
 def test_packages_that_differ_from_the_lock_are_named(monkeypatch):
-    assert [finding.level for finding in health_machine.check_packages()] == [OK]
-    real = health_machine._installed
+    assert [finding.level for finding in machine.check_packages()] == [OK]
+    real = machine._installed
     versions = {"numpy": "1.0", "torch": f"{real('torch')}+cpu", "scipy": None}
-    monkeypatch.setattr(health_machine, "_installed", lambda name: versions.get(name, real(name)))
-    [finding] = health_machine.check_packages()
+    monkeypatch.setattr(machine, "_installed", lambda name: versions.get(name, real(name)))
+    [finding] = machine.check_packages()
     assert finding.level == FAIL
     assert "numpy 1.0 instead of" in finding.text
     assert "scipy missing instead of" in finding.text
@@ -201,18 +203,18 @@ def test_needless_checkpoints_are_counted_and_deleted_and_others_kept():
     unselected = checkpoint("digits", "gr_beta_4", 9)
     foreign = checkpoint("digits", "an", 2).with_name("notes.txt")
     foreign.write_text("mine")
-    found = [finding.text for finding in health_disk.check_checkpoints(configured())]
+    found = [finding.text for finding in disk.check_checkpoints(configured())]
     assert found[0].startswith("checkpoints: 2.0 MB, 2 files of finished runs")
     assert found[1].startswith("checkpoints: 1.0 MB, 1 files of runs that are not configured")
-    assert "deleted 2 files" in health_disk.delete_needless_checkpoints(configured())
+    assert "deleted 2 files" in disk.delete_needless_checkpoints(configured())
     assert not any(path.exists() for path in finished)
     assert all(path.exists() for path in (elsewhere, needed, unselected, foreign))
 
 
 def test_checkpoints_are_left_alone_while_snakemake_runs(monkeypatch):
-    monkeypatch.setattr(health_disk, "running_here", lambda: [1])
+    monkeypatch.setattr(disk, "running_here", lambda: [1])
     with pytest.raises(UserError, match="snakemake runs here"):
-        health_disk.delete_needless_checkpoints(configured())
+        disk.delete_needless_checkpoints(configured())
 
 
 def test_lock_of_a_snakemake_that_was_killed_would_fail():

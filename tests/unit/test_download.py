@@ -17,9 +17,9 @@ from spml import download as stage
 from spml import fetch_images as fetching
 from spml import pack as packing
 from spml.download import Source, download
-from spml.errors import UserError
 from spml.extract import extract
 from spml.fetch_images import fetch_images
+from spml.plumbing.errors import UserError
 from web_server import serve
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)

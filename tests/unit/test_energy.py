@@ -5,7 +5,7 @@ import types
 
 import pytest
 import torch
-from spml.energy import energy_used, read_energy
+from spml.training.energy import energy_used, read_energy
 
 
 class NVMLError(Exception):

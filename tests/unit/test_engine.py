@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 from small_runs import CLASSES, CPU, make_data, make_trainer, same
-from spml.checkpoint import Checkpoint
-from spml.entries import EntryRecord
-from spml.errors import Interrupted, UserError
-from spml.images import flip_some, normalise
-from spml.machine import Machine
-from spml.metrics import mean_average_precision
-from spml.models import build_classifier, load_backbone
-from spml.selection import select_epoch, should_stop
-from spml.trace import TRACE_COLUMNS, Trace
+from spml.measures.metrics import mean_average_precision
+from spml.measures.selection import select_epoch, should_stop
+from spml.plumbing.errors import Interrupted, UserError
+from spml.plumbing.machine import Machine
+from spml.training.checkpoint import Checkpoint
+from spml.training.entries import EntryRecord
+from spml.training.images import flip_some, normalise
+from spml.training.models import build_classifier, load_backbone
+from spml.training.trace import TRACE_COLUMNS, Trace
 
 
 def test_learns_and_records_every_epoch_and_step():

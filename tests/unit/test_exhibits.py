@@ -20,17 +20,18 @@ from finished_runs import (
     write_comparisons,
     write_results,
 )
+from requirements_closure import stages
 from spml import collect
-from spml.addresses import exhibit_path, labels_path, observed_path, run_path, table_path
-from spml.configuration import compact_json, exhibit_observations, exhibit_settings
-from spml.errors import UserError
+from spml.data.labels import load_labels
+from spml.data.observation import load_observation
 from spml.exhibits import settings as phrases
 from spml.exhibits.gr_false_negative_rate import estimated_rate
 from spml.exhibits.ll_memorisation_curve import smooth
+from spml.exhibits.markdown import BEST, SECOND, Table, parse_tables
 from spml.exhibits.tables import format_latex, format_mean, format_number, rank_marks
-from spml.labels import load_labels
-from spml.markdown import BEST, SECOND, Table, parse_tables
-from spml.observe import load_observation
+from spml.planning.configuration import compact_json, exhibit_observations, exhibit_settings
+from spml.plumbing.addresses import exhibit_path, labels_path, observed_path, run_path, table_path
+from spml.plumbing.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 FIGURES = [key for key in EXHIBITS if key != "gr_main_table"]
@@ -82,9 +83,8 @@ def wide_config(tmp_path, monkeypatch):
 
 def test_every_exhibit_that_is_defined_has_a_module_and_a_rule():
     defined = yaml.safe_load((ROOT / "config/exhibits.yaml").read_text())["exhibits"]
-    text = (ROOT / "workflow/rules/exhibits.smk").read_text()
-    rules = re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", text, re.M)
-    assert set(rules) == set(defined)
+    rules = {stage.rule for stage in stages() if stage.module.startswith("spml.exhibits.")}
+    assert rules == set(defined)
     for key in defined:
         assert importlib.util.find_spec(f"spml.exhibits.{key}")
 

@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from spml.errors import UserError
 from spml.extract import extract
+from spml.plumbing.errors import UserError
 
 FILES = {"a/one.txt": b"one", "a/b/two.bin": bytes(range(256)) * 300, "three": b""}
 

@@ -4,9 +4,9 @@ import os
 
 import numpy as np
 import pytest
-from spml.errors import UserError
-from spml.files import atomic_path, read_json, read_json_lines, write_json, write_text
-from spml.packed import load_packed, save_packed
+from spml.data.packed import load_packed, save_packed
+from spml.plumbing.errors import UserError
+from spml.plumbing.files import atomic_path, read_json, read_json_lines, write_json, write_text
 
 
 def test_failure_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -87,7 +87,7 @@ def test_what_keeps_a_file_from_being_written_is_told(tmp_path, monkeypatch, num
     def refuse(**options):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("spml.files.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("spml.plumbing.files.tempfile.mkstemp", refuse)
     with pytest.raises(UserError, match=f"x.json could not be written: .*{remedy}"):
         write_json(tmp_path / "x.json", {})
 

@@ -2,9 +2,9 @@
 
 import torch
 from small_runs import CLASSES, CPU, make_trainer, same
-from spml.forward import captured
-from spml.models import build_classifier
-from spml.precision import autocast
+from spml.training.forward import captured
+from spml.training.models import build_classifier
+from spml.training.precision import autocast
 
 
 def test_compiled_network_takes_the_place_of_the_other_in_full_batches(monkeypatch):

@@ -12,9 +12,8 @@ import yaml
 from finished_runs import CLASSES, TRAINING, configuration, write_results
 from scipy.sparse import csr_array
 from scipy.stats import wasserstein_distance as scipy_distance
-from spml.addresses import exhibit_path, labels_path, observed_path, run_path, table_path
-from spml.configuration import compact_json, exhibit_settings, run_settings
-from spml.errors import UserError
+from spml.data.labels import Labels, Split, load_labels, save_labels
+from spml.data.observation import Observation, load_observation, save_observation
 from spml.exhibits import gr_class_counts
 from spml.exhibits.gr_dataset_statistics import statistics
 from spml.exhibits.gr_false_negative_rate import estimated_rate
@@ -25,12 +24,13 @@ from spml.exhibits.hyperparameters import (
     loss_text,
     value_text,
 )
+from spml.exhibits.markdown import BEST, SECOND, parse_tables
 from spml.exhibits.settings import Block
 from spml.exhibits.style import style_context
 from spml.exhibits.unobserved import wasserstein_distance
-from spml.labels import Labels, Split, load_labels, save_labels
-from spml.markdown import BEST, SECOND, parse_tables
-from spml.observe import Observation, load_observation, save_observation
+from spml.planning.configuration import compact_json, exhibit_settings, run_settings
+from spml.plumbing.addresses import exhibit_path, labels_path, observed_path, run_path, table_path
+from spml.plumbing.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 GR = {"beta": [0, 2, -2, -2], "alpha": [0.5, 2, 0.8, 0.5], "q2": 0.01, "q3": 1}

@@ -5,14 +5,14 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 from spml import losses
-from spml.checkpoint import Checkpoint
-from spml.errors import Interrupted, UserError
 from spml.features import extract_features
-from spml.images import normalise
-from spml.linear_init import HeadTrainer
-from spml.machine import Machine
-from spml.metrics import mean_average_precision
-from spml.models import BoostedHead, LinearHead, build_classifier
+from spml.measures.metrics import mean_average_precision
+from spml.plumbing.errors import Interrupted, UserError
+from spml.plumbing.machine import Machine
+from spml.training.checkpoint import Checkpoint
+from spml.training.images import normalise
+from spml.training.linear_init import HeadTrainer
+from spml.training.models import BoostedHead, LinearHead, build_classifier
 
 CLASSES, FEATURES = 3, 6
 

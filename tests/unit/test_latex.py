@@ -3,8 +3,8 @@
 import re
 
 from latex import complaints, typeset
+from spml.exhibits.markdown import BEST, SECOND, Table
 from spml.exhibits.tables import ROWS_PER_PAGE, format_latex
-from spml.markdown import BEST, SECOND, Table
 
 
 def pages(folder) -> int:

@@ -7,7 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from finished_runs import CLASSES, configuration, write_results
-from spml.addresses import (
+from spml.data.labels import load_labels
+from spml.data.observation import load_observation
+from spml.data.packed import save_packed
+from spml.exhibits.ll_examples import PICTURES, choose_pictures, first_corrections
+from spml.exhibits.ll_memorisation_table import count_phases
+from spml.exhibits.markdown import BEST, SECOND, parse_tables
+from spml.planning.configuration import compact_json, exhibit_settings
+from spml.plumbing.addresses import (
     exhibit_path,
     labels_path,
     observed_path,
@@ -15,15 +22,8 @@ from spml.addresses import (
     run_path,
     table_path,
 )
-from spml.configuration import compact_json, exhibit_settings
-from spml.errors import UserError
-from spml.exhibits.ll_examples import PICTURES, choose_pictures, first_corrections
-from spml.exhibits.ll_memorisation_table import count_phases
-from spml.files import read_json, read_json_lines, write_json, write_json_lines
-from spml.labels import load_labels
-from spml.markdown import BEST, SECOND, parse_tables
-from spml.observe import load_observation
-from spml.packed import save_packed
+from spml.plumbing.errors import UserError
+from spml.plumbing.files import read_json, read_json_lines, write_json, write_json_lines
 
 EPOCHS = 3
 

@@ -6,8 +6,8 @@ import threading
 import numpy as np
 import pytest
 import torch
-from spml.errors import UserError
-from spml.loading import ResidentImages, StreamedImages, load_images
+from spml.plumbing.errors import UserError
+from spml.training.loading import ResidentImages, StreamedImages, load_images
 
 CPU = torch.device("cpu")
 SHAPE = (50, 3, 4, 2)

@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 import torch
-from spml.errors import UserError
-from spml.files import read_json
-from spml.labels import Labels, Split, save_labels
+from spml.data.labels import Labels, Split, save_labels
+from spml.data.packed import save_packed
 from spml.localise import activation_maps, find_hits, load_run, peak_cells, play
-from spml.models import Classifier, LinearHead, build_classifier
-from spml.packed import save_packed
+from spml.plumbing.errors import UserError
+from spml.plumbing.files import read_json
+from spml.training.models import Classifier, LinearHead, build_classifier
 from torch.nn.functional import interpolate
 
 PLAIN = {"mean": [0.0], "deviation": [1.0 / 255.0], "device": torch.device("cpu")}

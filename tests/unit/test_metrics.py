@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
-from spml.metrics import average_precision, mean_average_precision
+from spml.measures.metrics import average_precision, mean_average_precision
 
 
 def random_case(rows: int, classes: int, levels: int | None, seed: int):

@@ -4,8 +4,10 @@ import sys
 
 import numpy as np
 import pytest
-from spml.labels import Labels, Split, save_labels
-from spml.observe import draw_observed, load_observation, observe, split_rows
+from spml.data.drawing import draw_observed
+from spml.data.labels import Labels, Split, save_labels
+from spml.data.observation import load_observation
+from spml.observe import observe, split_rows
 
 # First indices and digests of the papers' divisions: sha256 of the little-endian int64 arrays.
 PUBLISHED_SPLITS = {

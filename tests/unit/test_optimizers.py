@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from spml import optimizers
+from spml.training import optimizers
 
 
 @pytest.mark.parametrize("name", ["adam", "sgd"])

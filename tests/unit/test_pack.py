@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 from spml import pack as stage
-from spml.decode import decode_image
-from spml.errors import UserError
-from spml.labels import Labels, Split, save_labels
+from spml.data.decode import decode_image
+from spml.data.labels import Labels, Split, save_labels
+from spml.data.packed import load_packed
 from spml.pack import check_space, list_only, pack
-from spml.packed import load_packed
+from spml.plumbing.errors import UserError
 from torchvision.transforms import Resize
 from torchvision.transforms.functional import pil_to_tensor
 

@@ -7,19 +7,14 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 from sklearn.metrics import average_precision_score
-from spml.errors import UserError
+from spml.data.drawing import draw_annotated
+from spml.data.labels import Labels, Split, save_labels
+from spml.data.matrices import dense, matrix_arrays, read_matrix
+from spml.data.observation import load_observation, save_observation
 from spml.evaluate import annotation_groups, measure
-from spml.label_rows import SparseRows, label_rows
-from spml.labels import Labels, Split, save_labels
-from spml.matrices import dense, matrix_arrays, read_matrix
-from spml.observe import (
-    draw_annotated,
-    load_observation,
-    main,
-    observe,
-    save_observation,
-    thin_out,
-)
+from spml.observe import main, observe, thin_out
+from spml.plumbing.errors import UserError
+from spml.training.label_rows import SparseRows, label_rows
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from spml import configuration_files, estimates, plan
-from spml.dry_run import Job
+from spml import plan
+from spml.desk import estimates
+from spml.desk.dry_run import Job
+from spml.planning.files import load
 
 ROOT = Path(__file__).parents[2]
 LOSSES = ["an", "gr"]
@@ -47,9 +49,9 @@ def project(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("reason", "told"),
     [
-        ("Missing output files: a, b; Updated input files: workflow/spml/errors.py", "new: its files are not there"),
+        ("Missing output files: a, b; Updated input files: workflow/spml/plumbing/errors.py", "new: its files are not there"),
         ("Updated input files: workflow/spml/losses/gr.py", "changed loss: gr.py"),
-        ("Updated input files: workflow/spml/losses/base.py, workflow/spml/engine.py", "changed shared code: base.py, engine.py"),
+        ("Updated input files: workflow/spml/losses/base.py, workflow/spml/training/engine.py", "changed shared code: base.py, engine.py"),
         ("Updated input files: config/published/gr_main_table.csv", "changed published numbers: gr_main_table.csv"),
         ("Updated input files: results/labels/digits.npz", "changed data: digits.npz"),
         ("Params have changed since last execution: Union of exclusive params", "changed settings"),
@@ -78,13 +80,13 @@ def test_time_is_that_of_the_job_or_of_the_most_similar_ones(job, seconds):
 
 
 def test_size_counts_only_what_is_not_there_yet():
-    config = configuration_files.load()
+    config = load()
     assert estimates.new_bytes(config, train_job(seed="1")) == 0
     assert estimates.new_bytes(config, train_job(seed="7")) == 1100
 
 
 def test_size_of_what_never_ran_here_is_that_of_the_registry():
-    config = configuration_files.load()
+    config = load()
     [row] = [
         line.split("\t")
         for line in (ROOT / "config/datasets.tsv").read_text().splitlines()
@@ -99,9 +101,9 @@ def test_size_of_what_never_ran_here_is_that_of_the_registry():
 
 def test_summary_says_which_numbers_are_measured_and_which_are_limits():
     jobs = [train_job(seed="7"), train_job(dataset="voc", minutes=720)]
-    text = plan.summary(configuration_files.load(), jobs)
+    text = plan.summary(load(), jobs)
     assert "GPU-hours: 12 (jobs: 1 from benchmarks, 1 from their time limits)" in text
-    assert "nothing like them has run here" in plan.summary(configuration_files.load(), jobs[1:])
+    assert "nothing like them has run here" in plan.summary(load(), jobs[1:])
 
 
 def test_table_has_a_line_for_each_reason_or_each_method():

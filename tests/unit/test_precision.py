@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from small_runs import make_data, make_trainer
-from spml.precision import configure
+from spml.training.precision import configure
 
 
 def test_bfloat16_trains_nearly_as_float32_does_and_its_scores_do_not_tie():

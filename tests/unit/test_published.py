@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from spml.published import PublishedError, check, find, read_published
+from spml.exhibits.published import PublishedError, check, find, read_published
 
 FOLDER = Path("config/published")
 NAMES = sorted(path.stem for path in FOLDER.glob("*.csv"))

@@ -2,9 +2,9 @@ import copy
 
 import pytest
 import yaml
-from spml import registry
 from spml.datasets.export import TYPES
-from spml.registry import (
+from spml.planning import registry
+from spml.planning.registry import (
     RegistryError,
     check,
     configured_rows,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from spml.markdown import Table, parse_tables
+from spml.exhibits.markdown import Table, parse_tables
 
 VERSION = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
 CHANGES = Path("CHANGELOG.md").read_text(encoding="utf-8")

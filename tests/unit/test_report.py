@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from finished_runs import ROOT, configuration, write_results
-from spml.addresses import exhibit_path, run_path
-from spml.checksums import write_checksums
-from spml.configuration import compact_json, report_settings
-from spml.errors import UserError
-from spml.markdown import BEST, Table, format_tables
+from spml.exhibits.markdown import BEST, Table, format_tables
+from spml.planning.configuration import compact_json, report_settings
+from spml.plumbing.addresses import exhibit_path, run_path
+from spml.plumbing.checksums import write_checksums
+from spml.plumbing.errors import UserError
 from spml.report import __main__ as command
 from spml.report import curves, definitions, texts
 from spml.report.exhibits import rows_of

@@ -19,17 +19,17 @@ import pytest
 import torch
 from small_runs import OPTIONS
 from spml import evaluate
-from spml.checkpoint import Checkpoint, differences
-from spml.checksums import verified
-from spml.engine import Trainer
-from spml.errors import INTERRUPTED, UserError, run_command
-from spml.files import read_json
-from spml.labels import Labels, Split, save_labels
-from spml.linear_init import HeadTrainer
-from spml.models import build_classifier
-from spml.observe import Observation, save_observation
-from spml.packed import save_packed
+from spml.data.labels import Labels, Split, save_labels
+from spml.data.observation import Observation, save_observation
+from spml.data.packed import save_packed
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import INTERRUPTED, UserError, run_command
+from spml.plumbing.files import read_json
 from spml.train import train
+from spml.training.checkpoint import Checkpoint, differences
+from spml.training.engine import Trainer
+from spml.training.linear_init import HeadTrainer
+from spml.training.models import build_classifier
 
 ROWS, CLASSES = 36, 4
 OUTPUTS = (
@@ -236,7 +236,7 @@ def test_goes_on_within_linear_init(inputs, start, tmp_path):
     """Asked to stop in the last but one epoch of the phase, then killed a few steps later."""
     phase = {"epochs": 6, "batch_size": 4, "learning_rate": 0.01}
     settings = settings_of("role", linear_init=phase)
-    counted = {"files": f"{PACKAGE}/linear_init.py"}
+    counted = {"files": f"{PACKAGE}/training/linear_init.py"}
     # Nothing is saved within an epoch but for the signal.
     arguments, whole = (
         arguments_of(inputs, tmp_path / name, checkpoint_minutes=1000)
@@ -283,15 +283,15 @@ def test_changed_inputs_and_code_are_named(stopped, inputs, tmp_path):
     stopped.observed = other
     with pytest.raises(UserError, match=r"different are inputs\.observed; restore"):
         train(settings_of("an"), stopped)
-    saved = {"code": {"spml/losses/an.py": "1", "spml/engine.py": "2"}, "seed": 0}
-    now = {"code": {"spml/losses/an.py": "3", "spml/engine.py": "2"}, "seed": 0}
+    saved = {"code": {"spml/losses/an.py": "1", "spml/training/engine.py": "2"}, "seed": 0}
+    now = {"code": {"spml/losses/an.py": "3", "spml/training/engine.py": "2"}, "seed": 0}
     assert differences(saved, now) == ["code.spml/losses/an.py"]
 
 
 def test_identity_covers_the_loss_of_the_run_and_no_other(interrupted):
     saved = torch.load(interrupted, weights_only=True)
     code = json.loads(saved["identity"])["code"]
-    assert {"spml/losses/an.py", "spml/losses/base.py", "spml/engine.py"} <= set(code)
+    assert {"spml/losses/an.py", "spml/losses/base.py", "spml/training/engine.py"} <= set(code)
     assert "spml/losses/gr.py" not in code
 
 
@@ -432,7 +432,9 @@ def test_what_a_run_leaves_has_checksums(inputs, tmp_path, record_entries):
     arguments = arguments_of(inputs, tmp_path)
     train(settings_of("an", record_entries=record_entries), arguments)
     left = {path.name for path in arguments.output.iterdir()} - {"run.sha256"}
-    assert left >= {"entries.npy"} if record_entries else "entries.npy" not in left
+    for name in ("entries.npy", "modified.npy"):
+        epochs, rows, _ = np.load(arguments.output / name).shape
+        assert (epochs > 0, rows > 0) == (record_entries, record_entries)
     for name in left:
         verified(arguments.output / name, arguments.output / "run.sha256")
 

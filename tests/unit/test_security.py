@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from spml.arrays import open_arrays
-from spml.checkpoint import Checkpoint
+from spml.data.packed import load_packed
 from spml.datasets import nuswide
-from spml.errors import UserError
 from spml.localise import load_run
-from spml.models import build_classifier, load_backbone
-from spml.packed import load_packed
-from spml.registry import RegistryError, read_registry
+from spml.planning.registry import RegistryError, read_registry
+from spml.plumbing.arrays import open_arrays
+from spml.plumbing.errors import UserError
+from spml.training.checkpoint import Checkpoint
+from spml.training.models import build_classifier, load_backbone
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "workflow").rglob("*.py"))

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from spml.addresses import checkpoint_path
-from spml.exclusive import exclusive
+from spml.plumbing.addresses import checkpoint_path
+from spml.plumbing.exclusive import exclusive
 
 RUN = ("digits", "demo", "gr", 0)
 NAME = Path("data/checkpoints/digits/demo/gr/seed0.pt")
@@ -39,7 +39,7 @@ def test_second_process_waits_until_the_first_has_ended(tmp_path, fails):
     """It says that it waits, and sees all that the first has written, even where that failed."""
     target = tmp_path / "folder/file"
     code = (
-        "import sys; from pathlib import Path; from spml.exclusive import exclusive\n"
+        "import sys; from pathlib import Path; from spml.plumbing.exclusive import exclusive\n"
         "with exclusive(Path(sys.argv[1])): print(Path(sys.argv[1]).read_text())"
     )
     try:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
-from spml import configuration_files
-from spml.addresses import CHECKPOINT, exhibit_path, run_path
-from spml.checksums import write_checksums
-from spml.files import write_json
-from spml.markdown import BEST, SECOND, Table, format_tables, parse_tables
-from spml.terminal import align, without_formulas
+from spml.desk.terminal import align, without_formulas
+from spml.exhibits.markdown import BEST, SECOND, Table, format_tables, parse_tables
+from spml.planning.files import load
+from spml.plumbing.addresses import CHECKPOINT, exhibit_path, run_path
+from spml.plumbing.checksums import write_checksums
+from spml.plumbing.files import write_json
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / "workflow"
@@ -214,11 +214,11 @@ def test_configuration_is_merged_as_snakemake_merges_it(files):
     expected: dict = {}
     for path in [*(f"config/{name}.yaml" for name in named), *files]:
         update_config(expected, load_configfile(path))
-    assert configuration_files.load(files) == expected
+    assert load(files) == expected
 
 
 def test_status_loads_nothing_heavy():
-    code = "import sys, spml.status, spml.configuration_files; print(*sys.modules)"
+    code = "import sys, spml.desk.status, spml.planning.files; print(*sys.modules)"
     assert not {"numpy", "pandas", "torch", "snakemake"} & modules_after(code)
 
 

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from spml.configuration_checks import loss_hyperparameters
-from spml.sources import imported_files
+from spml.planning.checks import loss_hyperparameters
+from spml.plumbing.sources import imported_files
 
 # What the stages import from elsewhere is imported once; the package is forgotten before each group.
 REPORT_IMPORTS = """
@@ -49,6 +49,8 @@ def test_every_stage_imports_only_what_its_rule_declares():
 
 
 HIDDEN = """
+if TYPE_CHECKING:
+    from spml import unused
 try:
     from spml import g
 except ImportError:

@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
-from spml.metrics import average_precision
-from spml.statistics import (
+from spml.measures.metrics import average_precision
+from spml.measures.statistics import (
     Resamples,
     draw_resamples,
     interval,
@@ -84,7 +84,7 @@ def test_resamples_in_blocks_are_those_in_one(random, monkeypatch):
     scores, truth = tied_scores(random, 2, 30, 2), random.random((30, 2)) < 0.5
     resamples = draw_resamples(resamples=17, seeds=2, images=30)
     whole = resampled_map(scores, truth, resamples)
-    monkeypatch.setattr("spml.statistics.BLOCK", 100)
+    monkeypatch.setattr("spml.measures.statistics.BLOCK", 100)
     assert resampled_map(scores, truth, resamples).tolist() == whole.tolist()
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from finished_runs import configuration
-from spml.addresses import comparison_path, exhibit_path
-from spml.checksums import write_checksums
-from spml.configuration import compact_json, exhibit_settings
-from spml.errors import UserError
 from spml.exhibits.comparison import published_columns, published_numbers
 from spml.exhibits.extra_claims import NOT_RUN, NOT_SUPPORTED, SUPPORTED, overall
-from spml.markdown import parse_tables
+from spml.exhibits.markdown import parse_tables
+from spml.planning.configuration import compact_json, exhibit_settings
+from spml.plumbing.addresses import comparison_path, exhibit_path
+from spml.plumbing.checksums import write_checksums
+from spml.plumbing.errors import UserError
 
 METHODS = ("bce", "an", "em_apl", "gr", "ll_r")
 PLACE = {"dataset": "voc", "protocol": "gr"}

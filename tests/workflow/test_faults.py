@@ -27,9 +27,9 @@ from checkouts import ROOT, Checkout
 from mutations import KINDS, mutate
 from PIL import Image
 from snakemake.utils import update_config
-from spml import configuration, preflight
-from spml.errors import UserError
-from spml.labels import Labels, Split, save_labels
+from spml.data.labels import Labels, Split, save_labels
+from spml.planning import configuration, preflight
+from spml.plumbing.errors import UserError
 
 pytestmark = pytest.mark.xdist_group("faults")
 

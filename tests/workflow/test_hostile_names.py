@@ -5,9 +5,9 @@ import shlex
 from dataclasses import replace
 
 import pytest
-from spml import preflight
-from spml.configuration_files import named_files
-from spml.errors import UserError
+from spml.planning import preflight
+from spml.planning.files import named_files
+from spml.plumbing.errors import UserError
 
 pytestmark = pytest.mark.xdist_group("faults")
 

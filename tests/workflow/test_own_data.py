@@ -7,7 +7,7 @@ import torch
 import yaml
 from checkouts import Checkout
 from PIL import Image
-from spml.labels import load_labels
+from spml.data.labels import load_labels
 from torchvision.models import resnet18
 
 CLASSES = ("red", "green", "blue")

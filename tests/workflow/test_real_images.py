@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from shared_data import shared
 from sklearn.linear_model import LogisticRegression
-from spml.decode import decode_image
+from spml.data.decode import decode_image
+from spml.data.labels import load_labels
+from spml.data.observation import load_observation
+from spml.data.packed import load_packed
+from spml.exhibits.markdown import parse_tables
 from spml.features import extract_features
-from spml.labels import load_labels
-from spml.markdown import parse_tables
-from spml.metrics import average_precision
-from spml.models import build_classifier, load_backbone
-from spml.observe import load_observation
-from spml.packed import load_packed
+from spml.measures.metrics import average_precision
+from spml.training.models import build_classifier, load_backbone
 from web_server import serve
 
 CONFIGURATION = ("--configfile", "tests/workflow/mini_coco.yaml", "roots.yaml")

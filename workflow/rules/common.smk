@@ -1,6 +1,7 @@
 """Helpers of all rules: what the configuration says, and the files that a job needs.
 
-The configuration has been checked (preflight.smk). It is resolved in workflow/spml/configuration.py, which is tested alone.
+The configuration has been checked (preflight.smk). It is resolved in
+workflow/spml/planning/configuration.py, which is tested alone.
 """
 
 import os
@@ -8,22 +9,25 @@ import re
 import shlex
 from pathlib import Path
 
-from workflow.spml import configuration, configuration_checks, registry
-from workflow.spml.addresses import (
+from workflow.spml.exhibits.papers import PAPERS
+from workflow.spml.planning import checks, configuration, registry
+from workflow.spml.plumbing.addresses import (
     CHECKPOINT,
+    GRADIENT_TABLE,
     LABELS,
+    MAPPING_TABLE,
     OBSERVED,
     PACKED,
     PUBLISHED,
     REPORT,
     RUN,
+    TABLE,
     comparison_path,
     exhibit_path,
     split_key,
 )
-from workflow.spml.papers import PAPERS
+from workflow.spml.plumbing.sources import PLUMBING, charged_files
 from workflow.spml.report.pages import page_paths
-from workflow.spml.sources import imported_files
 
 
 def configuration_files():
@@ -38,24 +42,17 @@ def any_of(names):
 
 
 def sources(*modules):
-    """The files of the package that running these modules imports, as plain relative paths."""
-    return list(imported_files("workflow", *modules))
+    """The files of the package that these modules charge for, as plain relative paths.
+
+    Of plumbing the folder alone, and as ancient: neither an edit there nor a new file plans a job.
+    """
+    return [*charged_files("workflow", *modules), ancient(f"workflow/{PLUMBING}")]
 
 
 def loss_sources(wildcards):
     """The files that training a method imports: the stage, its loss, and what they share."""
     method = configuration.resolve_method(config, wildcards.method, wildcards.dataset)
     return sources("spml.train", f"spml.losses.{method['loss']}")
-
-
-def recorded_methods():
-    """Methods whose runs record what becomes of each entry."""
-    return configuration.recorded_methods(config)
-
-
-def unrecorded_methods():
-    """All other methods."""
-    return sorted(set(config["methods"]) - set(recorded_methods()))
 
 
 def observed_labels(wildcards):
@@ -301,23 +298,22 @@ def reported_file(exhibit, form):
     )
 
 
-def table_files(exhibit):
-    """The outputs of a table."""
-    return {
-        "csv": reported_file(exhibit, "table"),
-        "md": exhibit_file(exhibit, ".md"),
-        "tex": exhibit_file(exhibit, ".tex"),
-        "caption": exhibit_file(exhibit, ".caption.txt"),
-        "checksums": exhibit_file(exhibit, ".sha256"),
+def exhibit_outputs(exhibit, form):
+    """The outputs of a table or a figure."""
+    files = {
+        "table": {
+            "csv": reported_file(exhibit, "table"),
+            "md": exhibit_file(exhibit, ".md"),
+            "tex": exhibit_file(exhibit, ".tex"),
+        },
+        "figure": {
+            "csv": exhibit_file(exhibit, ".csv"),
+            "pdf": exhibit_file(exhibit, ".pdf"),
+            "png": reported_file(exhibit, "figure"),
+        },
     }
-
-
-def figure_files(exhibit):
-    """The outputs of a figure."""
     return {
-        "csv": exhibit_file(exhibit, ".csv"),
-        "pdf": exhibit_file(exhibit, ".pdf"),
-        "png": reported_file(exhibit, "figure"),
+        **files[form],
         "caption": exhibit_file(exhibit, ".caption.txt"),
         "checksums": exhibit_file(exhibit, ".sha256"),
     }
@@ -400,24 +396,64 @@ def compared_files(name):
     ]
 
 
-def comparisons(*exhibits, suffix=".csv"):
-    """The differences of some exhibits, or with ``.npz`` what they are computed from."""
+def comparisons(exhibit, suffix=".csv"):
+    """The differences of an exhibit's methods, or with ``.npz`` what they are computed from."""
     paths = [
         str(comparison_path(exhibit, **pair, suffix=suffix))
-        for exhibit in exhibits
         for pair in configuration.compared_pairs(config, exhibit)
     ]
     return with_checksums(*paths)
 
 
-def drawn_on(exhibit):
-    """The exhibits that an exhibit is made from, of those that are shown."""
-    return configuration.drawn_on(config, exhibit)
+def tidy_table(exhibit):
+    """The metrics of all runs of an exhibit."""
+    paper, name = split_key(exhibit)
+    return with_checksums(TABLE.format(paper=paper, name=name))
 
 
-def data_of(*exhibits):
-    """The data of some exhibits."""
-    return with_checksums(*(exhibit_file(exhibit, ".csv") for exhibit in exhibits))
+# What an exhibit may read, by a word for it: a file of each run that it shows, ...
+OF_RUNS = {
+    "records": "run.json",
+    "histories": "history.jsonl",
+    "predictions": "predictions.npz",
+    "traces": "trace.npz",
+    "entries": "entries.npy",
+    "modified": "modified.npy",
+    "pointing": "pointing.json",
+}
+# ... what was made for it, or of what it shows, ...
+OF_EXHIBIT = {
+    "metrics": tidy_table,
+    "comparisons": comparisons,
+    "published": published_numbers,
+    "labels": exhibit_labels,
+    "observed": exhibit_observations,
+    "images": exhibit_images,
+    "losses": exhibit_losses,
+    "mapping": lambda exhibit: with_checksums(MAPPING_TABLE),
+    "gradients": lambda exhibit: with_checksums(GRADIENT_TABLE),
+}
+# ... or something of the exhibits that it is made from.
+OF_OTHERS = {
+    "data of others": lambda exhibit: with_checksums(exhibit_file(exhibit, ".csv")),
+    "published of others": published_numbers,
+    "comparisons of others": comparisons,
+    "resamples of others": lambda exhibit: comparisons(exhibit, suffix=".npz"),
+}
+
+
+def exhibit_input(exhibit, word):
+    """The files that an exhibit reads under one of these words."""
+    if word in OF_RUNS:
+        return run_files(exhibit, OF_RUNS[word])
+    if word in OF_EXHIBIT:
+        return OF_EXHIBIT[word](exhibit)
+    return [OF_OTHERS[word](other) for other in configuration.drawn_on(config, exhibit)]
+
+
+def exhibit_inputs(exhibit, words):
+    """What an exhibit reads, by name."""
+    return {word.replace(" ", "_"): exhibit_input(exhibit, word) for word in words}
 
 
 def report_settings():
@@ -474,13 +510,11 @@ def reported_files(pattern):
 
 def reported_run_files(wildcards):
     """All files of each run that a selected exhibit shows."""
-    recorded = recorded_methods()
-    files = []
-    for run in configuration.reported_runs(config):
-        train = rules.train_recorded if run.method in recorded else rules.train
-        patterns = [*train.output, *rules.evaluate.output]
-        files += [str(path).format(**run._asdict()) for path in patterns]
-    return files
+    return [
+        str(path).format(**run._asdict())
+        for run in configuration.reported_runs(config)
+        for path in [*rules.train.output, *rules.evaluate.output]
+    ]
 
 
 def benchmark_folder(wildcards, input):
@@ -490,5 +524,5 @@ def benchmark_folder(wildcards, input):
 
 def all_loss_sources():
     """The files of all losses, and of the stage that describes them."""
-    losses = configuration_checks.loss_hyperparameters("workflow/spml/losses")
+    losses = checks.loss_hyperparameters("workflow/spml/losses")
     return sources("spml.describe", *(f"spml.losses.{name}" for name in losses))

@@ -4,9 +4,9 @@ import os
 
 from snakemake.exceptions import WorkflowError
 
-from workflow.spml import preflight
-from workflow.spml.configuration_files import named_files
-from workflow.spml.errors import UserError
+from workflow.spml.planning import preflight
+from workflow.spml.planning.files import named_files
+from workflow.spml.plumbing.errors import UserError
 
 try:
     preflight.check(

@@ -2,8 +2,8 @@
 
 Inputs: packed images, labels, observed labels, backbone weights, and the sources of the stage and
     of the run's own loss, so that changing one loss plans its runs and no others.
-Outputs: selected weights, records of each epoch and step, scores, and where they come from; of a
-    method that records them, also what became of each entry of the training labels.
+Outputs: selected weights, records of each epoch and step, scores, and where they come from; what
+    became of each entry of the training labels, which has no epochs where it is not recorded.
 """
 
 
@@ -22,13 +22,13 @@ rule train:
         predictions=f"{RUN}/predictions.npz",
         trace=f"{RUN}/trace.npz",
         record=f"{RUN}/run.json",
+        entries=f"{RUN}/entries.npy",
+        modified=f"{RUN}/modified.npy",
         checksums=f"{RUN}/run.sha256",
     log:
         "<logs>/train/{dataset}/{protocol}/{method}/seed{seed}.log",
     benchmark:
         "<benchmarks>/train/{dataset}/{protocol}/{method}/seed{seed}.jsonl"
-    wildcard_constraints:
-        method=one_of(unrecorded_methods()),
     conda:
         network_environment()
     threads: reading_threads
@@ -62,17 +62,3 @@ rule train:
             --output {params.directory:q} \
             >{log:q} 2>&1
         """
-
-
-use rule train as train_recorded with:
-    output:
-        weights=f"{RUN}/weights.pt",
-        history=f"{RUN}/history.jsonl",
-        predictions=f"{RUN}/predictions.npz",
-        trace=f"{RUN}/trace.npz",
-        record=f"{RUN}/run.json",
-        checksums=f"{RUN}/run.sha256",
-        entries=f"{RUN}/entries.npy",
-        modified=f"{RUN}/modified.npy",
-    wildcard_constraints:
-        method=one_of(recorded_methods()),

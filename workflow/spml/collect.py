@@ -12,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import labels_path, run_path
-from spml.checksums import verified, write_checksums
-from spml.errors import UserError, run_command
-from spml.files import atomic_path, read_json
-from spml.labels import load_labels
+from spml.data.labels import load_labels
+from spml.plumbing.addresses import labels_path, run_path
+from spml.plumbing.checksums import verified, write_checksums
+from spml.plumbing.errors import UserError, run_command
+from spml.plumbing.files import atomic_path, read_json
 
 COLUMNS = ["paper", "exhibit", "dataset", "protocol", "method", "seed", "metric", "value"]
 

@@ -10,21 +10,20 @@ Beside it an .npz with the test mAP of each resample, from which any two methods
 
 import argparse
 import json
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from spml.addresses import labels_path, run_path
-from spml.arrays import open_arrays
-from spml.checksums import RUN_CHECKSUMS, verified, write_checksums
-from spml.errors import run_command
-from spml.files import atomic_path, read_json
-from spml.labels import load_labels
-from spml.matrices import dense
-from spml.statistics import draw_resamples, interval, resampled_map, two_sided_p
+from spml.data.labels import load_labels
+from spml.data.matrices import dense
+from spml.measures.statistics import Resampled, draw_resamples, resampled_map, two_sided_p
+from spml.plumbing.addresses import labels_path, run_path
+from spml.plumbing.arrays import open_arrays
+from spml.plumbing.checksums import RUN_CHECKSUMS, verified, write_checksums
+from spml.plumbing.errors import run_command
+from spml.plumbing.files import atomic_path, read_json
 
 KEYS = ["dataset", "protocol", "method", "reference"]
 COLUMNS = [
@@ -37,20 +36,6 @@ COLUMNS = [
     "p",
     "corrected_p",
 ]
-
-
-class Resampled(NamedTuple):
-    """Test mAP in percent: ``map`` (M,), and ``resampled`` (M, R), the same resamples for all."""
-
-    methods: tuple[str, ...]
-    map: np.ndarray
-    resampled: np.ndarray
-
-    def difference(self, method: str, other: str) -> tuple[float, float, float]:
-        """Test mAP of ``method`` minus that of ``other``, with its 95 % interval."""
-        first, second = self.methods.index(method), self.methods.index(other)
-        low, high = interval(self.resampled[first] - self.resampled[second])
-        return float(self.map[first] - self.map[second]), low, high
 
 
 def resample(settings: dict[str, Any]) -> Resampled:
@@ -73,12 +58,6 @@ def resample(settings: dict[str, Any]) -> Resampled:
         means.append(np.mean([each["test"]["map"] for each in metrics]))
         resampled.append(resampled_map(np.stack(scores), truth, resamples, annotated))
     return Resampled(methods, np.array(means), np.array(resampled))
-
-
-def load_resampled(path: str | Path) -> Resampled:
-    """Read the ``.npz`` of a comparison."""
-    with open_arrays(path) as arrays:
-        return Resampled(tuple(arrays["methods"].tolist()), arrays["map"], arrays["resampled"])
 
 
 def compare(settings: dict[str, Any], found: Resampled) -> pd.DataFrame:

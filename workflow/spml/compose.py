@@ -3,11 +3,11 @@
 import argparse
 import json
 
+from spml.data.labels import save_labels
+from spml.data.packed import save_packed
 from spml.datasets import digits
-from spml.errors import run_command
-from spml.exclusive import exclusive
-from spml.labels import save_labels
-from spml.packed import save_packed
+from spml.plumbing.errors import run_command
+from spml.plumbing.exclusive import exclusive
 
 
 def main() -> None:

@@ -17,15 +17,16 @@ import numpy as np
 import torch
 
 from spml import losses
-from spml.checksums import write_checksums
-from spml.errors import run_command
-from spml.files import write_text
+from spml.losses.base import Loss
+from spml.plumbing.checksums import write_checksums
+from spml.plumbing.errors import run_command
+from spml.plumbing.files import write_text
 
 POINTS = 199
 COLUMNS = ("method", "title", "epoch", "total_epochs", "probability", "gradient")
 
 
-def entry_gradient(loss: losses.Loss, probability: torch.Tensor, epoch: int) -> torch.Tensor:
+def entry_gradient(loss: Loss, probability: torch.Tensor, epoch: int) -> torch.Tensor:
     """dL/dz of an unobserved entry, (N,) float64, by automatic differentiation.
 
     probability: (N,) float64 in (0, 1). The loss is a mean over entries, so its gradient is

@@ -9,36 +9,30 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spml import (
-    configuration_files,
-    health_data,
-    health_disk,
-    health_machine,
-    health_results,
-    health_workflow,
-    preflight,
-)
-from spml.errors import run_command
-from spml.finding import FAIL, Finding
+from spml.desk import data, disk, machine, results, workflow
+from spml.desk.finding import FAIL, Finding
+from spml.planning import preflight
+from spml.planning.files import load, merged_files
+from spml.plumbing.errors import run_command
 
 
 def load_checked(files: Sequence[str]) -> dict[str, Any]:
     """The merged configuration; a mistake in it is a UserError."""
-    preflight.check(configuration_files.merged_files(files))
-    return configuration_files.load(files)
+    preflight.check(merged_files(files))
+    return load(files)
 
 
 def examine(config: Mapping[str, Any]) -> list[Finding]:
     """All findings, in the order in which a run would meet them."""
     return [
-        *health_workflow.check_lock(),
-        *health_workflow.check_incomplete(),
-        *health_machine.check_packages(),
-        *health_machine.check_gpu(config),
-        *health_data.check_data(config),
-        *health_results.check_results(),
-        *health_disk.check_space(config),
-        *health_disk.check_checkpoints(config),
+        *workflow.check_lock(),
+        *workflow.check_incomplete(),
+        *machine.check_packages(),
+        *machine.check_gpu(config),
+        *data.check_data(config),
+        *results.check_results(),
+        *disk.check_space(config),
+        *disk.check_checkpoints(config),
     ]
 
 
@@ -56,7 +50,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = load_checked(arguments.configfile)
     if arguments.free:
-        print(health_disk.delete_needless_checkpoints(config))
+        print(disk.delete_needless_checkpoints(config))
         return
     findings = examine(config)
     for finding in findings:

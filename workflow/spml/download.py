@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spml.checksums import file_checksum
-from spml.errors import UserError, run_command
-from spml.exclusive import exclusive
-from spml.files import write_json
+from spml.plumbing.checksums import file_checksum
+from spml.plumbing.errors import UserError, run_command
+from spml.plumbing.exclusive import exclusive
+from spml.plumbing.files import write_json
 
 # How often all addresses are tried without getting further, and the seconds to wait before they are
 # tried again: 2, 4, 8, ...

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from spml.arrays import open_arrays
-from spml.checksums import verified, write_checksums
-from spml.errors import UserError, run_command
-from spml.files import read_json_lines, write_json
-from spml.labels import Labels, load_labels
-from spml.matrices import Matrix, dense
-from spml.metrics import average_precision
-from spml.observe import load_observation
-from spml.selection import select_epoch
+from spml.data.labels import Labels, load_labels
+from spml.data.matrices import Matrix, dense
+from spml.data.observation import load_observation
+from spml.measures.metrics import average_precision
+from spml.measures.selection import select_epoch
+from spml.plumbing.arrays import open_arrays
+from spml.plumbing.checksums import verified, write_checksums
+from spml.plumbing.errors import UserError, run_command
+from spml.plumbing.files import read_json_lines, write_json
 
 # Classes whose truth is made dense at once, where it is sparse.
 CLASSES_AT_ONCE = 500

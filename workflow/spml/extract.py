@@ -19,9 +19,9 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from spml.errors import UserError, run_command
-from spml.exclusive import exclusive
-from spml.files import read_json, write_json
+from spml.plumbing.errors import UserError, run_command
+from spml.plumbing.exclusive import exclusive
+from spml.plumbing.files import read_json, write_json
 
 BROKEN = (tarfile.ReadError, zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, OSError)
 PIECE = 1 << 20

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from spml.devices import claim_device
-from spml.errors import run_command
-from spml.files import atomic_path
-from spml.images import normalise
-from spml.machine import Machine
-from spml.models import build_classifier, load_backbone
-from spml.packed import Images, load_packed
+from spml.data.packed import Images, load_packed
+from spml.plumbing.errors import run_command
+from spml.plumbing.files import atomic_path
+from spml.plumbing.machine import Machine
+from spml.training.devices import claim_device
+from spml.training.images import normalise
+from spml.training.models import build_classifier, load_backbone
 
 BATCH_SIZE = 64
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from spml.data.labels import SPLITS, load_labels
 from spml.datasets import dataset_module
-from spml.errors import UserError, run_command
-from spml.exclusive import exclusive
-from spml.files import write_json
-from spml.labels import SPLITS, load_labels
+from spml.plumbing.errors import UserError, run_command
+from spml.plumbing.exclusive import exclusive
+from spml.plumbing.files import write_json
 
 BATCH = 1000
 ROUNDS = 5

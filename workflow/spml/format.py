@@ -14,9 +14,9 @@ from types import ModuleType
 
 import numpy as np
 
+from spml.data.labels import SPLITS, Labels, Split, save_labels
 from spml.datasets import dataset_module
-from spml.errors import UserError, run_command
-from spml.labels import SPLITS, Labels, Split, save_labels
+from spml.plumbing.errors import UserError, run_command
 
 
 def read_labels(module: ModuleType, root: Path, size: int) -> Labels:

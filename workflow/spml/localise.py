@@ -22,16 +22,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from spml.devices import claim_device
-from spml.errors import UserError, run_command
-from spml.files import write_json
-from spml.images import Normaliser
-from spml.labels import Split, load_labels
-from spml.loading import load_images
-from spml.machine import Machine
-from spml.matrices import dense
-from spml.models import Classifier, build_classifier
-from spml.packed import Images, load_packed
+from spml.data.labels import Split, load_labels
+from spml.data.matrices import dense
+from spml.data.packed import Images, load_packed
+from spml.plumbing.errors import UserError, run_command
+from spml.plumbing.files import write_json
+from spml.plumbing.machine import Machine
+from spml.training.devices import claim_device
+from spml.training.images import Normaliser
+from spml.training.loading import load_images
+from spml.training.models import Classifier, build_classifier
 
 BATCH_SIZE = 64
 RESIDENT_MEGABYTES = 256

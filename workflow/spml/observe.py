@@ -1,46 +1,26 @@
 """Stage *observe*: which rows train, which validate, and which labels training may see.
 
-The draw is that of Cole et al. (CVPR 2021), which both papers inherit: one ``RandomState(seed)``
-walks over the rows of the official training split in file order and, for each row, shuffles the
-indices of its positives and then those of its negatives; the first ones are kept. The second
-shuffle consumes the random stream even where no negative is kept, so it cannot be left out.
-
-A dataset of which only some entries are annotated is drawn from those alone.
+The labels are drawn as :mod:`spml.data.drawing` says. A dataset of which only some entries are
+annotated is drawn from those alone.
 """
 
 import argparse
 import json
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spml.arrays import open_arrays
-from spml.errors import UserError, run_command
-from spml.files import atomic_path
-from spml.labels import Labels, load_labels
-from spml.matrices import Matrix, matrix_arrays, read_matrix
+from spml.data.drawing import draw_annotated, draw_observed
+from spml.data.labels import Labels, load_labels
+from spml.data.matrices import Matrix
+from spml.data.observation import Observation, save_observation
+from spml.plumbing.errors import UserError, run_command
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-ALL = "all"
 # The released code thins the training rows out with a seed of its own.
 FRACTION_SEED = 999
-
-
-@dataclass(frozen=True)
-class Observation:
-    """Indices into the official training split and the labels that may be seen.
-
-    train, val: sorted int64 row indices. observed: (N, C) int8 over the whole official training
-    split: 1 observed positive, -1 observed negative, 0 unobserved; sparse where the truth is.
-    """
-
-    train: np.ndarray
-    val: np.ndarray
-    observed: Matrix
 
 
 def split_rows(count: int, *, validation_fraction: float, seed: int) -> tuple[np.ndarray, ...]:
@@ -65,60 +45,6 @@ def thin_out(rows: np.ndarray, *, fraction: float, seed: int = FRACTION_SEED) ->
     return rows[np.sort(order[: int(np.round(fraction * len(rows)))])]
 
 
-def _check_counts(**counts: int | str) -> None:
-    for name, count in counts.items():
-        if count != ALL and (not isinstance(count, int) or count < 0):
-            raise ValueError(f"{name} must be 'all' or an integer from 0, not {count!r}")
-
-
-def draw_observed(
-    truth: np.ndarray, *, positives: int | str, negatives: int | str, seed: int
-) -> np.ndarray:
-    """Keep ``positives`` of the positives and ``negatives`` of the negatives of each row.
-
-    truth: (N, C) bool. positives, negatives: a count, or ``"all"``; rows with fewer keep what they
-    have. Returns (N, C) int8 in {-1, 0, 1}.
-    """
-    _check_counts(positives=positives, negatives=negatives)
-    observed = np.zeros(truth.shape, dtype=np.int8)
-    random = np.random.RandomState(seed)
-    for row, present in enumerate(truth):
-        for value, count, candidates in (
-            (1, positives, np.flatnonzero(present)),
-            (-1, negatives, np.flatnonzero(~present)),
-        ):
-            random.shuffle(candidates)
-            observed[row, candidates if count == ALL else candidates[:count]] = value
-    return observed
-
-
-def draw_annotated(
-    truth: "csr_array",
-    annotated: "csr_array",
-    *,
-    positives: int | str,
-    negatives: int | str,
-    seed: int,
-) -> "csr_array":
-    """:func:`draw_observed` among the annotated entries; sparse (N, C) bool in, sparse int8 out."""
-    _check_counts(positives=positives, negatives=negatives)
-    # 2 - 1 where the class is present, 0 - 1 where it is known to be absent.
-    known = (truth.astype(np.int8) * 2 - annotated.astype(np.int8)).tocsr()
-    if positives == ALL and negatives == ALL:
-        return known
-    random = np.random.RandomState(seed)
-    keep = np.zeros(known.nnz, dtype=np.bool_)
-    for start, end in zip(known.indptr[:-1], known.indptr[1:], strict=True):
-        values = known.data[start:end]
-        for value, count in ((1, positives), (-1, negatives)):
-            candidates = start + np.flatnonzero(values == value)
-            random.shuffle(candidates)
-            keep[candidates if count == ALL else candidates[:count]] = True
-    known.data *= keep
-    known.eliminate_zeros()
-    return known
-
-
 def observe(
     truth: Matrix,
     *,
@@ -133,10 +59,10 @@ def observe(
 ) -> Observation:
     """Draw the observed labels of the official training split, then divide it.
 
-    truth, annotated: (N, C) bool as in :class:`spml.labels.Split`. The draw covers all rows before
-    the division, as in the released code. The last ``validation`` rows, where there are some, are
-    the dataset's own validation split, and there is nothing to divide. ``fraction`` of the training
-    rows are kept.
+    truth, annotated: (N, C) bool as in :class:`spml.data.labels.Split`. The draw covers all rows
+    before the division, as in the released code. The last ``validation`` rows, where there are
+    some, are the dataset's own validation split, and there is nothing to divide. ``fraction`` of
+    the training rows are kept.
     """
     draw = {"positives": positives, "negatives": negatives, "seed": seed}
     observed: Matrix
@@ -150,27 +76,6 @@ def observe(
     else:
         train, val = split_rows(count, validation_fraction=validation_fraction, seed=split_seed)
     return Observation(train=thin_out(train, fraction=fraction), val=val, observed=observed)
-
-
-def save_observation(path: str | Path, observation: Observation) -> None:
-    """Write ``observation`` as one ``.npz``."""
-    with atomic_path(path) as temporary:
-        np.savez_compressed(
-            temporary,
-            train=observation.train,
-            val=observation.val,
-            **matrix_arrays("observed", observation.observed),  # type: ignore[arg-type]
-        )
-
-
-def load_observation(path: str | Path) -> Observation:
-    """Read what :func:`save_observation` wrote."""
-    with open_arrays(path) as arrays:
-        return Observation(
-            train=arrays["train"],
-            val=arrays["val"],
-            observed=read_matrix(arrays, "observed"),
-        )
 
 
 def _refuse_unannotated(path: str, labels: Labels, val: np.ndarray) -> None:

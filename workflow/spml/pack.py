@@ -25,13 +25,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from spml.checksums import file_checksum
+from spml.data.decode import decode_image
+from spml.data.labels import SPLITS, load_labels
 from spml.datasets import dataset_module
-from spml.decode import decode_image
-from spml.errors import UserError, run_command
-from spml.exclusive import exclusive
-from spml.files import write_json, write_text
-from spml.labels import SPLITS, load_labels
+from spml.plumbing.checksums import file_checksum
+from spml.plumbing.errors import UserError, run_command
+from spml.plumbing.exclusive import exclusive
+from spml.plumbing.files import write_json, write_text
 
 # Images that a process decodes between two entries in the record of what is done.
 PIECE = 32

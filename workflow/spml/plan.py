@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spml import configuration_files, dry_run, estimates
-from spml.dry_run import Job
-from spml.errors import run_command
-from spml.finding import format_bytes
-from spml.markdown import Table
-from spml.show import terminal_width
-from spml.terminal import align
+from spml.desk import dry_run, estimates
+from spml.desk.dry_run import Job
+from spml.desk.finding import format_bytes
+from spml.desk.terminal import align, terminal_width
+from spml.exhibits.markdown import Table
+from spml.planning.files import load, require_project
+from spml.plumbing.errors import run_command
 
 LOSSES = "workflow/spml/losses"
 METHODS_SHOWN = 4
@@ -194,8 +194,8 @@ def main() -> None:
     if {"-h", "--help"} & set(arguments):
         print(f"usage: python -m spml.plan [--by-method] [snakemake's arguments]\n\n{__doc__}")
         return
-    configuration_files.require_project()
-    from spml.configuration_checks import loss_hyperparameters
+    require_project()
+    from spml.planning.checks import loss_hyperparameters
 
     by_method = "--by-method" in arguments
     plan = dry_run.plan([argument for argument in arguments if argument != "--by-method"])
@@ -204,7 +204,7 @@ def main() -> None:
         print("Nothing is to be done: all that was asked for is there and up to date.")
         return
     losses = list(loss_hyperparameters(LOSSES))
-    config = configuration_files.load(plan.configuration)
+    config = load(plan.configuration)
     print(align(table(jobs, losses, by_method), width=terminal_width()))
     print(f"{len(jobs)} jobs are to be run.")
     print(summary(config, jobs))

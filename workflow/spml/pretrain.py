@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from spml.checkpoint import save_tensors
 from spml.datasets import digits
-from spml.errors import run_command
-from spml.images import normalise
-from spml.models import build_classifier
-from spml.optimizers import adam
+from spml.plumbing.errors import run_command
+from spml.training.checkpoint import save_tensors
+from spml.training.images import normalise
+from spml.training.models import build_classifier
+from spml.training.optimizers import adam
 
 
 def single_digit_pictures(

@@ -6,25 +6,19 @@ than it needs, so that it answers at once.
 
 import argparse
 import csv
-import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from spml.addresses import REPORT, exhibit_path
-from spml.checksums import verified
-from spml.errors import UserError, run_command
-from spml.markdown import Table, parse_tables
-from spml.terminal import align
+from spml.desk.terminal import align, terminal_width
+from spml.exhibits.markdown import Table, parse_tables
+from spml.plumbing.addresses import REPORT, exhibit_path
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import UserError, run_command
 
 MAIN = "gr_main_table"
 WIDTH = 88  # letters a line of a caption
-
-
-def terminal_width() -> int:
-    """Letters a line of the terminal; 100 where the output goes elsewhere."""
-    return shutil.get_terminal_size((100, 24)).columns
 
 
 def is_made(exhibit: str) -> bool:
@@ -70,13 +64,14 @@ def describe_selection(exhibit: str) -> str:
 
 def explain_missing(exhibit: str, files: Sequence[str]) -> str:
     """Why an exhibit cannot be printed, and what to do; the configuration may be missing too."""
-    from spml import configuration_files, status
+    from spml.desk import status
+    from spml.planning.files import in_project, load
 
     runs = ""
-    if configuration_files.in_project():
-        config = configuration_files.load(files)
+    if in_project():
+        config = load(files)
         if exhibit not in config["exhibits"]:
-            from spml.suggestions import suggestion
+            from spml.plumbing.suggestions import suggestion
 
             return (
                 f"there is no exhibit {exhibit!r} in config/exhibits.yaml"
@@ -103,9 +98,10 @@ def main() -> None:
     arguments = parser.parse_args()
     width, colour = terminal_width(), sys.stdout.isatty()
     if arguments.status or (arguments.exhibit is None and not is_made(MAIN)):
-        from spml import configuration_files, status
+        from spml.desk import status
+        from spml.planning.files import load
 
-        config = configuration_files.load(arguments.configfile)
+        config = load(arguments.configfile)
         tables = status.describe(config, arguments.exhibit)
         print("\n".join(align(table, width=width, colour=colour) for table in tables))
         print(status.summarise(config, arguments.configfile))

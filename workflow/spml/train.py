@@ -7,10 +7,11 @@ history.jsonl      one object an epoch
 predictions.npz    scores in [0, 1]: ``val`` and ``test`` at the selected epoch, ``val_first`` and
                    ``val_last`` after the first and the last epoch
 trace.npz          one value a step: loss, mean cost of true and of false negatives, logit range
-entries.npy        with ``record_entries``: what each training entry would cost as a negative
-                   (epochs, N, C) float16, rows in the order of ``train`` of the observed labels
-modified.npy       with ``record_entries``: which of them the loss rejected or corrected, a bit an
-                   entry (epochs, N, ceil(C / 8)) uint8, packed by :func:`numpy.packbits`
+entries.npy        what each training entry would cost as a negative (epochs, N, C) float16, rows in
+                   the order of ``train`` of the observed labels; of no epoch unless
+                   ``record_entries``
+modified.npy       which of them the loss rejected or corrected, a bit an entry (epochs, N,
+                   ceil(C / 8)) uint8, packed by :func:`numpy.packbits`; likewise
 run.json           settings, versions, device, time and memory
 run.sha256         checksums of all of these
 
@@ -29,27 +30,33 @@ import numpy as np
 import torch
 
 from spml import losses
-from spml.addresses import own_checkpoint
-from spml.allocator import keep_freed_memory
-from spml.checkpoint import Checkpoint, save_tensors
-from spml.checksums import RUN_CHECKSUMS, write_checksums
-from spml.devices import claim_device, device_memory, memory_advice
-from spml.energy import energy_used, read_energy
-from spml.engine import Data, Result, Settings, Trainer
-from spml.entries import EntryRecord
-from spml.errors import UserError, run_command
-from spml.files import atomic_path, write_json, write_json_lines
-from spml.interruption import termination_requests
-from spml.labels import Labels, load_labels
-from spml.linear_init import HeadTrainer
-from spml.machine import Machine
-from spml.models import Classifier, build_classifier, load_backbone
-from spml.observe import Observation, load_observation
-from spml.packed import PackedImages, load_packed
-from spml.precision import configure
-from spml.provenance import provenance, run_identity
-from spml.selection import select_epoch
-from spml.trace import TRACE_COLUMNS
+from spml.data.labels import Labels, load_labels
+from spml.data.observation import Observation, load_observation
+from spml.data.packed import PackedImages, load_packed
+from spml.losses.base import Loss
+from spml.measures.selection import select_epoch
+from spml.plumbing.addresses import own_checkpoint
+from spml.plumbing.allocator import keep_freed_memory
+from spml.plumbing.checksums import RUN_CHECKSUMS, write_checksums
+from spml.plumbing.errors import UserError, run_command
+from spml.plumbing.files import atomic_path, write_json, write_json_lines
+from spml.plumbing.interruption import termination_requests
+from spml.plumbing.machine import Machine
+from spml.training.checkpoint import Checkpoint, save_tensors
+from spml.training.devices import claim_device, device_memory, memory_advice
+from spml.training.energy import energy_used, read_energy
+from spml.training.engine import Data, Result, Settings, Trainer
+from spml.training.entries import EntryRecord, write_no_entries
+from spml.training.linear_init import HeadTrainer
+from spml.training.models import Classifier, build_classifier, load_backbone
+from spml.training.precision import configure
+from spml.training.provenance import provenance, run_identity
+from spml.training.trace import TRACE_COLUMNS
+
+OUTPUTS = (
+    *("weights.pt", "history.jsonl", "predictions.npz", "trace.npz"),
+    *("entries.npy", "modified.npy", "run.json"),
+)
 
 
 def _check_inputs(labels: Labels, observation: Observation, images: PackedImages) -> None:
@@ -67,7 +74,7 @@ def _check_inputs(labels: Labels, observation: Observation, images: PackedImages
 
 def _build_loss(
     settings: dict[str, Any], total_epochs: int, data: Data, device: torch.device
-) -> losses.Loss:
+) -> Loss:
     examples, classes = len(data.train_rows), data.truth.shape[1]
     try:
         loss = losses.build(
@@ -107,12 +114,6 @@ def _save(result: Result, directory: Path) -> None:
     write_json_lines(directory / "history.jsonl", result.history)
 
 
-def _write_checksums(directory: Path, *, recorded: bool) -> None:
-    names = ["weights.pt", "history.jsonl", "predictions.npz", "trace.npz", "run.json"]
-    names += ["entries.npy", "modified.npy"] if recorded else []
-    write_checksums(*(directory / name for name in names), into=directory / RUN_CHECKSUMS)
-
-
 def _read_data(arguments: argparse.Namespace) -> Data:
     """What the run reads, refused before the first step where it does not belong together."""
     labels = load_labels(arguments.labels)
@@ -145,8 +146,6 @@ def _entry_record(
     going_on: bool,
 ) -> EntryRecord | None:
     """Where entries are recorded, beside the checkpoint; None where they are not."""
-    for name in ("entries.npy", "modified.npy"):
-        (arguments.output / name).unlink(missing_ok=True)
     if not training.record_entries:
         return None
     shape = (len(data.train_rows), data.truth.shape[1])
@@ -249,7 +248,9 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
             trainer.load_state(state)
         result = trainer.run()
     _save(result, arguments.output)
-    if entries is not None:
+    if entries is None:
+        write_no_entries(data.truth.shape[1], arguments.output)
+    else:
         entries.finish(len(result.history), arguments.output)
 
     images = len(result.history) * len(data.train_rows)
@@ -271,7 +272,9 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
         **provenance(device),
     }
     write_json(arguments.output / "run.json", record)
-    _write_checksums(arguments.output, recorded=entries is not None)
+    write_checksums(
+        *(arguments.output / name for name in OUTPUTS), into=arguments.output / RUN_CHECKSUMS
+    )
     checkpoint.remove()
     if entries is not None:
         entries.remove()

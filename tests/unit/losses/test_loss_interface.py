@@ -11,9 +11,10 @@ import pytest
 import spml.losses
 import torch
 from loss_cases import ALL, FIRST, GR, HYPERPARAMETERS, TOTAL_EPOCHS, make, random_batch
-from spml.errors import UserError
-from spml.losses import Loss, build, loss_class, mapping_table, names
+from spml.losses import build, loss_class, mapping_table, names
+from spml.losses.base import Loss
 from spml.losses.framework import GeneralizedLoss, expected_loss
+from spml.plumbing.errors import UserError
 from torch.utils._python_dispatch import TorchDispatchMode
 
 FOLDER = Path(spml.losses.__file__).parent

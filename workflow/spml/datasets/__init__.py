@@ -1,19 +1,19 @@
-"""One module a dataset; each turns raw material into :class:`spml.labels.Labels`.
+"""One module a dataset; each turns raw material into :class:`spml.data.labels.Labels`.
 
 The modules of real datasets share one interface:
 
 image_folder(root)       the folder that image paths are relative to
-read_split(root, split)  class names and the :class:`spml.labels.Split` of ``train`` or ``test``,
-                         with boxes in fractions of the image's width and height
+read_split(root, split)  class names and the :class:`spml.data.labels.Split` of ``train`` or
+                         ``test``, with boxes in fractions of the image's width and height
 
 ``root`` is the official tree, or the parts of it that the split needs. A file that is missing or
-has another layout is a :class:`spml.errors.UserError`.
+has another layout is a :class:`spml.plumbing.errors.UserError`.
 """
 
 import importlib
 from types import ModuleType
 
-from ..errors import UserError
+from ..plumbing.errors import UserError
 
 MODULES = ("voc2012", "coco2014", "nuswide", "cub", "openimages", "table")
 SHORT_NAMES = {"voc": "voc2012", "coco": "coco2014", "nus": "nuswide"}

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from spml.data.labels import Split
 from spml.datasets.tree import find
-from spml.errors import UserError
-from spml.labels import Split
+from spml.plumbing.errors import UserError
 
 OFFICIAL_SPLITS = {"train": "train2014", "test": "val2014"}
 

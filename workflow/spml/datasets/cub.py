@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from spml.data.labels import Split
 from spml.datasets.tree import find
-from spml.errors import UserError
-from spml.labels import Split
+from spml.plumbing.errors import UserError
 
 TRAINING_FLAG = {"train": 1, "test": 0}
 

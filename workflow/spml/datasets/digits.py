@@ -11,7 +11,7 @@ from importlib.metadata import distribution
 
 import numpy as np
 
-from spml.labels import Labels, Split
+from spml.data.labels import Labels, Split
 
 CLASSES = tuple(str(digit) for digit in range(10))
 SCANS = "sklearn/datasets/data/digits.csv.gz"

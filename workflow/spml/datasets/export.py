@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from spml.data.drawing import draw_observed
 from spml.datasets import SHORT_NAMES, dataset_module
-from spml.errors import run_command
-from spml.files import atomic_path
-from spml.observe import draw_observed
+from spml.plumbing.errors import run_command
+from spml.plumbing.files import atomic_path
 
 # The scripts of Cole et al. fill zeros of NumPy's default type, but for CUB lists of integers.
 TYPES = {"voc2012": np.float64, "coco2014": np.float64, "nuswide": np.float64, "cub": np.int64}

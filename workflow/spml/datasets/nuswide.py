@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spml.errors import UserError
-from spml.labels import Split
+from spml.data.labels import Split
+from spml.plumbing.errors import UserError
 
 # Concepts81.txt in its own order. The lists hold no names, so that their columns follow this order
 # is an assumption; only the names beside figures and tables depend on it.

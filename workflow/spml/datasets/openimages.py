@@ -13,9 +13,9 @@ import pandas as pd
 from scipy.sparse import csr_array, vstack
 from tqdm import tqdm
 
+from spml.data.labels import Split
 from spml.datasets.tree import find
-from spml.errors import UserError
-from spml.labels import Split
+from spml.plumbing.errors import UserError
 
 # Rows of train that the annotations are read by: 21 million of them in a fixed amount of memory.
 CHUNK = 1_000_000

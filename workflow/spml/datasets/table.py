@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from spml.errors import UserError
-from spml.labels import Split
+from spml.data.labels import Split
+from spml.plumbing.errors import UserError
 
 TABLES = {"train": "train.csv", "test": "test.csv"}
 VALIDATION = "validation.csv"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from spml.errors import UserError
+from spml.plumbing.errors import UserError
 
 
 def find(root: Path, *candidates: str) -> Path:

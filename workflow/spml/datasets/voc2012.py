@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from spml.data.labels import Split
 from spml.datasets.tree import find
-from spml.errors import UserError
-from spml.labels import Split
+from spml.plumbing.errors import UserError
 
 # fmt: off
 CLASSES = (

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from spml.errors import UserError
-from spml.files import atomic_path, write_text
+from spml.plumbing.errors import UserError
+from spml.plumbing.files import atomic_path, write_text
 
 
 def parse_arguments(module: str, description: str | None) -> tuple[dict[str, Any], Path]:

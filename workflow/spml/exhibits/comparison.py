@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import published_path
-from spml.errors import UserError
+from spml.exhibits.published import KINDS, Published, PublishedError, find, read_published
 from spml.exhibits.records import select_rows
 from spml.exhibits.settings import Block, join_words, method_titles
 from spml.exhibits.tables import NOTHING, format_mean, format_number, rank_marks
-from spml.published import KINDS, Published, PublishedError, find, read_published
+from spml.plumbing.addresses import published_path
+from spml.plumbing.errors import UserError
 
 PUBLISHED_COLUMNS = [
     *("published", "published_std", "published_kind", "published_method", "published_protocol"),

@@ -10,16 +10,16 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import comparison_path, exhibit_path
-from spml.checksums import verified
-from spml.compare import Resampled, load_resampled
-from spml.errors import run_command
+from spml.exhibits.markdown import Table
+from spml.exhibits.papers import PAPERS
 from spml.exhibits.records import select_rows
 from spml.exhibits.settings import Block, blocks, join_words
 from spml.exhibits.table import make_table
 from spml.exhibits.tables import NOTHING, format_number
-from spml.markdown import Table
-from spml.papers import PAPERS
+from spml.measures.statistics import Resampled, load_resampled
+from spml.plumbing.addresses import comparison_path, exhibit_path
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import run_command
 
 LARGE_LOSS = ("ll_r", "ll_ct", "ll_cp")
 # Of the ablation; its other methods have another k or v.

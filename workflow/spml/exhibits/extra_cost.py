@@ -4,13 +4,13 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import run_path
-from spml.errors import run_command
+from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase, join_words, method_titles, seeds_phrase
 from spml.exhibits.table import make_table
-from spml.files import read_json
-from spml.markdown import Table
+from spml.plumbing.addresses import run_path
+from spml.plumbing.errors import run_command
+from spml.plumbing.files import read_json
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:

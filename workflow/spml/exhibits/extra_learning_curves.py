@@ -6,13 +6,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from spml.addresses import run_path
-from spml.errors import run_command
 from spml.exhibits.figure import make_figure
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase, method_titles, seeds_phrase
 from spml.exhibits.style import BLUE, LIGHT_GREY, SETTINGS, TEXT_WIDTH, add_grid, new_figure
-from spml.files import read_json_lines
+from spml.plumbing.addresses import run_path
+from spml.plumbing.errors import run_command
+from spml.plumbing.files import read_json_lines
 
 COLUMNS = 5  # panels side by side
 

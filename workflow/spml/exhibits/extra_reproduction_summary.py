@@ -4,14 +4,14 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import exhibit_path, published_path, split_key
-from spml.checksums import verified
-from spml.errors import UserError, run_command
+from spml.exhibits.markdown import Table
+from spml.exhibits.published import PublishedError, read_published
 from spml.exhibits.settings import join_words
 from spml.exhibits.table import make_table
 from spml.exhibits.tables import NOTHING, format_number
-from spml.markdown import Table
-from spml.published import PublishedError, read_published
+from spml.plumbing.addresses import exhibit_path, published_path, split_key
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import UserError, run_command
 
 CELL = ["method", "dataset", "protocol", "metric"]
 COLUMNS = [

@@ -4,13 +4,13 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import comparison_path
-from spml.checksums import verified
-from spml.errors import run_command
+from spml.exhibits.markdown import Table
 from spml.exhibits.settings import blocks, join_words
 from spml.exhibits.table import make_table
 from spml.exhibits.tables import format_number
-from spml.markdown import Table
+from spml.plumbing.addresses import comparison_path
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import run_command
 
 RATE = 0.05  # false discovery rate
 

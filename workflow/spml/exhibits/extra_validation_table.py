@@ -4,15 +4,15 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import table_path
-from spml.checksums import verified
-from spml.errors import run_command
 from spml.exhibits.comparison import own_columns
+from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase, method_titles, seeds_phrase
 from spml.exhibits.table import make_table
 from spml.exhibits.tables import format_mean, rank_marks
-from spml.markdown import Table
+from spml.plumbing.addresses import table_path
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import run_command
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:

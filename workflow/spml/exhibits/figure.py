@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from spml.checksums import write_checksums
 from spml.exhibits.command import parse_arguments, write_caption, write_data
 from spml.exhibits.style import save_figure, style_context
+from spml.plumbing.checksums import write_checksums
 
 
 def make_figure(

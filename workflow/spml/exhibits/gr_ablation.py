@@ -8,11 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import table_path
-from spml.checksums import verified
-from spml.errors import run_command
 from spml.exhibits.comparison import format_own, mark_best, own_columns
 from spml.exhibits.hyperparameters import assignment, changed_settings, value_text
+from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, read_record, select_rows
 from spml.exhibits.settings import (
     Block,
@@ -25,7 +23,9 @@ from spml.exhibits.settings import (
 )
 from spml.exhibits.table import make_table
 from spml.exhibits.tables import NOTHING, format_number
-from spml.markdown import Table
+from spml.plumbing.addresses import table_path
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import run_command
 
 
 def _differences(block: Block, method: str, reference: str, seed: int) -> str:

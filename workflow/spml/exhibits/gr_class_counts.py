@@ -7,14 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spml.addresses import labels_path, observed_path
-from spml.errors import run_command
+from spml.data.labels import load_labels
+from spml.data.observation import load_observation
 from spml.exhibits.figure import make_figure
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase
 from spml.exhibits.style import BLACK, BLUE, FALSE_NEGATIVE, OBSERVED, add_grid, new_panels
-from spml.labels import load_labels
-from spml.observe import load_observation
+from spml.plumbing.addresses import labels_path, observed_path
+from spml.plumbing.errors import run_command
 
 NAMED_CLASSES = 30  # more names than this do not fit below a panel
 LETTERS = 36  # names that are longer together are slanted

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import labels_path, observed_path
-from spml.errors import run_command
+from spml.data.labels import load_labels
+from spml.data.observation import load_observation
 from spml.exhibits.comparison import (
     Cell,
     any_published,
@@ -20,12 +20,12 @@ from spml.exhibits.comparison import (
     published_numbers,
     published_phrase,
 )
+from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import Block, blocks, data_phrase
 from spml.exhibits.table import make_table
-from spml.labels import load_labels
-from spml.markdown import Table
-from spml.observe import load_observation
+from spml.plumbing.addresses import labels_path, observed_path
+from spml.plumbing.errors import run_command
 
 DIFFERENCE = "Ours minus published"
 

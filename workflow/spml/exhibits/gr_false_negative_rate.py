@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from spml.errors import run_command
 from spml.exhibits.figure import make_figure
 from spml.exhibits.records import block_columns, mean_positives, select_rows
 from spml.exhibits.settings import (
@@ -31,6 +30,7 @@ from spml.exhibits.style import (
     new_panels,
 )
 from spml.exhibits.unobserved import refuse_observed, unobserved_scores
+from spml.plumbing.errors import run_command
 
 MOMENTS = {"val_first": "start", "val_last": "end"}
 

@@ -10,9 +10,6 @@ import pandas as pd
 import seaborn
 from matplotlib.figure import Figure
 
-from spml.addresses import GRADIENT_TABLE
-from spml.checksums import verified
-from spml.errors import run_command
 from spml.exhibits.figure import make_figure
 from spml.exhibits.settings import blocks, join_words
 from spml.exhibits.style import (
@@ -26,6 +23,9 @@ from spml.exhibits.style import (
     add_grid,
     new_figure,
 )
+from spml.plumbing.addresses import GRADIENT_TABLE
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import run_command
 
 COLOURS = [BLACK, ORANGE, SKY, BLUE, GREY, VERMILLION]
 DASHES = ["", (5, 1.5), (1, 1), (5, 1, 1, 1), (3, 1, 1, 1, 1, 1), (2, 2)]

@@ -9,9 +9,6 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from spml.addresses import table_path
-from spml.checksums import verified
-from spml.errors import UserError, run_command
 from spml.exhibits.comparison import own_columns
 from spml.exhibits.figure import make_figure
 from spml.exhibits.hyperparameters import PARTS, SYMBOLS, changed_settings, loss_parts, value_text
@@ -27,6 +24,9 @@ from spml.exhibits.settings import (
     selection_phrase,
 )
 from spml.exhibits.style import BLUE, TEXT_WIDTH, VERMILLION, add_grid, new_figure
+from spml.plumbing.addresses import table_path
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import UserError, run_command
 
 # The order of the panels.
 ORDER = [*(name for parts in PARTS.values() for name in parts), *SYMBOLS.values()]

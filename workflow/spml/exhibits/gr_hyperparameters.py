@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from spml.errors import run_command
 from spml.exhibits.hyperparameters import effective_hyperparameters, loss_text, value_text
+from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, read_record, select_rows
 from spml.exhibits.settings import (
     Block,
@@ -22,7 +22,7 @@ from spml.exhibits.settings import (
 )
 from spml.exhibits.table import make_table
 from spml.exhibits.tables import NOTHING
-from spml.markdown import Table
+from spml.plumbing.errors import run_command
 
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
 COLUMNS = {

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import MAPPING_TABLE
-from spml.checksums import verified
-from spml.errors import run_command
+from spml.exhibits.markdown import Table
 from spml.exhibits.table import make_table
 from spml.exhibits.tables import NOTHING
-from spml.markdown import Table
+from spml.plumbing.addresses import MAPPING_TABLE
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import run_command
 
 COLUMNS = ["k", "v", "L1", "L2", "L3"]
 

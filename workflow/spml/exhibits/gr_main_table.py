@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spml.addresses import labels_path, table_path
-from spml.checksums import verified
-from spml.errors import run_command
+from spml.data.labels import load_labels
 from spml.exhibits.comparison import (
     any_published,
     format_difference,
@@ -28,6 +26,7 @@ from spml.exhibits.comparison import (
     published_phrase,
     ranking_phrase,
 )
+from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, read_comparison, select_rows
 from spml.exhibits.settings import (
     blocks,
@@ -39,8 +38,9 @@ from spml.exhibits.settings import (
 )
 from spml.exhibits.table import make_table
 from spml.exhibits.tables import NOTHING, format_number
-from spml.labels import load_labels
-from spml.markdown import Table
+from spml.plumbing.addresses import labels_path, table_path
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import run_command
 
 DIFFERENCE_COLUMNS = ("difference", "difference_low", "difference_high", "corrected_p")
 

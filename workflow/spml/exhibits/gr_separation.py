@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from spml.errors import run_command
 from spml.exhibits.figure import make_figure
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
@@ -31,6 +30,7 @@ from spml.exhibits.style import (
     new_figure,
 )
 from spml.exhibits.unobserved import refuse_observed, unobserved_scores, wasserstein_distance
+from spml.plumbing.errors import run_command
 
 INTERVALS = 25
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from spml.errors import run_command
 from spml.exhibits.comparison import ranking_phrase
+from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
     blocks,
@@ -22,7 +22,7 @@ from spml.exhibits.settings import (
 from spml.exhibits.table import make_table
 from spml.exhibits.tables import format_mean, rank_marks
 from spml.exhibits.unobserved import unobserved_scores, wasserstein_distance
-from spml.markdown import Table
+from spml.plumbing.errors import run_command
 
 DECIMALS = 3
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spml.exhibits.tables import MINUS
-from spml.loss_arguments import loss_arguments
+from spml.losses.arguments import loss_arguments
 
 LOSSES = Path(__file__).parents[1] / "losses"
 

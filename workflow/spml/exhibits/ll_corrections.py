@@ -13,8 +13,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from spml.addresses import run_path
-from spml.errors import UserError, run_command
 from spml.exhibits.figure import make_figure
 from spml.exhibits.records import block_columns, select_rows, training_entries
 from spml.exhibits.settings import (
@@ -25,7 +23,9 @@ from spml.exhibits.settings import (
     seeds_phrase,
 )
 from spml.exhibits.style import GREY, SERIES, TEXT_WIDTH, add_grid, new_figure
-from spml.files import read_json, read_json_lines
+from spml.plumbing.addresses import run_path
+from spml.plumbing.errors import UserError, run_command
+from spml.plumbing.files import read_json, read_json_lines
 
 PANELS = {
     "precision": "Precision (%)",

@@ -5,9 +5,6 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from spml.addresses import run_path, table_path
-from spml.checksums import verified
-from spml.errors import run_command
 from spml.exhibits.figure import make_figure
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
@@ -20,7 +17,10 @@ from spml.exhibits.settings import (
     selection_phrase,
 )
 from spml.exhibits.style import GREY, add_grid, draw_points, new_panels
-from spml.files import read_json
+from spml.plumbing.addresses import run_path, table_path
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import run_command
+from spml.plumbing.files import read_json
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:

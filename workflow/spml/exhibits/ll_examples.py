@@ -7,15 +7,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spml.addresses import labels_path, observed_path, packed_path
-from spml.errors import UserError, run_command
+from spml.data.labels import load_labels
+from spml.data.observation import load_observation
+from spml.data.packed import load_packed
 from spml.exhibits.figure import make_figure
 from spml.exhibits.records import block_columns, read_recorded, select_rows
 from spml.exhibits.settings import Block, blocks, data_phrase, join_words, method_titles
 from spml.exhibits.style import BLACK, FALSE_NEGATIVE, TEXT_WIDTH, TRUE_NEGATIVE, new_figure
-from spml.labels import load_labels
-from spml.observe import load_observation
-from spml.packed import load_packed
+from spml.plumbing.addresses import labels_path, observed_path, packed_path
+from spml.plumbing.errors import UserError, run_command
 
 PICTURES, COLUMNS = 8, 4
 LINES = 3  # corrected labels that are written below a picture; how many more there are comes next

@@ -7,9 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from spml.addresses import observed_path, table_path
-from spml.checksums import verified
-from spml.errors import run_command
+from spml.data.observation import load_observation
 from spml.exhibits.comparison import (
     any_published,
     published_columns,
@@ -17,6 +15,7 @@ from spml.exhibits.comparison import (
     sources_phrase,
 )
 from spml.exhibits.figure import make_figure
+from spml.exhibits.published import KINDS, Published
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
     Block,
@@ -28,8 +27,9 @@ from spml.exhibits.settings import (
     selection_phrase,
 )
 from spml.exhibits.style import SERIES, add_grid, draw_points, new_panels
-from spml.observe import load_observation
-from spml.published import KINDS, Published
+from spml.plumbing.addresses import observed_path, table_path
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import run_command
 
 METRIC = "test_map_{}_percent"  # of published numbers
 

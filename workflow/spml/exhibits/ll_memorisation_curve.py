@@ -16,7 +16,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from spml.errors import run_command
 from spml.exhibits.comparison import published_numbers, sources_phrase
 from spml.exhibits.figure import make_figure
 from spml.exhibits.records import block_columns, read_arrays, select_rows
@@ -35,6 +34,7 @@ from spml.exhibits.style import (
     add_grid,
     new_panels,
 )
+from spml.plumbing.errors import run_command
 
 # A window of a fifth of an epoch evens out what single batches happen to hold. Between points that
 # lie closer than a quarter of it there is nothing more to see.

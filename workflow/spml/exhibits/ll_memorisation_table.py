@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spml.errors import run_command
 from spml.exhibits.comparison import (
     any_published,
     format_difference,
@@ -23,6 +22,7 @@ from spml.exhibits.comparison import (
     published_numbers,
     published_phrase,
 )
+from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, read_recorded, select_rows, training_entries
 from spml.exhibits.settings import (
     blocks,
@@ -33,7 +33,7 @@ from spml.exhibits.settings import (
 )
 from spml.exhibits.table import make_table
 from spml.exhibits.tables import NOTHING, format_mean
-from spml.markdown import Table
+from spml.plumbing.errors import run_command
 
 LABELS = {
     "true_positives": "True positives",

@@ -8,9 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import table_path
-from spml.checksums import verified
-from spml.errors import run_command
 from spml.exhibits.comparison import (
     Cell,
     any_published,
@@ -24,6 +21,7 @@ from spml.exhibits.comparison import (
     published_phrase,
     ranking_phrase,
 )
+from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
     blocks,
@@ -34,7 +32,9 @@ from spml.exhibits.settings import (
     selection_phrase,
 )
 from spml.exhibits.table import make_table
-from spml.markdown import Table
+from spml.plumbing.addresses import table_path
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import run_command
 
 GROUP = "test_map_g"  # and the number of the group
 ALL = "test_map"

@@ -7,9 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import table_path
-from spml.checksums import verified
-from spml.errors import run_command
 from spml.exhibits.comparison import (
     any_published,
     format_difference,
@@ -22,6 +19,7 @@ from spml.exhibits.comparison import (
     published_phrase,
     ranking_phrase,
 )
+from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns
 from spml.exhibits.settings import (
     blocks,
@@ -31,7 +29,9 @@ from spml.exhibits.settings import (
     selection_phrase,
 )
 from spml.exhibits.table import make_table
-from spml.markdown import Table
+from spml.plumbing.addresses import table_path
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import run_command
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:

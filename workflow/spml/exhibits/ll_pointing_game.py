@@ -4,8 +4,6 @@ from typing import Any
 
 import pandas as pd
 
-from spml.addresses import run_path
-from spml.errors import run_command
 from spml.exhibits.comparison import (
     any_published,
     format_difference,
@@ -14,6 +12,7 @@ from spml.exhibits.comparison import (
     published_numbers,
     published_phrase,
 )
+from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
     blocks,
@@ -24,8 +23,9 @@ from spml.exhibits.settings import (
 )
 from spml.exhibits.table import make_table
 from spml.exhibits.tables import format_mean, rank_marks
-from spml.files import read_json
-from spml.markdown import Table
+from spml.plumbing.addresses import run_path
+from spml.plumbing.errors import run_command
+from spml.plumbing.files import read_json
 
 MEASURES = ("accuracy", "class_mean")
 

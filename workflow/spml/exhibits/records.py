@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spml.addresses import comparison_path, labels_path, observed_path, run_path
-from spml.arrays import open_arrays
-from spml.checksums import verified
-from spml.errors import UserError
+from spml.data.labels import load_labels
+from spml.data.matrices import dense
+from spml.data.observation import load_observation
 from spml.exhibits.settings import Block
-from spml.files import read_json
-from spml.labels import load_labels
-from spml.matrices import dense
-from spml.observe import load_observation
+from spml.plumbing.addresses import comparison_path, labels_path, observed_path, run_path
+from spml.plumbing.arrays import open_arrays
+from spml.plumbing.checksums import verified
+from spml.plumbing.errors import UserError
+from spml.plumbing.files import read_json
 
 
 def read_arrays(block: Block, method: str, seed: int, file: str) -> dict[str, np.ndarray]:
@@ -72,14 +72,20 @@ def training_entries(block: Block, method: str) -> dict[str, np.ndarray]:
 
 
 def read_recorded(block: Block, method: str, seed: int, file: str) -> np.ndarray:
-    """What a run has recorded epoch by epoch (.npy), memory-mapped."""
+    """What a run has recorded epoch by epoch (.npy), memory-mapped; nothing is a UserError."""
     path = run_path(block.dataset, block.protocol, method, seed) / file
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        recorded = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} cannot be read ({error}); delete it and start again: it is made anew"
         ) from error
+    if not len(recorded):
+        raise UserError(
+            f"{path} is empty: {method} does not record what becomes of each entry; set "
+            f"methods.{method}.training.record_entries: true"
+        )
+    return recorded
 
 
 def mean_positives(block: Block) -> float:

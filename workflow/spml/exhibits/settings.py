@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from spml.errors import UserError
+from spml.plumbing.errors import UserError
 
 
 class Block(NamedTuple):

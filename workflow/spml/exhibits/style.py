@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spml.files import atomic_path
+from spml.plumbing.files import atomic_path
 
 COLUMN_WIDTH = 3.4  # inches, one of two columns
 TEXT_WIDTH = 7.0  # inches, both columns

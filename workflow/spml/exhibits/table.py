@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from spml.checksums import write_checksums
 from spml.exhibits.command import parse_arguments, write_caption, write_data
+from spml.exhibits.markdown import Table
 from spml.exhibits.tables import write_tables
-from spml.markdown import Table
+from spml.plumbing.checksums import write_checksums
 
 
 def make_table(

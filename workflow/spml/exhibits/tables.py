@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from spml.files import write_text
-from spml.markdown import BEST, SECOND, Table, format_tables
+from spml.exhibits.markdown import BEST, SECOND, Table, format_tables
+from spml.plumbing.files import write_text
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spml.addresses import observed_path
-from spml.errors import UserError
+from spml.data.observation import load_observation
 from spml.exhibits.records import read_array, whole_truth
 from spml.exhibits.settings import Block
-from spml.observe import load_observation
+from spml.plumbing.addresses import observed_path
+from spml.plumbing.errors import UserError
 
 
 class Unobserved(NamedTuple):

@@ -1,7 +1,8 @@
 """Every loss of both papers: one file a loss, built by its name.
 
-A file of this folder is a loss, unless it is called ``base`` or ``framework`` or begins with an
-underscore. It defines one subclass of `Loss`, whose constructor spells out its hyperparameters.
+A file of this folder is a loss, unless its name is in `SHARED` or begins with an underscore. It
+defines one subclass of `spml.losses.base.Loss`, whose constructor spells out its hyperparameters.
+Losses import torch; this module does not until one is built, so that planning can ask it for names.
 """
 
 import difflib
@@ -10,13 +11,22 @@ import inspect
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import UserError
-from ..loss_files import GIVEN, is_loss
-from .base import Loss
+from ..plumbing.errors import UserError
 
-__all__ = ["Loss", "build", "loss_class", "mapping_table", "names"]
+if TYPE_CHECKING:
+    from .base import Loss
+
+__all__ = ["GIVEN", "build", "is_loss", "loss_class", "mapping_table", "names"]
+
+GIVEN = ("num_classes", "num_examples", "total_epochs")  # to the constructor of every loss
+SHARED = ("arguments", "base", "framework")  # files of this folder that are no losses
+
+
+def is_loss(path: Path) -> bool:
+    """Whether a file of the folder of losses holds one, and not what losses share."""
+    return path.stem not in SHARED and not path.stem.startswith("_")
 
 
 def names() -> list[str]:
@@ -45,7 +55,7 @@ def _import(name: str) -> ModuleType:
         ) from error
 
 
-def loss_class(name: str) -> type[Loss]:
+def loss_class(name: str) -> "type[Loss]":
     """The class of the loss `name`; imports its module and no other loss's.
 
     Raises ValueError for an unknown name, listing the known ones with the nearest first, and
@@ -56,11 +66,12 @@ def loss_class(name: str) -> type[Loss]:
         nearest_first = difflib.get_close_matches(str(name), known, n=len(known), cutoff=0.0)
         raise ValueError(f"name: unknown loss {name!r}; known: {', '.join(nearest_first)}")
     module = _import(name)
+    base: type[Loss] = importlib.import_module(f"{__name__}.base").Loss
     defined_here = [
         value
         for value in vars(module).values()
         if isinstance(value, type)
-        and issubclass(value, Loss)
+        and issubclass(value, base)
         and value.__module__ == module.__name__
     ]
     if len(defined_here) != 1:
@@ -78,7 +89,7 @@ def loss_class(name: str) -> type[Loss]:
 
 def build(
     name: str, *, num_classes: int, num_examples: int, total_epochs: int, **hyperparameters: Any
-) -> Loss:
+) -> "Loss":
     """Build the loss `name`.
 
     `num_classes` is C; `num_examples` is the number of rows of the training split, for losses

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from spml import report
-from spml.errors import run_command
-from spml.files import write_text
+from spml.plumbing.errors import run_command
+from spml.plumbing.files import write_text
 from spml.report.site import render
 
 

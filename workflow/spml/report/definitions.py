@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import yaml
 
-from spml.loss_arguments import find_loss, loss_arguments, parse
+from spml.losses.arguments import find_loss, loss_arguments, parse
 
 LOSSES = Path(__file__).parents[1] / "losses"
 

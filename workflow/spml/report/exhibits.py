@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spml.addresses import exhibit_path, published_path, split_key, table_path
-from spml.checksums import verified
-from spml.markdown import Table, parse_tables
+from spml.exhibits.markdown import Table, parse_tables
+from spml.plumbing.addresses import exhibit_path, published_path, split_key, table_path
+from spml.plumbing.checksums import verified
 from spml.report.pages import method_page, paper_page
 from spml.report.runs import Run
 

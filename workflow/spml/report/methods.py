@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from spml.exhibits.markdown import Table
 from spml.exhibits.tables import format_number
-from spml.markdown import Table
 from spml.report.curves import Drawing, draw
 from spml.report.definitions import Excerpt, LossDefinition, read_loss
 from spml.report.exhibits import Exhibit, rows_of

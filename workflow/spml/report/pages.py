@@ -24,7 +24,7 @@ def method_page(method: str) -> str:
 
 
 def page_paths(settings: dict[str, Any]) -> list[str]:
-    """All files of the site, from what :func:`spml.configuration.report_settings` returns."""
+    """All files of the site, from the settings of the report."""
     papers = dict.fromkeys(item["key"].partition("_")[0] for item in settings["exhibits"])
     return [
         INDEX,

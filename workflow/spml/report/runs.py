@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spml.addresses import run_path
-from spml.checksums import verified
-from spml.files import read_json, read_json_lines
-from spml.markdown import Table
+from spml.exhibits.markdown import Table
+from spml.plumbing.addresses import run_path
+from spml.plumbing.checksums import verified
+from spml.plumbing.files import read_json, read_json_lines
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from spml.papers import PAPERS, REFERENCES
+from spml.exhibits.papers import PAPERS, REFERENCES
 from spml.report import definitions, methods, origins, pages, texts
 from spml.report.exhibits import Exhibit, read_exhibit
 from spml.report.runs import Run, by_method, by_place, cost_table, read_runs
@@ -42,8 +42,8 @@ def method_titles(settings: dict[str, Any]) -> dict[str, str]:
 class Site:
     """What the pages show.
 
-    settings: see :func:`spml.configuration.report_settings`. files: the configuration files that
-    define methods, datasets or protocols.
+    settings: see :func:`spml.planning.configuration.report_settings`. files: the configuration
+    files that define methods, datasets or protocols.
     """
 
     settings: dict[str, Any]
@@ -183,8 +183,8 @@ def render(
 ) -> dict[str, str]:
     """The text of each file of the site, by its path in ``folder``, which links are relative to.
 
-    settings: see :func:`spml.configuration.report_settings`. benchmarks: those of training. files:
-    the configuration files that define methods, datasets or protocols.
+    settings: see :func:`spml.planning.configuration.report_settings`. benchmarks: those of
+    training. files: the configuration files that define methods, datasets or protocols.
     """
     names = methods.unique_names(method_titles(settings))
     runs = read_runs(settings["runs"]["groups"], names, benchmarks)

@@ -8,8 +8,8 @@ from statistics import mean, stdev
 import latex2mathml.converter
 import markupsafe
 
+from spml.exhibits.markdown import Table
 from spml.exhibits.tables import NOTHING, PROSE, format_mean
-from spml.markdown import Table
 
 
 def sort_key(text: str) -> str:

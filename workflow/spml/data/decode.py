@@ -1,0 +1,57 @@
+"""From an image file to the pixels that training sees.
+
+The papers' code opens a file, converts it to RGB and applies torchvision's ``Resize((size, size))``
+to the PIL image, which is Pillow's own bilinear filter with antialiasing. The same calls are made
+here, so the pixels are the same. Nobody rotates by the EXIF orientation.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from spml.plumbing.errors import UserError
+
+# Modes of Pillow that its conversion to RGB clips instead of scaling.
+WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+
+
+def decode_image(path: str | Path, size: int) -> np.ndarray:
+    """(size, size, 3) uint8 of an image file; a missing or broken file is a UserError."""
+    from PIL import Image  # not needed where images are packed
+
+    try:
+        with Image.open(path) as image:
+            if image.mode in WIDE:
+                raise ValueError(f"{image.mode} has more than 8 bits a channel; convert it first")
+            resized = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+    except FileNotFoundError:
+        raise UserError(f"image {path} does not exist; the dataset is incomplete") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"image {path} cannot be decoded ({error}); get the file again") from error
+    return np.asarray(resized)
+
+
+class DecodedImages:
+    """Images of a split that are decoded when they are asked for, with the interface of an array.
+
+    Indexing with row numbers (B,) or a slice gives (B, size, size, 3) uint8, equal to what packing
+    stores.
+    """
+
+    def __init__(self, folder: Path, paths: list[str], size: int) -> None:
+        self.folder = folder
+        self.paths = paths
+        self.shape = (len(paths), size, size, 3)
+        # Pillow lets other threads run while it decodes and resizes.
+        self._threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        size = self.shape[1]
+        files = [self.folder / self.paths[row] for row in np.arange(len(self))[rows]]
+        images = list(self._threads.map(lambda path: decode_image(path, size), files))
+        return np.stack(images) if images else np.zeros((0, *self.shape[1:]), dtype=np.uint8)

@@ -1,0 +1,111 @@
+"""Whether the data of the selected datasets is there, verified, and what has to be had by hand."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from spml.desk.finding import FAIL, NOTE, OK, Finding, format_bytes
+from spml.planning import registry
+from spml.plumbing.addresses import PACKED
+from spml.plumbing.errors import UserError
+from spml.plumbing.files import read_json
+
+
+def selected(config: Mapping[str, Any]) -> list[str]:
+    """The selected datasets that come from files."""
+    return [name for name in registry.real_datasets(config) if name in config["select"]["datasets"]]
+
+
+def _check_archive(row: registry.Row) -> Iterator[Finding]:
+    archive = Path(f"data/raw/{row.dataset}/{row.file}")
+    receipt = archive.with_name(f"{row.file}.receipt.json")
+    name = f"data: {row.dataset}/{row.file}"
+    if not archive.is_file():
+        if archive.with_name(f"{row.file}.manifest.json").is_file():
+            return  # extracted already, and not needed any more
+        if row.access == "manual":
+            yield Finding(
+                FAIL,
+                f"{name} is handed out on request only: ask for it at {row.addresses[0]} and put "
+                f"it at {archive}, or set data.{row.dataset}.path, or leave {row.dataset} out",
+            )
+        else:
+            size = f", {format_bytes(row.size)}" if row.size is not None else ""
+            yield Finding(NOTE, f"{name} is to be downloaded{size}")
+    elif row.size is not None and archive.stat().st_size != row.size:
+        yield Finding(
+            FAIL,
+            f"{name} has {archive.stat().st_size} bytes, {row.size} expected; delete {archive} to "
+            "download it again",
+        )
+    elif not receipt.is_file():
+        yield Finding(NOTE, f"{name} is there but not verified yet, which the run does first")
+    else:
+        checksum = read_json(receipt)["checksum"]
+        # The checksum of a row may be the beginning of one.
+        if row.checksum is not None and not checksum.startswith(row.checksum):
+            yield Finding(
+                FAIL,
+                f"{name} was received with {checksum} but the registry says {row.checksum}; "
+                f"delete {archive} and {receipt} to download it again",
+            )
+
+
+def _check_tables(folder: Path) -> Iterator[Finding]:
+    from spml.datasets import table  # reads with pandas, which is slow to import
+
+    try:
+        for split in table.TABLES:
+            _, rows = table.read_split(folder, split)
+            for image in rows.paths():
+                if not (folder / image).is_file():
+                    raise UserError(f"{folder}: there is no {image}, which {split}.csv names")
+    except UserError as error:
+        yield Finding(FAIL, f"data: {error}")
+
+
+def _check_packed(dataset: str) -> Iterator[Finding]:
+    manifest = Path(PACKED.format(dataset=dataset))
+    if not manifest.is_file():
+        return
+    for split, description in read_json(manifest).items():
+        file = description.get("file") if isinstance(description, dict) else None
+        if file is not None and not manifest.with_name(file).is_file():
+            yield Finding(
+                FAIL,
+                f"data: the packed {split} images of {dataset} are lost; delete {manifest} and "
+                f"run: snakemake --cores all -- {manifest}",
+            )
+
+
+def _check_weights(config: Mapping[str, Any], dataset: str) -> Iterator[Finding]:
+    path = Path(config["datasets"][dataset]["backbone"]["weights"])
+    rows = {row.file: row for row in registry.configured_rows(config) if row.dataset == "weights"}
+    if path.is_file() or path.name not in rows:
+        return
+    yield Finding(NOTE, f"data: the backbone weights {path.name} are to be downloaded")
+
+
+def check_data(config: Mapping[str, Any]) -> list[Finding]:
+    """Archives, packed images and weights of every selected dataset."""
+    findings: list[Finding] = []
+    for dataset in config["select"]["datasets"]:
+        findings += _check_packed(dataset)
+    for dataset in selected(config):
+        own = registry.own_path(config, dataset)
+        if own is not None and not Path(own).is_dir():
+            findings.append(
+                Finding(FAIL, f"data: data.{dataset}.path is {own}, which is not a folder")
+            )
+        elif own is not None and config["datasets"][dataset]["source"]["module"] == "table":
+            findings += _check_tables(Path(own))
+        if own is None:
+            for row in registry.configured_rows(config):
+                if row.dataset == dataset:
+                    findings += _check_archive(row)
+        findings += _check_weights(config, dataset)
+    findings = list(dict.fromkeys(findings))
+    if any("to be downloaded" in finding.text for finding in findings) and not shutil.which("curl"):
+        findings.append(Finding(FAIL, "data: curl is not installed, which downloads need"))
+    return findings or [Finding(OK, "data: complete")]

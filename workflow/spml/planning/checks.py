@@ -1,0 +1,307 @@
+"""Checks of the merged configuration before any job starts: each mistake is one sentence."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import referencing
+import yaml
+
+from ..losses import is_loss
+from ..losses.arguments import loss_arguments, parse
+from ..plumbing.suggestions import suggestion
+from .configuration import (
+    exhibit_methods,
+    exhibit_pairs,
+    exhibit_runs,
+    resolve_method,
+    selected_pairs,
+    training_settings,
+)
+
+SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")
+RECORDED = ("ll_memorisation_table", "ll_examples")  # show what became of each training entry
+
+
+class ConfigurationError(Exception):
+    """A mistake in the configuration; the text names the file, the key and what is allowed."""
+
+
+class _Sources:
+    """Says which document a key of the merged configuration came from."""
+
+    def __init__(self, documents: Mapping[str, Any]) -> None:
+        # The last one wins where they are merged, so it is asked first.
+        self._documents = list(documents.items())[::-1]
+
+    def of(self, path: Iterable[str | int]) -> str:
+        for depth in range(len(keys := list(path)), 0, -1):
+            for name, document in self._documents:
+                if self._has(document, keys[:depth]):
+                    return name
+        return "the configuration"
+
+    @staticmethod
+    def _has(document: Any, keys: list[str | int]) -> bool:
+        for key in keys:
+            try:
+                document = document[key]
+            except (KeyError, IndexError, TypeError):
+                return False
+        return True
+
+
+def _dotted(path: Iterable[str | int]) -> str:
+    text = ""
+    for key in path:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else str(key)
+    return text or "the top level"
+
+
+def _allowed(name: object, known: Iterable[str]) -> str:
+    """What a message about an unknown name ends with: a suggestion and the allowed names."""
+    known = sorted(known)
+    return f"{suggestion(name, known)}; allowed: {', '.join(known) or 'none'}"
+
+
+_TYPES = {
+    "object": "a map",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
+    """Key path and plain words of one schema violation."""
+    path: list[str | int] = list(error.absolute_path)
+    rule: Any = error.validator
+    value: Any = error.validator_value
+    schema: Any = error.schema
+    instance: Any = error.instance
+    if rule == "additionalProperties":
+        allowed = schema.get("properties", {})
+        unknown = sorted(set(instance) - set(allowed), key=str)[0]
+        return [
+            *path,
+            unknown,
+        ], f"is not a key that exists here{_allowed(unknown, allowed)}"
+    if rule == "required":
+        missing = next(key for key in value if key not in instance)
+        return [*path, missing], "is missing"
+    if rule == "dependentRequired":
+        key, missing = next(
+            (key, other)
+            for key, others in value.items()
+            for other in others
+            if key in instance and other not in instance
+        )
+        return [*path, missing], f"is missing; {key} needs it, so define it or leave out {key}"
+    if rule == "type":
+        wanted = [value] if isinstance(value, str) else value
+        words = " or ".join(_TYPES[name] for name in wanted)
+        return path, f"must be {words}, not {error.instance!r}"
+    if rule == "enum":
+        return path, f"is {error.instance!r}{_allowed(error.instance, map(str, value))}"
+    if rule in ("anyOf", "oneOf") and error.context:
+        texts = [branch for branch in error.context if branch.validator != "type"]
+        if texts:
+            return _explain(texts[0])
+        wanted = [name for branch in error.context for name in [branch.validator_value]]
+        words = " or ".join(_TYPES.get(str(name), str(name)) for name in wanted)
+        return path, f"must be {words}, not {error.instance!r}"
+    limits = {
+        "minimum": "at least {}",
+        "exclusiveMinimum": "above {}",
+        "maximum": "at most {}",
+        "exclusiveMaximum": "below {}",
+        "minItems": "a list of at least {}",
+        "maxItems": "a list of at most {}",
+    }
+    if rule in limits:
+        return path, f"must be {limits[rule].format(value)}, not {error.instance!r}"
+    if rule == "uniqueItems":
+        return path, f"names something twice: {error.instance!r}"
+    if rule == "pattern":
+        return (
+            path,
+            f"is {error.instance!r}; allowed are lower-case letters, digits and underscores",
+        )
+    return path, error.message
+
+
+def load_validator(folder: str | Path) -> jsonschema.Draft202012Validator:
+    """A validator of the merged configuration, put together from the schema of each file."""
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    resources = []
+    for name in SCHEMAS:
+        file = f"{name}.schema.yaml"
+        text = (Path(folder) / file).read_text(encoding="utf-8")
+        schema = yaml.load(text, Loader=yaml.CSafeLoader)
+        resources.append((file, referencing.Resource.from_contents(schema)))
+        for key in schema["properties"]:
+            properties[key] = {"$ref": f"{file}#/properties/{key}"}
+        required += schema["required"]
+    merged = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+        "required": required,
+    }
+    registry = referencing.Registry().with_resources(resources)
+    return jsonschema.Draft202012Validator(merged, registry=registry)
+
+
+def loss_hyperparameters(losses: str | Path) -> dict[str, dict[str, bool]]:
+    """The hyperparameters of each loss, each with whether it must be given."""
+    found = {}
+    for path in sorted(Path(losses).glob("*.py")):
+        if is_loss(path):
+            arguments = loss_arguments(path)
+            found[path.stem] = {name: default is None for name, default in arguments.items()}
+        else:
+            parse(path)  # what losses share has to be Python too
+    return found
+
+
+def check(
+    config: Mapping[str, Any],
+    *,
+    documents: Mapping[str, Any],
+    schemas: str | Path,
+    losses: str | Path,
+) -> None:
+    """Raise ConfigurationError for the first mistake in the merged ``config``.
+
+    documents: what was merged, by the name of its file and in order, to name the guilty one.
+    schemas: folder of the JSON Schemas. losses: folder of the loss modules.
+    """
+    sources = _Sources(documents)
+
+    def fail(path: list[str | int], text: str) -> None:
+        raise ConfigurationError(f"{sources.of(path)}: {_dotted(path)} {text}")
+
+    validator = load_validator(schemas)
+    # The violation nearest to the top of the document explains the ones below it.
+    error = min(
+        validator.iter_errors(config), key=lambda error: len(error.absolute_path), default=None
+    )
+    if error is not None:
+        fail(*_explain(error))
+
+    def known(path: list[str | int], name: str, names: Iterable[str]) -> None:
+        if name not in names:
+            fail(path, f"is {name!r}{_allowed(name, names)}")
+
+    for kind in ("datasets", "protocols", "methods", "exhibits"):
+        for position, name in enumerate(config["select"][kind]):
+            known(["select", kind, position], name, config[kind])
+    for kind in ("datasets", "protocols", "methods", "exhibits"):
+        for name, definition in config[kind].items():
+            if {"{", "}"} & set(definition.get("title", "")):
+                fail([kind, name, "title"], f"is {definition['title']!r}; it may have no braces")
+    for name, dataset in config["datasets"].items():
+        given = [len(dataset["images"][key]) for key in ("mean", "deviation")]
+        channels = 3 if "source" in dataset else given[0]
+        if given != [channels, channels]:
+            fail(["datasets", name, "images"], f"needs {channels} values of mean and of deviation")
+    for name, protocol in config["protocols"].items():
+        known(["protocols", name, "observation"], protocol["observation"], config["observations"])
+        for position, dataset in enumerate(protocol.get("only", [])):
+            known(["protocols", name, "only", position], dataset, config["datasets"])
+    for name, exhibit in config["exhibits"].items():
+        for position, dataset in enumerate(exhibit.get("datasets", [])):
+            known(["exhibits", name, "datasets", position], dataset, config["datasets"])
+        for position, protocol in enumerate(exhibit.get("protocols", [])):
+            known(["exhibits", name, "protocols", position], protocol, config["protocols"])
+        if exhibit["methods"] != "selected":
+            for position, method in enumerate(exhibit["methods"]):
+                known(["exhibits", name, "methods", position], method, config["methods"])
+        for position, method in enumerate(exhibit.get("losses", [])):
+            known(["exhibits", name, "losses", position], method, config["methods"])
+        for position, other in enumerate(exhibit.get("exhibits", [])):
+            known(["exhibits", name, "exhibits", position], other, config["exhibits"])
+        for dataset in exhibit.get("sources", {}):
+            known(["exhibits", name, "sources", dataset], dataset, config["datasets"])
+        if "reference" in exhibit:
+            known(["exhibits", name, "reference"], exhibit["reference"], config["methods"])
+    if not selected_pairs(config):
+        fail(
+            ["select", "protocols"],
+            f"has none that is for a selected dataset ({', '.join(config['select']['datasets'])})",
+        )
+    _check_methods(config, fail, known, loss_hyperparameters(losses))
+    _check_recording(config, fail)
+
+
+def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dict) -> None:
+    # A method need not have hyperparameters for datasets on which nothing runs it.
+    runs: dict[tuple[str | None, str | None, str], str] = {
+        (dataset, protocol, method): exhibit
+        for exhibit in config["select"]["exhibits"]
+        for dataset, protocol in exhibit_pairs(config, exhibit)
+        for method in exhibit_methods(config, exhibit)
+    }
+    # Its losses are built for the first dataset and protocol that it shows, and no run is made.
+    drawn = "gr_gradients"
+    places = exhibit_pairs(config, drawn) if drawn in config["exhibits"] else []
+    for place in places[:1]:
+        for method in config["exhibits"][drawn].get("losses", []):
+            runs.setdefault((*place, method), drawn)
+    for name, method in config["methods"].items():
+        path: list[str | int] = ["methods", name]
+        chain = [name]
+        while (parent := config["methods"][chain[-1]].get("extends")) is not None:
+            known(["methods", chain[-1], "extends"], parent, config["methods"])
+            if parent in chain:
+                fail([*path, "extends"], f"goes round in a circle: {' -> '.join([*chain, parent])}")
+            chain.append(parent)
+        for dataset in method.get("datasets", {}):
+            known([*path, "datasets", dataset], dataset, config["datasets"])
+        for protocol, override in method.get("protocols", {}).items():
+            known([*path, "protocols", protocol], protocol, config["protocols"])
+            for dataset in override.get("datasets", {}):
+                known(
+                    [*path, "protocols", protocol, "datasets", dataset], dataset, config["datasets"]
+                )
+        for dataset, protocol in [(None, None), *selected_pairs(config)]:
+            resolved = resolve_method(config, name, dataset, protocol)
+            if "loss" not in resolved:
+                fail([*path, "loss"], "is missing")
+            known([*path, "loss"], resolved["loss"], losses)
+            known(
+                [*path, "observation"],
+                resolved.get("observation", next(iter(config["observations"]))),
+                config["observations"],
+            )
+            allowed = losses[resolved["loss"]]
+            for key in resolved["hyperparameters"]:
+                if key not in allowed:
+                    fail(
+                        [*path, "hyperparameters", key],
+                        f"is not a hyperparameter of {resolved['loss']}{_allowed(key, allowed)}",
+                    )
+            for key, needed in allowed.items():
+                exhibit = runs.get((dataset, protocol, name))
+                if needed and key not in resolved["hyperparameters"] and exhibit is not None:
+                    fail(
+                        [*path, "hyperparameters", key],
+                        f"is missing for dataset {dataset}, on which {exhibit} shows {name}",
+                    )
+
+
+def _check_recording(config: Mapping[str, Any], fail: Any) -> None:
+    for exhibit in config["select"]["exhibits"]:
+        for run in exhibit_runs(config, exhibit) if exhibit in RECORDED else ():
+            training = training_settings(config, run.dataset, run.protocol, run.method)
+            if not training.get("record_entries", False):
+                fail(
+                    ["methods", run.method, "training", "record_entries"],
+                    f"must be true, because {exhibit} shows {run.method} on {run.dataset} under "
+                    f"{run.protocol}; set it there, or show a method that extends {run.method}",
+                )

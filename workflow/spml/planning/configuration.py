@@ -1,0 +1,386 @@
+"""The merged configuration, resolved into runs and settings.
+
+Imports nothing of this package, so that planning does not import torch. What it is given has been
+checked (:mod:`spml.planning.checks`).
+"""
+
+import copy
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Run(NamedTuple):
+    """The address of one training run."""
+
+    dataset: str
+    protocol: str
+    method: str
+    seed: int
+
+
+def _merge(base: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the keys of ``change``; maps are merged, everything else is replaced."""
+    result = dict(base)
+    for key, value in change.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = _merge(dict(result[key]), value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+def resolve_method(
+    config: Mapping[str, Any], name: str, dataset: str | None, protocol: str | None = None
+) -> dict[str, Any]:
+    """A method with what it extends filled in and the overrides of ``dataset`` and ``protocol``.
+
+    An override in a parent comes before what the child itself says, since the child knows the
+    parent whole. A protocol's override comes after a dataset's, and may have datasets of its own.
+    """
+    method = config["methods"][name]
+    parent = method.get("extends")
+    resolved = (
+        resolve_method(config, parent, dataset, protocol)
+        if parent is not None
+        else {"head": "linear", "hyperparameters": {}, "training": {}}
+    )
+    for part in (method, method.get("protocols", {}).get(protocol, {})):
+        own = {k: v for k, v in part.items() if k not in ("extends", "datasets", "protocols")}
+        resolved = _merge(resolved, own)
+        resolved = _merge(resolved, part.get("datasets", {}).get(dataset, {}))
+    return resolved
+
+
+def observation_of(config: Mapping[str, Any], protocol: str, method: str) -> str:
+    """The name of the observation that a method trains on under a protocol."""
+    resolved = resolve_method(config, method, None)
+    return resolved.get("observation", config["protocols"][protocol]["observation"])
+
+
+def observe_settings(config: Mapping[str, Any], protocol: str, observation: str) -> dict[str, Any]:
+    """Arguments of :func:`spml.observe.observe`."""
+    definition = config["protocols"][protocol]
+    return {
+        **config["observations"][observation],
+        "validation_fraction": definition["validation_fraction"],
+        "split_seed": definition["split_seed"],
+    }
+
+
+def training_settings(
+    config: Mapping[str, Any], dataset: str, protocol: str, method: str
+) -> dict[str, Any]:
+    """Everything about training that is not the loss: protocol, then method, then dataset."""
+    definition = config["protocols"][protocol]
+    settings = _merge(definition["training"], definition.get("datasets", {}).get(dataset, {}))
+    settings = _merge(settings, resolve_method(config, method, dataset, protocol)["training"])
+    return {**settings, "device": config["device"]}
+
+
+def run_settings(
+    config: Mapping[str, Any], dataset: str, protocol: str, method: str, seed: int
+) -> dict[str, Any]:
+    """The settings of one run, as ``python -m spml.train --settings`` takes them."""
+    resolved = resolve_method(config, method, dataset, protocol)
+    return {
+        "dataset": dataset,
+        "protocol": protocol,
+        "method": method,
+        "seed": seed,
+        "loss": resolved["loss"],
+        "hyperparameters": resolved["hyperparameters"],
+        "observation": observation_of(config, protocol, method),
+        "architecture": config["datasets"][dataset]["backbone"]["architecture"],
+        "head": resolved["head"],
+        "images": config["datasets"][dataset]["images"],
+        "training": training_settings(config, dataset, protocol, method),
+    }
+
+
+def exhibit_methods(config: Mapping[str, Any], exhibit: str) -> list[str]:
+    """The methods that an exhibit shows."""
+    methods = config["exhibits"][exhibit]["methods"]
+    return list(config["select"]["methods"] if methods == "selected" else methods)
+
+
+def selected_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The selected datasets, each with the selected protocols that are for it."""
+    return [
+        (dataset, protocol)
+        for dataset in config["select"]["datasets"]
+        for protocol in config["select"]["protocols"]
+        if dataset in config["protocols"][protocol].get("only", [dataset])
+    ]
+
+
+def exhibit_pairs(config: Mapping[str, Any], exhibit: str) -> list[tuple[str, str]]:
+    """The selected datasets and protocols, without those that the exhibit does not show."""
+    definition, select = config["exhibits"][exhibit], config["select"]
+    datasets = definition.get("datasets", select["datasets"])
+    protocols = definition.get("protocols", select["protocols"])
+    return [
+        (dataset, protocol)
+        for dataset, protocol in selected_pairs(config)
+        if dataset in datasets and protocol in protocols
+    ]
+
+
+def exhibit_seeds(config: Mapping[str, Any], exhibit: str) -> list[int]:
+    """The seeds of an exhibit's runs: its own, or those that are selected."""
+    return list(config["exhibits"][exhibit].get("seeds", config["select"]["seeds"]))
+
+
+def exhibit_runs(config: Mapping[str, Any], exhibit: str) -> list[Run]:
+    """The runs that an exhibit shows, in a fixed order."""
+    return [
+        Run(dataset, protocol, method, seed)
+        for dataset, protocol in exhibit_pairs(config, exhibit)
+        for method in exhibit_methods(config, exhibit)
+        for seed in exhibit_seeds(config, exhibit)
+    ]
+
+
+def shown_exhibits(config: Mapping[str, Any]) -> list[str]:
+    """The selected exhibits, without those that show none of the selected datasets or protocols.
+
+    One that is made from other exhibits needs one of them to be shown.
+    """
+    exhibits = config["exhibits"]
+    return [
+        name
+        for name in config["select"]["exhibits"]
+        if exhibit_pairs(config, name)
+        and ("exhibits" not in exhibits[name] or drawn_on(config, name))
+    ]
+
+
+def drawn_on(config: Mapping[str, Any], exhibit: str) -> list[str]:
+    """The exhibits that an exhibit is made from: those it names, as far as they are shown.
+
+    Of one that shows comparisons alone, those whose methods are compared.
+    """
+    definition = config["exhibits"][exhibit]
+    return [
+        name
+        for name in definition["exhibits"]
+        if name in config["select"]["exhibits"]
+        and exhibit_pairs(config, name)
+        and (not definition.get("comparisons") or compared_pairs(config, name))
+    ]
+
+
+def compared_pairs(config: Mapping[str, Any], exhibit: str) -> list[dict[str, str]]:
+    """Datasets and protocols on which an exhibit's methods are compared to its reference."""
+    definition, methods = config["exhibits"][exhibit], exhibit_methods(config, exhibit)
+    if "resamples" not in definition or definition["reference"] not in methods or len(methods) < 2:
+        return []
+    return [
+        {"dataset": dataset, "protocol": protocol}
+        for dataset, protocol in exhibit_pairs(config, exhibit)
+    ]
+
+
+def comparison_settings(
+    config: Mapping[str, Any], exhibit: str, dataset: str, protocol: str
+) -> dict[str, Any]:
+    """What ``python -m spml.compare --settings`` takes."""
+    definition = config["exhibits"][exhibit]
+    methods = exhibit_methods(config, exhibit)
+    return {
+        "dataset": dataset,
+        "protocol": protocol,
+        "methods": [method for method in methods if method != definition["reference"]],
+        "seeds": exhibit_seeds(config, exhibit),
+        "reference": definition["reference"],
+        "resamples": definition["resamples"],
+    }
+
+
+def job_need(config: Mapping[str, Any], dataset: str, job: str, resource: str, usual: int) -> int:
+    """What a dataset says its jobs of one kind need; what is usual where it says nothing."""
+    return config["datasets"][dataset].get("jobs", {}).get(job, {}).get(resource, usual)
+
+
+def compact_json(value: Any) -> str:
+    """One line of JSON with sorted keys, for a parameter that Snakemake compares as text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def describe_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The curves of the gradient figure, as ``python -m spml.describe --settings`` takes them.
+
+    Hyperparameters and number of epochs are those of the first dataset and protocol that it shows.
+    """
+    curves = []
+    for dataset, protocol in exhibit_pairs(config, "gr_gradients")[:1]:
+        for method in config["exhibits"]["gr_gradients"]["losses"]:
+            resolved = resolve_method(config, method, dataset, protocol)
+            training = training_settings(config, dataset, protocol, method)
+            curves.append(
+                {
+                    "name": method,
+                    "title": resolved["title"],
+                    "loss": resolved["loss"],
+                    "hyperparameters": resolved["hyperparameters"],
+                    "total_epochs": training["epochs"],
+                }
+            )
+    return {"curves": curves}
+
+
+def _drawn_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
+    """What an exhibit that is made from others needs to know of them."""
+    others = drawn_on(config, exhibit)
+    methods = {method for other in others for method in exhibit_methods(config, other)}
+    return {
+        "exhibits": [
+            {
+                "key": other,
+                "title": config["exhibits"][other]["title"],
+                "comparisons": compared_pairs(config, other),
+            }
+            for other in others
+        ],
+        "titles": {name: resolve_method(config, name, None)["title"] for name in methods},
+        "dataset_titles": {name: item["title"] for name, item in config["datasets"].items()},
+        "protocol_titles": {name: item["title"] for name, item in config["protocols"].items()},
+    }
+
+
+def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
+    """What an exhibit shows, as ``python -m spml.exhibits.<exhibit> --settings`` takes it.
+
+    A block is one dataset under one protocol. ``observations`` names the observation of those
+    methods that do not train on the protocol's own.
+    """
+    definition = config["exhibits"][exhibit]
+    methods = exhibit_methods(config, exhibit)
+    paper, _, name = exhibit.partition("_")
+    drawn = _drawn_settings(config, exhibit) if "exhibits" in definition else {}
+    hidden = ("methods", "losses", "datasets", "protocols")
+    blocks = []
+    for dataset, protocol in exhibit_pairs(config, exhibit):
+        observation = config["protocols"][protocol]["observation"]
+        others = {
+            method: observation_of(config, protocol, method)
+            for method in (*methods, *drawn.get("titles", ()))
+        }
+        blocks.append(
+            {
+                "dataset": dataset,
+                "dataset_title": config["datasets"][dataset]["title"],
+                "protocol": protocol,
+                "protocol_title": config["protocols"][protocol]["title"],
+                "observation": observation,
+                "positives": config["observations"][observation]["positives"],
+                "negatives": config["observations"][observation]["negatives"],
+                "observations": {
+                    method: other for method, other in others.items() if other != observation
+                },
+                "selection": sorted(
+                    {
+                        training_settings(config, dataset, protocol, method)["selection"]
+                        for method in methods
+                    }
+                ),
+            }
+        )
+    return {
+        **{key: value for key, value in definition.items() if key not in hidden},
+        **drawn,
+        "losses": [
+            {"name": method, "title": resolve_method(config, method, None)["title"]}
+            for method in definition.get("losses", [])
+        ],
+        "paper": paper,
+        "name": name,
+        "blocks": blocks,
+        "methods": [
+            {"name": method, "title": resolve_method(config, method, None)["title"]}
+            for method in methods
+        ],
+        "seeds": exhibit_seeds(config, exhibit) if methods else [],
+    }
+
+
+def collect_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
+    """What ``python -m spml.collect --settings`` takes: of an exhibit's settings, which runs."""
+    settings = exhibit_settings(config, exhibit)
+    return {
+        "paper": settings["paper"],
+        "name": settings["name"],
+        "blocks": [
+            {"dataset": block["dataset"], "protocol": block["protocol"]}
+            for block in settings["blocks"]
+        ],
+        "methods": [{"name": method["name"]} for method in settings["methods"]],
+        "seeds": settings["seeds"],
+    }
+
+
+def exhibit_observations(config: Mapping[str, Any], exhibit: str) -> list[tuple[str, str, str]]:
+    """Dataset, protocol and observation of all observed labels that an exhibit's runs saw.
+
+    The protocol's own is always among them: it says what was there to be seen.
+    """
+    found: dict[tuple[str, str, str], None] = {}
+    for block in exhibit_settings(config, exhibit)["blocks"]:
+        for observation in (block["observation"], *block["observations"].values()):
+            found[block["dataset"], block["protocol"], observation] = None
+    return list(found)
+
+
+def reported_runs(config: Mapping[str, Any]) -> list[Run]:
+    """The runs that the selected exhibits show, each once."""
+    return list(
+        dict.fromkeys(
+            run for exhibit in shown_exhibits(config) for run in exhibit_runs(config, exhibit)
+        )
+    )
+
+
+def report_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the report shows: exhibits, runs, and the part of the configuration that is in use.
+
+    The settings of each method are not among it, since every run's record holds them.
+    """
+    select, exhibits = config["select"], shown_exhibits(config)
+    groups: dict[tuple[str, str], dict[str, list[int]]] = {}
+    for run in reported_runs(config):
+        group = groups.setdefault((run.dataset, run.protocol), {})
+        group.setdefault(run.method, []).append(run.seed)
+    methods = dict.fromkeys(method for group in groups.values() for method in group)
+    pairs = {pair for exhibit in exhibits for pair in exhibit_pairs(config, exhibit)}
+    datasets = [name for name in select["datasets"] if name in {pair[0] for pair in pairs}]
+    protocols = [name for name in select["protocols"] if name in {pair[1] for pair in pairs}]
+    observations = {
+        observation_of(config, protocol, method)
+        for (_, protocol), group in groups.items()
+        for method in group
+    } | {config["protocols"][protocol]["observation"] for protocol in protocols}
+    return {
+        "exhibits": [
+            {
+                "key": name,
+                "title": config["exhibits"][name]["title"],
+                "pairs": exhibit_pairs(config, name),
+            }
+            for name in exhibits
+        ],
+        "runs": {
+            "groups": [
+                {"dataset": dataset, "protocol": protocol, "seeds": group}
+                for (dataset, protocol), group in groups.items()
+            ],
+            "methods": {name: resolve_method(config, name, None)["title"] for name in methods},
+        },
+        "configuration": {
+            "select": select,
+            "device": config["device"],
+            "datasets": {name: config["datasets"][name] for name in datasets},
+            "protocols": {name: config["protocols"][name] for name in protocols},
+            "observations": {name: config["observations"][name] for name in sorted(observations)},
+            "exhibits": {name: config["exhibits"][name] for name in exhibits},
+        },
+    }

@@ -1,0 +1,69 @@
+"""All that is checked before any job starts, and before Snakemake reads the configuration.
+
+Each mistake is one sentence that names its file. Planning imports this module, so it imports
+neither torch nor numpy.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..exhibits import published
+from ..plumbing.errors import UserError
+from . import checks, files, registry
+
+COMMAND_LINE = "the command line (--config)"
+
+
+def _check_rules(config: Mapping[str, Any], exhibits: Path) -> None:
+    """Raise UserError where the rules name what the configuration does not define.
+
+    Each exhibit has a module and a rule of its own, whether or not it is selected, and so has the
+    embedded dataset.
+    """
+    names = [path.stem for path in sorted(exhibits.glob("*.py"))]
+    for name in names:
+        if name.startswith(("gr_", "ll_", "extra_")) and name not in config["exhibits"]:
+            raise UserError(f"exhibits.{name} is missing; a rule makes it, so define it")
+    for name in config["select"]["exhibits"]:
+        if name not in names:
+            raise UserError(
+                f"select.exhibits has {name}, which no rule makes: there is no {exhibits}/{name}.py"
+            )
+    for key in ("compose", "pretrain"):
+        if key not in config["datasets"].get("digits", {}):
+            raise UserError(f"datasets.digits.{key} is missing; a rule needs it, so define it")
+
+
+def check(
+    paths: Sequence[str | Path],
+    *,
+    command_line: Mapping[str, Any] | None = None,
+    package: str | Path = "workflow",
+) -> None:
+    """Raise UserError for the first mistake in the merged configuration and its tables.
+
+    paths: the configuration files in the order in which they are merged. command_line: what
+    ``--config`` says, which comes after them. package: the folder of ``schemas`` and ``spml``.
+    """
+    try:
+        documents = {str(path): files.read(path) for path in paths}
+        documents[COMMAND_LINE] = dict(command_line or {})
+        config: dict[str, Any] = {}
+        for document in documents.values():
+            files.update(config, document)
+        checks.check(
+            config,
+            documents=documents,
+            schemas=Path(package) / "schemas",
+            losses=Path(package) / "spml/losses",
+        )
+        _check_rules(config, Path(package) / "spml/exhibits")
+        registry.check(config)
+        published.check("config/published")
+    except (
+        checks.ConfigurationError,
+        registry.RegistryError,
+        published.PublishedError,
+    ) as error:
+        raise UserError(str(error)) from None

@@ -1,0 +1,183 @@
+"""Classifiers: a backbone that makes a feature map, and a head that makes one logit a class."""
+
+import re
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from spml.plumbing.checksums import file_checksum
+from spml.plumbing.errors import UserError
+from spml.plumbing.suggestions import suggestion
+
+
+class DigitNetwork(nn.Sequential):
+    """Backbone of the embedded dataset: three convolutions, (B, 1, S, S) -> (B, 64, S/4, S/4)."""
+
+    num_features = 64
+
+    def __init__(self) -> None:
+        super().__init__(
+            *self._block(1, 16, pool=True),
+            *self._block(16, 32, pool=True),
+            *self._block(32, self.num_features, pool=False),
+        )
+
+    @staticmethod
+    def _block(inputs: int, outputs: int, *, pool: bool) -> list[nn.Module]:
+        convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        # ReLU after pooling gives the same values as before it, from a quarter of them.
+        pooling = [nn.MaxPool2d(2)] if pool else []
+        return [convolution, nn.BatchNorm2d(outputs), *pooling, nn.ReLU(inplace=True)]
+
+
+class TorchvisionBackbone(nn.Module):
+    """What a torchvision classifier does before its global pooling: (B, 3, S, S) -> (B, F, h, w).
+
+    Parts keep torchvision's names, so that its state dicts fit. A network without a map of features
+    (a vision transformer) is a :class:`UserError`.
+    """
+
+    def __init__(self, architecture: str) -> None:
+        import torchvision
+
+        super().__init__()
+        network = torchvision.models.get_model(architecture, weights=None)
+        self.architecture = architecture
+        self.dropped = set(network.state_dict())
+        for name, part in network.named_children():
+            if isinstance(part, nn.AdaptiveAvgPool2d | nn.Linear) or name == "classifier":
+                break
+            if not name.lower().startswith("aux"):  # classifiers at half way
+                self.add_module(name, part)
+        if architecture.startswith("densenet"):
+            self.add_module("relu", nn.ReLU())  # called as a function in torchvision's code
+        self.dropped -= set(self.state_dict())
+        self.num_features = self._measure()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        for part in self.children():
+            images = part(images)
+        return images
+
+    def _measure(self) -> int:
+        """Number of feature maps of one small picture."""
+        try:
+            with torch.no_grad():
+                _, features, _, _ = self.eval()(torch.zeros(1, 3, 224, 224)).shape
+        except Exception as error:
+            raise UserError(
+                f"backbone.architecture {self.architecture!r} makes no map of features; choose a "
+                "convolutional classifier"
+            ) from error
+        self.train()
+        return features
+
+
+ARCHITECTURES = {"digit_network": DigitNetwork}
+
+
+class LinearHead(nn.Linear):
+    """Global average pooling and one linear layer, as in both papers: (B, F, h, w) -> (B, C)."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        if features.dim() == 4:
+            # Not mean(): its gradient is laid out channels first, against the map's own layout,
+            # and going through both at once takes ten times as long.
+            features = features.sum(dim=(2, 3)) / features[0, 0].numel()
+        return super().forward(features)
+
+
+class BoostedHead(nn.Conv2d):
+    """BoostLU: a 1 x 1 convolution, positive activations times 5, then the spatial mean.
+
+    (B, F, h, w) -> (B, C); the same in training and at test time. Source: Kim et al., Bridging the
+    Gap between Model Explanations in Partially Annotated Multi-label Classification, CVPR 2023.
+    """
+
+    scale = 5.0
+
+    def __init__(self, num_features: int, num_classes: int) -> None:
+        super().__init__(num_features, num_classes, kernel_size=1)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        activation = super().forward(features)
+        return torch.where(activation > 0, self.scale * activation, activation).mean(dim=(2, 3))
+
+
+HEADS = {"linear": LinearHead, "boostlu": BoostedHead}
+
+
+class Classifier(nn.Module):
+    """A backbone and a head: images (B, channels, height, width) float to logits (B, C)."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features = self.backbone(images)
+        if features.dtype != torch.bfloat16:
+            return self.head(features)
+        # In half precision many scores would be equal, and ranks among them arbitrary.
+        with torch.autocast(features.device.type, enabled=False):
+            return self.head(features.float())
+
+
+def _build_backbone(architecture: str) -> DigitNetwork | TorchvisionBackbone:
+    if architecture in ARCHITECTURES:
+        return ARCHITECTURES[architecture]()
+    import torchvision
+
+    known = torchvision.models.list_models(module=torchvision.models)
+    if architecture not in known:
+        raise UserError(
+            f"backbone.architecture {architecture!r} is unknown"
+            f"{suggestion(architecture, [*ARCHITECTURES, *known])}; it must be "
+            f"{', '.join(sorted(ARCHITECTURES))} or a classifier of torchvision"
+        )
+    return TorchvisionBackbone(architecture)
+
+
+def build_classifier(architecture: str, num_classes: int, head: str = "linear") -> Classifier:
+    """A classifier with random weights drawn from torch's global generator.
+
+    Both heads draw the same weights, so that runs which differ in the head alone are paired.
+    """
+    backbone = _build_backbone(architecture)
+    return Classifier(backbone, HEADS[head](backbone.num_features, num_classes))
+
+
+def _check_name(weights: Path) -> None:
+    """Compare a file with the checksum that torchvision puts into its name, where there is one."""
+    named = re.search(r"-([0-9a-f]{8,64})$", weights.stem)
+    if named is None:
+        return
+    found = file_checksum(weights)
+    if not found.startswith(named[1]):
+        raise UserError(
+            f"{weights} has sha256 {found}, but its name says {named[1]}: it is broken or not "
+            "what it is called; delete it to get it again"
+        )
+
+
+def load_backbone(classifier: Classifier, weights: str | Path) -> None:
+    """Load a state dict of tensors into the backbone; anything else is a :class:`UserError`.
+
+    Weights of a whole torchvision classifier are taken without its own classes.
+    """
+    backbone = classifier.backbone
+    try:
+        _check_name(Path(weights))
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+        dropped: set[str] = getattr(backbone, "dropped", set())
+        backbone.load_state_dict({key: state[key] for key in state if key not in dropped})
+    except FileNotFoundError:
+        raise UserError(f"backbone weights {weights} do not exist") from None
+    except UserError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        name = getattr(backbone, "architecture", type(backbone).__name__)
+        raise UserError(f"{weights} does not hold weights of a {name}: {reason}") from error
