@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -149,6 +150,30 @@ def frozen_features_beat_the_base_rate(checkout):
     assert shuffled < 2 * base_rate
 
 
+def fine_tuning_learns_what_the_photographs_show(checkout):
+    """The loss falls, scores depend on the picture, and rank better than any shuffle of the truth.
+
+    A network whose batch norm was folded away trains without an error and fails all three.
+    """
+    run = Path("results/runs/mini_coco/mini/bce_longer/seed0")
+    checkout.snakemake(str(run / "metrics.json"))
+    lines = (checkout.path / run / "history.jsonl").read_text().splitlines()
+    costs = [json.loads(line)["loss"] for line in lines]
+    assert costs[-1] < 0.6 * costs[0]
+    scores = np.load(checkout.path / run / "predictions.npz")["test"]
+    truth = load_labels(checkout.path / "results/labels/mini_coco.npz").test.truth
+    columns = truth.sum(axis=0) >= 5
+    spread = scores[:, columns].std(axis=0) / scores[:, columns].mean(axis=0)
+    assert spread.min() > 0.05
+    random = np.random.default_rng(0)
+    found = average_precision(scores[:, columns], truth[:, columns]).mean()
+    by_chance = [
+        average_precision(scores[:, columns], random.permutation(truth[:, columns])).mean()
+        for _ in range(200)
+    ]
+    assert found > max(by_chance)
+
+
 def table_shows_the_runs(checkout):
     """One run a method: the mAP of its metrics.json, to one decimal."""
     [shown] = parse_tables((checkout.path / TABLE).read_text())
@@ -181,5 +206,6 @@ def test_from_archives_to_the_table(pristine, tmp_path):
     packed_pixels_are_those_of_the_photographs(checkout)
     exported_arrays_are_those_of_the_labels(checkout)
     frozen_features_beat_the_base_rate(checkout)
+    fine_tuning_learns_what_the_photographs_show(checkout)
     packing_is_repeated_without_the_server(checkout)
     own_copy_of_the_data_needs_no_download(checkout)
