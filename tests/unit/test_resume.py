@@ -131,12 +131,15 @@ def train_and_send(settings, arguments, number: int, line: int, files: str) -> N
         file = frame.f_code.co_filename
         return count if file.startswith(files) and "sources" not in file else None
 
+    def counted() -> None:
+        train(settings, arguments)
+        sys.settrace(None)
+        (arguments.output.parent / "lines").write_text(str(executed))
+
     threading.settrace(watch)
     sys.settrace(watch)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-        run_command(lambda: train(settings, arguments))
-    sys.settrace(None)
-    (arguments.output.parent / "lines").write_text(str(executed))
+        run_command(counted)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,13 @@ import pandas as pd
 
 from spml.plumbing.errors import UserError
 from spml.plumbing.files import atomic_path, write_text
+
+
+def module_of(function: Callable[..., Any]) -> str:
+    """The name of the module that defines a function, also where that module runs as a command."""
+    specification = sys.modules[function.__module__].__spec__
+    assert specification is not None
+    return specification.name
 
 
 def parse_arguments(module: str, description: str | None) -> tuple[dict[str, Any], Path]:

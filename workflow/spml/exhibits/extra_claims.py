@@ -14,7 +14,7 @@ from spml.exhibits.markdown import Table
 from spml.exhibits.papers import PAPERS
 from spml.exhibits.records import select_rows
 from spml.exhibits.settings import Block, blocks, join_words
-from spml.exhibits.table import make_table
+from spml.exhibits.table import table_command
 from spml.exhibits.tables import NOTHING, format_number
 from spml.measures.statistics import Resampled, load_resampled
 from spml.plumbing.addresses import comparison_path, exhibit_path
@@ -388,11 +388,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_table(
-        "spml.exhibits.extra_claims", __doc__, tabulate=tabulate, layout=layout, caption=caption
-    )
-
+main = table_command(__doc__, tabulate, layout, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -7,7 +7,7 @@ import pandas as pd
 from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase, join_words, method_titles, seeds_phrase
-from spml.exhibits.table import make_table
+from spml.exhibits.table import table_command
 from spml.plumbing.addresses import run_path
 from spml.plumbing.errors import run_command
 from spml.plumbing.files import read_json
@@ -81,11 +81,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_table(
-        "spml.exhibits.extra_cost", __doc__, tabulate=tabulate, layout=layout, caption=caption
-    )
-
+main = table_command(__doc__, tabulate, layout, caption)
 
 if __name__ == "__main__":
     run_command(main)

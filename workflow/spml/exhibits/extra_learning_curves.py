@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from spml.exhibits.figure import make_figure
+from spml.exhibits.figure import figure_command
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase, method_titles, seeds_phrase
 from spml.exhibits.style import BLUE, LIGHT_GREY, SETTINGS, TEXT_WIDTH, add_grid, new_figure
@@ -102,15 +102,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_figure(
-        "spml.exhibits.extra_learning_curves",
-        __doc__,
-        tabulate=tabulate,
-        draw=draw,
-        caption=caption,
-    )
-
+main = figure_command(__doc__, tabulate, draw, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -7,7 +7,7 @@ import pandas as pd
 from spml.exhibits.markdown import Table
 from spml.exhibits.published import PublishedError, read_published
 from spml.exhibits.settings import join_words
-from spml.exhibits.table import make_table
+from spml.exhibits.table import table_command
 from spml.exhibits.tables import NOTHING, format_number
 from spml.plumbing.addresses import exhibit_path, published_path, split_key
 from spml.plumbing.checksums import verified
@@ -159,15 +159,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_table(
-        "spml.exhibits.extra_reproduction_summary",
-        __doc__,
-        tabulate=tabulate,
-        layout=layout,
-        caption=caption,
-    )
-
+main = table_command(__doc__, tabulate, layout, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from spml.exhibits.markdown import Table
 from spml.exhibits.settings import blocks, join_words
-from spml.exhibits.table import make_table
+from spml.exhibits.table import table_command
 from spml.exhibits.tables import format_number
 from spml.plumbing.addresses import comparison_path
 from spml.plumbing.checksums import verified
@@ -78,15 +78,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_table(
-        "spml.exhibits.extra_significance",
-        __doc__,
-        tabulate=tabulate,
-        layout=layout,
-        caption=caption,
-    )
-
+main = table_command(__doc__, tabulate, layout, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -8,7 +8,7 @@ from spml.exhibits.comparison import own_columns
 from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase, method_titles, seeds_phrase
-from spml.exhibits.table import make_table
+from spml.exhibits.table import table_command
 from spml.exhibits.tables import format_mean, rank_marks
 from spml.plumbing.addresses import table_path
 from spml.plumbing.checksums import verified
@@ -60,15 +60,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_table(
-        "spml.exhibits.extra_validation_table",
-        __doc__,
-        tabulate=tabulate,
-        layout=layout,
-        caption=caption,
-    )
-
+main = table_command(__doc__, tabulate, layout, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -6,25 +6,27 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from spml.exhibits.command import parse_arguments, write_caption, write_data
+from spml.exhibits.command import module_of, parse_arguments, write_caption, write_data
 from spml.exhibits.style import save_figure, style_context
 from spml.plumbing.checksums import write_checksums
 
 
-def make_figure(
-    module: str,
+def figure_command(
     description: str | None,
-    *,
     tabulate: Callable[[dict[str, Any]], pd.DataFrame],
     draw: Callable[[pd.DataFrame, dict[str, Any]], Figure],
     caption: Callable[[pd.DataFrame, dict[str, Any]], str],
-) -> None:
-    """Write ``.csv``, ``.pdf``, ``.png`` and ``.caption.txt``, then their checksums."""
-    settings, stem = parse_arguments(module, description)
-    frame = tabulate(settings)
-    with style_context():
-        save_figure(draw(frame, settings), stem)
-    write_data(frame, stem)
-    write_caption(caption(frame, settings), stem)
-    suffixes = (".csv", ".pdf", ".png", ".caption.txt")
-    write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))
+) -> Callable[[], None]:
+    """The ``main`` that writes ``.csv``, ``.pdf``, ``.png``, ``.caption.txt``, then checksums."""
+
+    def main() -> None:
+        settings, stem = parse_arguments(module_of(tabulate), description)
+        frame = tabulate(settings)
+        with style_context():
+            save_figure(draw(frame, settings), stem)
+        write_data(frame, stem)
+        write_caption(caption(frame, settings), stem)
+        suffixes = (".csv", ".pdf", ".png", ".caption.txt")
+        write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))
+
+    return main

@@ -21,7 +21,7 @@ from spml.exhibits.settings import (
     seeds_phrase,
     selection_phrase,
 )
-from spml.exhibits.table import make_table
+from spml.exhibits.table import table_command
 from spml.exhibits.tables import NOTHING, format_number
 from spml.plumbing.addresses import table_path
 from spml.plumbing.checksums import verified
@@ -117,11 +117,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_table(
-        "spml.exhibits.gr_ablation", __doc__, tabulate=tabulate, layout=layout, caption=caption
-    )
-
+main = table_command(__doc__, tabulate, layout, caption)
 
 if __name__ == "__main__":
     run_command(main)

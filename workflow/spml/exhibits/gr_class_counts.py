@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from spml.data.labels import load_labels
 from spml.data.observation import load_observation
-from spml.exhibits.figure import make_figure
+from spml.exhibits.figure import figure_command
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase
 from spml.exhibits.style import BLACK, BLUE, FALSE_NEGATIVE, OBSERVED, add_grid, new_panels
@@ -132,11 +132,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     return text
 
 
-def main() -> None:
-    make_figure(
-        "spml.exhibits.gr_class_counts", __doc__, tabulate=tabulate, draw=draw, caption=caption
-    )
-
+main = figure_command(__doc__, tabulate, draw, caption)
 
 if __name__ == "__main__":
     run_command(main)

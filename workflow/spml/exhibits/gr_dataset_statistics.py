@@ -23,7 +23,7 @@ from spml.exhibits.comparison import (
 from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import Block, blocks, data_phrase
-from spml.exhibits.table import make_table
+from spml.exhibits.table import table_command
 from spml.plumbing.addresses import labels_path, observed_path
 from spml.plumbing.errors import run_command
 
@@ -114,15 +114,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     return text + (published_phrase(frame) or " No published value is available.")
 
 
-def main() -> None:
-    make_table(
-        "spml.exhibits.gr_dataset_statistics",
-        __doc__,
-        tabulate=tabulate,
-        layout=layout,
-        caption=caption,
-    )
-
+main = table_command(__doc__, tabulate, layout, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -10,7 +10,7 @@ import pandas as pd
 import seaborn
 from matplotlib.figure import Figure
 
-from spml.exhibits.figure import make_figure
+from spml.exhibits.figure import figure_command
 from spml.exhibits.settings import blocks, join_words
 from spml.exhibits.style import (
     BLACK,
@@ -83,11 +83,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_figure(
-        "spml.exhibits.gr_gradients", __doc__, tabulate=tabulate, draw=draw, caption=caption
-    )
-
+main = figure_command(__doc__, tabulate, draw, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from spml.exhibits.comparison import own_columns
-from spml.exhibits.figure import make_figure
+from spml.exhibits.figure import figure_command
 from spml.exhibits.hyperparameters import PARTS, SYMBOLS, changed_settings, loss_parts, value_text
 from spml.exhibits.records import block_columns, read_record, select_rows
 from spml.exhibits.settings import (
@@ -143,15 +143,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_figure(
-        "spml.exhibits.gr_hyperparameter_curves",
-        __doc__,
-        tabulate=tabulate,
-        draw=draw,
-        caption=caption,
-    )
-
+main = figure_command(__doc__, tabulate, draw, caption)
 
 if __name__ == "__main__":
     run_command(main)

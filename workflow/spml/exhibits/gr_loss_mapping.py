@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from spml.exhibits.markdown import Table
-from spml.exhibits.table import make_table
+from spml.exhibits.table import table_command
 from spml.exhibits.tables import NOTHING
 from spml.plumbing.addresses import MAPPING_TABLE
 from spml.plumbing.checksums import verified
@@ -53,11 +53,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     return text
 
 
-def main() -> None:
-    make_table(
-        "spml.exhibits.gr_loss_mapping", __doc__, tabulate=tabulate, layout=layout, caption=caption
-    )
-
+main = table_command(__doc__, tabulate, layout, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from spml.exhibits.figure import make_figure
+from spml.exhibits.figure import figure_command
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
     blocks,
@@ -133,11 +133,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_figure(
-        "spml.exhibits.gr_separation", __doc__, tabulate=tabulate, draw=draw, caption=caption
-    )
-
+main = figure_command(__doc__, tabulate, draw, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from spml.exhibits.figure import make_figure
+from spml.exhibits.figure import figure_command
 from spml.exhibits.records import block_columns, select_rows, training_entries
 from spml.exhibits.settings import (
     blocks,
@@ -143,11 +143,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_figure(
-        "spml.exhibits.ll_corrections", __doc__, tabulate=tabulate, draw=draw, caption=caption
-    )
-
+main = figure_command(__doc__, tabulate, draw, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from spml.exhibits.figure import make_figure
+from spml.exhibits.figure import figure_command
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
     blocks,
@@ -94,11 +94,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     return f"{text} The curves of the paper could not be recovered."
 
 
-def main() -> None:
-    make_figure(
-        "spml.exhibits.ll_delta_rel", __doc__, tabulate=tabulate, draw=draw, caption=caption
-    )
-
+main = figure_command(__doc__, tabulate, draw, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from spml.data.labels import load_labels
 from spml.data.observation import load_observation
 from spml.data.packed import load_packed
-from spml.exhibits.figure import make_figure
+from spml.exhibits.figure import figure_command
 from spml.exhibits.records import block_columns, read_recorded, select_rows
 from spml.exhibits.settings import Block, blocks, data_phrase, join_words, method_titles
 from spml.exhibits.style import BLACK, FALSE_NEGATIVE, TEXT_WIDTH, TRUE_NEGATIVE, new_figure
@@ -190,9 +190,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_figure("spml.exhibits.ll_examples", __doc__, tabulate=tabulate, draw=draw, caption=caption)
-
+main = figure_command(__doc__, tabulate, draw, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -14,7 +14,7 @@ from spml.exhibits.comparison import (
     published_numbers,
     sources_phrase,
 )
-from spml.exhibits.figure import make_figure
+from spml.exhibits.figure import figure_command
 from spml.exhibits.published import KINDS, Published
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
@@ -163,15 +163,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     return text
 
 
-def main() -> None:
-    make_figure(
-        "spml.exhibits.ll_labelling_efficiency",
-        __doc__,
-        tabulate=tabulate,
-        draw=draw,
-        caption=caption,
-    )
-
+main = figure_command(__doc__, tabulate, draw, caption)
 
 if __name__ == "__main__":
     run_command(main)

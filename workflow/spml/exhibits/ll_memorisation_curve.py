@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from spml.exhibits.comparison import published_numbers, sources_phrase
-from spml.exhibits.figure import make_figure
+from spml.exhibits.figure import figure_command
 from spml.exhibits.records import block_columns, read_arrays, select_rows
 from spml.exhibits.settings import (
     Block,
@@ -213,15 +213,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_figure(
-        "spml.exhibits.ll_memorisation_curve",
-        __doc__,
-        tabulate=tabulate,
-        draw=draw,
-        caption=caption,
-    )
-
+main = figure_command(__doc__, tabulate, draw, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -31,7 +31,7 @@ from spml.exhibits.settings import (
     method_titles,
     seeds_phrase,
 )
-from spml.exhibits.table import make_table
+from spml.exhibits.table import table_command
 from spml.exhibits.tables import NOTHING, format_mean
 from spml.plumbing.errors import run_command
 
@@ -165,15 +165,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     return text + published_phrase(frame)
 
 
-def main() -> None:
-    make_table(
-        "spml.exhibits.ll_memorisation_table",
-        __doc__,
-        tabulate=tabulate,
-        layout=layout,
-        caption=caption,
-    )
-
+main = table_command(__doc__, tabulate, layout, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -28,7 +28,7 @@ from spml.exhibits.settings import (
     seeds_phrase,
     selection_phrase,
 )
-from spml.exhibits.table import make_table
+from spml.exhibits.table import table_command
 from spml.plumbing.addresses import table_path
 from spml.plumbing.checksums import verified
 from spml.plumbing.errors import run_command
@@ -97,15 +97,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
-    make_table(
-        "spml.exhibits.ll_partial_labels",
-        __doc__,
-        tabulate=tabulate,
-        layout=layout,
-        caption=caption,
-    )
-
+main = table_command(__doc__, tabulate, layout, caption)
 
 if __name__ == "__main__":
     run_command(main)

@@ -5,26 +5,28 @@ from typing import Any
 
 import pandas as pd
 
-from spml.exhibits.command import parse_arguments, write_caption, write_data
+from spml.exhibits.command import module_of, parse_arguments, write_caption, write_data
 from spml.exhibits.markdown import Table
 from spml.exhibits.tables import write_tables
 from spml.plumbing.checksums import write_checksums
 
 
-def make_table(
-    module: str,
+def table_command(
     description: str | None,
-    *,
     tabulate: Callable[[dict[str, Any]], pd.DataFrame],
     layout: Callable[[pd.DataFrame, dict[str, Any]], Sequence[Table]],
     caption: Callable[[pd.DataFrame, dict[str, Any]], str],
-) -> None:
-    """Write ``.csv``, ``.md``, ``.tex`` and ``.caption.txt``, then their checksums."""
-    settings, stem = parse_arguments(module, description)
-    frame = tabulate(settings)
-    text = caption(frame, settings)
-    write_data(frame, stem)
-    write_tables(layout(frame, settings), text, stem)
-    write_caption(text, stem)
-    suffixes = (".csv", ".md", ".tex", ".caption.txt")
-    write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))
+) -> Callable[[], None]:
+    """The ``main`` that writes ``.csv``, ``.md``, ``.tex``, ``.caption.txt``, then checksums."""
+
+    def main() -> None:
+        settings, stem = parse_arguments(module_of(tabulate), description)
+        frame = tabulate(settings)
+        text = caption(frame, settings)
+        write_data(frame, stem)
+        write_tables(layout(frame, settings), text, stem)
+        write_caption(text, stem)
+        suffixes = (".csv", ".md", ".tex", ".caption.txt")
+        write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))
+
+    return main
