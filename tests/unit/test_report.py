@@ -472,6 +472,7 @@ def test_formulas_become_mathml_and_the_rest_is_escaped():
     html = texts.with_formulas(r"$\beta$ if <odd>, else $p^2$")
     assert html.count("<math") == 2
     assert texts.with_formulas("$L_2$ of $p$, $0$") == "<i>L</i><sub>2</sub> of <i>p</i>, 0"
+    assert "<script" not in texts.with_formulas(r"$\text{<script>}$")
     assert "&#x003B2;" in html or "β" in html
     assert "<msup><mi>p</mi><mn>2</mn></msup>" in html
     assert " if &lt;odd&gt;, else " in html

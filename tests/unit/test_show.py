@@ -1,5 +1,6 @@
 """Exhibits in the terminal."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
-from spml.desk.terminal import align, without_formulas
+from spml.desk.terminal import align
 from spml.exhibits.markdown import BEST, SECOND, Table, format_tables, parse_tables
 from spml.planning.files import load
 from spml.plumbing.addresses import CHECKPOINT, exhibit_path, run_path
@@ -55,9 +56,10 @@ def test_prints_the_main_table_aligned_and_where_the_report_is(results):
     done = run_show(results)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "Method     mAP (%)"
-    assert lines[2] == "AN      88.1 ± 0.4"
-    assert lines[3] == "a|b      9.0 ± 1.0"
+    assert [line.split("  ")[0] for line in lines[:4:2]] == ["Method", "AN"]
+    assert len({len(line) for line in lines[:4]}) == 1
+    assert lines[2].endswith("  88.1 ± 0.4")
+    assert lines[3].endswith("   9.0 ± 1.0")
     assert "What it is." in lines
     assert lines[-2] == "Selection: datasets voc, coco; protocols gr; 3 seeds"
     assert lines[-1] == "Report: results/report/index.html (not there yet; make it with: make demo)"
@@ -73,7 +75,12 @@ def test_names_the_report_that_is_there(results):
 
 def test_prints_the_data_of_a_figure(results):
     done = run_show(results, "gr_separation")
-    assert done.stdout.splitlines()[:3] == ["method  share", "------  -----", "a, b      1.5"]
+    lines = [re.split(" {2,}", line) for line in done.stdout.splitlines()[:3]]
+    assert lines == [
+        ["method", "share"],
+        ["-" * len(lines[1][0]), "-" * len(lines[1][1])],
+        ["a, b", "1.5"],
+    ]
     assert "Selection" not in done.stdout
 
 
@@ -250,24 +257,6 @@ def test_markdown_is_read_back_as_it_was_written():
         Table(["c"], [["1"]], "Second"),
     ]
     assert parse_tables(format_tables(tables)) == tables
-
-
-@pytest.mark.parametrize(
-    ("latex", "plain"),
-    [
-        (r"$-\log(1-p)$", "-log(1-p)"),
-        (r"$-(1-\varepsilon)\log p-\varepsilon\log(1-p)$", "-(1-ε) log p-ε log(1-p)"),
-        (r"$\frac{1}{C-1}$", "1/(C-1)"),
-        (r"$\frac{1-(1-p)^{q_3}}{q_3}$", "(1-(1-p)^q_3)/q_3"),
-        (r"$\exp\left(-\frac{(p-\mu)^2}{2\sigma^2}\right)$", "exp(-((p-μ)^2)/(2σ^2))"),
-        (r"$\mathbf{1}[L_3\geq R(t)]$", "1[L_3≥R(t)]"),
-        (r"$p_m^{\gamma_-}$", "p_m^γ_-"),
-        (r"$-\log(1-p_m),\ p_m=\max(p-m,0)$", "-log(1-p_m), p_m=max(p-m,0)"),
-        ("5 $ and no formula", "5 $ and no formula"),
-    ],
-)
-def test_formulas_are_shown_in_plain_letters(latex, plain):
-    assert without_formulas(latex) == plain
 
 
 def test_wide_cells_are_broken_to_fit():

@@ -19,7 +19,7 @@ import torch
 from spml import losses
 from spml.losses.base import Loss
 from spml.plumbing.checksums import write_checksums
-from spml.plumbing.errors import run_command
+from spml.plumbing.errors import UserError, run_command
 from spml.plumbing.files import write_text
 
 POINTS = 199
@@ -92,7 +92,11 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rows = gradient_rows(arguments.settings["curves"])
-    assert np.isfinite([row["gradient"] for row in rows]).all()
+    for row in rows:
+        if not np.isfinite(row["gradient"]):
+            raise UserError(
+                f"the gradient of {row['title']} at p = {row['probability']} is not finite"
+            )
     mapping = losses.mapping_table()
     for name, columns, table in (
         ("gradients.csv", COLUMNS, rows),

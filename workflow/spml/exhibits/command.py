@@ -16,8 +16,7 @@ from spml.plumbing.files import atomic_path, write_text
 def module_of(function: Callable[..., Any]) -> str:
     """The name of the module that defines a function, also where that module runs as a command."""
     specification = sys.modules[function.__module__].__spec__
-    assert specification is not None
-    return specification.name
+    return specification.name if specification else function.__module__
 
 
 def parse_arguments(module: str, description: str | None) -> tuple[dict[str, Any], Path]:

@@ -18,7 +18,7 @@ Source: an option of the released code of Chen et al., IJCAI 2024, that fails be
 step; it starts at slope 0 and offset -2.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,28 +46,12 @@ class LearnedKRobustLoss(GeneralizedRobustLoss):
     def __init__(
         self,
         *,
-        num_classes: int,
-        num_examples: int,
-        total_epochs: int,
-        beta: Sequence[float],
-        alpha: Sequence[float],
-        q2: float,
-        q3: float,
-        linear_init: int = 0,
         estimator_lr: float = 0.1,
         estimator_momentum: float = 0.9,
         estimator_weight_decay: float = 0.001,
+        **others: Any,
     ) -> None:
-        super().__init__(
-            num_classes=num_classes,
-            num_examples=num_examples,
-            total_epochs=total_epochs,
-            beta=beta,
-            alpha=alpha,
-            q2=q2,
-            q3=q3,
-            linear_init=linear_init,
-        )
+        super().__init__(**others)
         self.estimator_lr = check_real("estimator_lr", estimator_lr, at_least=0.0)
         self.estimator_momentum = check_real(
             "estimator_momentum", estimator_momentum, at_least=0.0, below=1.0
@@ -75,7 +59,7 @@ class LearnedKRobustLoss(GeneralizedRobustLoss):
         self.estimator_weight_decay = check_real(
             "estimator_weight_decay", estimator_weight_decay, at_least=0.0
         )
-        start = torch.tensor([[self.w_ends[0]], [self.b_ends[0]]]).repeat(1, num_classes)
+        start = torch.tensor([[self.w_ends[0]], [self.b_ends[0]]]).repeat(1, self.num_classes)
         self.register_buffer("slope_and_offset", start)
         self.register_buffer("velocity", torch.zeros_like(start))
 
@@ -97,8 +81,8 @@ class LearnedKRobustLoss(GeneralizedRobustLoss):
     def _descend(self, terms: Terms, logits: Tensor, observed: Tensor) -> None:
         """One step of gradient descent with momentum and weight decay, as torch.optim.SGD's."""
         k, v, _, l2, l3 = terms
-        assert isinstance(k, Tensor)
-        assert isinstance(l2, Tensor)
+        if not isinstance(k, Tensor) or not isinstance(l2, Tensor):
+            raise TypeError("k and l2 must be tensors where k is learnt")
         # dL/dk * k (1 - k), the gradient with respect to the argument of the sigmoid.
         inner = (l2 - l3).mul_(v).mul_(k)
         inner.addcmul_(inner, k, value=-1.0)
