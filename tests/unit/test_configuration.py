@@ -8,7 +8,7 @@ import yaml
 from snakemake.utils import update_config
 from spml import losses
 from spml.planning import preflight
-from spml.planning.checks import ConfigurationError, check, loss_hyperparameters
+from spml.planning.checks import ConfigurationError, check
 from spml.planning.configuration import (
     compact_json,
     exhibit_pairs,
@@ -264,80 +264,6 @@ def test_runs_of_an_exhibit_are_its_methods_on_all_that_is_selected(config):
     runs = [tuple(run) for run in exhibit_runs(config, "gr_separation")]
     assert runs == [("digits", "demo", m, s) for m in ("an", "gr") for s in (0, 4)]
     assert len(exhibit_runs(config, "gr_main_table")) == 2 * len(config["select"]["methods"])
-
-
-AN = Path("workflow/spml/losses/an.py")
-ROLE = Path("workflow/spml/losses/role.py")
-
-
-@pytest.mark.parametrize(
-    ("loss", "old", "new", "sentence"),
-    [
-        (AN, None, "", " has no loss: a class that derives from Loss or GeneralizedLoss"),
-        (AN, "(GeneralizedLoss):", "(Tensor):", " has no loss: a class that derives from Loss"),
-        (AN, "(GeneralizedLoss):", "(GeneralizedLoss)", ", line {class}, is not Python: expected ':'"),
-        (AN, "assume negative", "\0", " is not Python: "),
-        (AN, "def terms", "def term",
-         ", line {class}: AssumeNegative does not implement terms, which every GeneralizedLoss has to"),
-        (ROLE, "def compute", "def _compute",
-         ", line {class}: RegularisedOnlineLabelEstimation does not implement compute, which every "
-         "Loss has to"),
-        (AN, "self, *, num_classes", "self, num_classes",
-         ", line {constructor}: the constructor of AssumeNegative has to begin with def __init__(self, *, "
-         "num_classes, num_examples, total_epochs, and then name each hyperparameter"),
-        (AN, "self, *, num_classes", "self, *, classes", ", line {constructor}: the constructor of"),
-        (AN, "total_epochs: int)", "total_epochs: int, a: float = 1 / 3)",
-         ", line {constructor}: the default of a is 1 / 3, which has to be computed; write the value"),
-        (AN, "total_epochs: int)", "total_epochs: int, a: float = math.inf)",
-         ", line {constructor}: the default of a is math.inf, which has to be computed; write the"),
-        (AN, "total_epochs: int)", "total_epochs: int, **rest)", ", line {constructor}: the constructor of"),
-        (AN, "\n\nclass", "\n\nclass Other(GeneralizedLoss): pass\nclass",
-         " has several losses (Other, AssumeNegative); give each a file of its own"),
-    ],
-)  # fmt: skip
-def test_loss_that_cannot_train_is_named_before_it_is_imported(tmp_path, loss, old, new, sentence):
-    text, path = loss.read_text(encoding="utf-8"), tmp_path / "mine.py"
-    assert old is None or old in text
-    path.write_text(new if old is None else text.replace(old, new))
-    lines = text.splitlines()
-    places = {
-        what: next(number for number, line in enumerate(lines, start=1) if line.startswith(begins))
-        for what, begins in (("class", "class "), ("constructor", "    def __init__"))
-    }
-    with pytest.raises(UserError) as raised:
-        loss_hyperparameters(tmp_path)
-    assert str(raised.value).startswith(f"{path}{sentence.format(**places)}")
-
-
-def test_what_losses_share_has_to_be_python_too(tmp_path):
-    path = tmp_path / "_shared.py"
-    path.write_text("x = 1\ndef f(:\n")
-    with pytest.raises(UserError, match=rf"{path}, line 2, is not Python: "):
-        loss_hyperparameters(tmp_path)
-
-
-def test_helpers_beside_a_loss_are_not_taken_for_it(tmp_path):
-    helper = "class Helper(torch.nn.Module):\n    def __init__(self, size):\n        pass\n\n\n"
-    text = Path("workflow/spml/losses/an_ls.py").read_text(encoding="utf-8")
-    text = text.replace("class Smoothed", f"{helper}class Smoothed")
-    text = text.replace("from .framework", "from spml.losses.framework")
-    (tmp_path / "mine.py").write_text(text)
-    assert loss_hyperparameters(tmp_path) == {"mine": {"smoothing": False}}
-
-
-def test_hyperparameter_names_read_from_the_files_are_the_constructors_own():
-    import inspect
-
-    read = loss_hyperparameters("workflow/spml/losses")
-    assert sorted(read) == losses.names()
-    for name, hyperparameters in read.items():
-        parameters = inspect.signature(losses.loss_class(name).__init__).parameters
-        own = {
-            key: value.default is inspect.Parameter.empty
-            for key, value in parameters.items()
-            if key not in ("self", "num_classes", "num_examples", "total_epochs")
-        }
-        assert hyperparameters == own, name
 
 
 def test_swapping_two_values_changes_the_parameter_text():

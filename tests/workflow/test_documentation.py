@@ -70,6 +70,13 @@ def place(checkout: Checkout, text: str) -> bool:
     if named := re.match(r"# at the end of (\S+)\n", text):
         with (checkout.path / named[1]).open("a") as file:
             file.write(text[named.end() :])
+    elif named := re.match(r"# at the end of (\w+) in (\S+)\n", text):
+        before, opening, after = (
+            (checkout.path / named[2]).read_text().partition(f"{named[1]} = {{\n")
+        )
+        inside, end, rest = after.partition("\n}\n")
+        parts = (before, opening, inside, "\n", text[named.end() :].rstrip(), end, rest)
+        (checkout.path / named[2]).write_text("".join(parts))
     elif named := re.match(r"# (\S+\.(?:py|yaml))\b.*\n", text):
         path = checkout.path / named[1]
         assert path.parent.is_dir(), f"{named[1]} is in no folder that there is"

@@ -349,7 +349,7 @@ def exhibit_losses(exhibit):
         configuration.resolve_method(config, run.method, run.dataset, run.protocol)["loss"]
         for run in configuration.exhibit_runs(config, exhibit)
     }
-    return [f"workflow/spml/losses/{name}.py" for name in sorted(names)]
+    return sources(*(f"spml.losses.{name}" for name in sorted(names)))
 
 
 def exhibit_observations(exhibit):

@@ -1,14 +1,63 @@
 """Hyperparameters and batches that the tests of all losses share."""
 
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
 import torch
-from spml.losses import build
+from spml.losses import build, hyperparameters_of, loss_class, names
+from spml.planning.configuration import resolve_method
 
 TOTAL_EPOCHS = 8
 
 GR = {"beta": [0, 2, -2, -2], "alpha": [0.5, 2, 0.8, 0.5], "q2": 0.01, "q3": 1}
 
-# Every loss with one set of hyperparameters or more, the published ones first.
+REQUIRED = object()
+
+# Names and defaults of the shipped losses, that outside users rely on.
+SIGNATURES = {
+    "bce": {},
+    "an": {},
+    "iun": {},
+    "iu": {},
+    "bce_ls": {"smoothing": 0.1},
+    "an_ls": {"smoothing": 0.1},
+    "n_ls": {"smoothing": 0.1},
+    "wan": {},
+    "dw": {"weight": REQUIRED},
+    "epr": {"expected_positives": REQUIRED},
+    "entmin": {"alpha": REQUIRED},
+    "focal": {"gamma": 2, "detach_weight": True},
+    "asl": {"gamma_neg": 4, "gamma_pos": 0, "margin": 0.05, "detach_weight": True},
+    "hill": {"lam": 1.5, "margin": 1.0, "gamma": 2.0},
+    "splc": {"tau": 0.6, "margin": 1.0, "gamma": 2.0, "change_epoch": 2},
+    "role": {"expected_positives": REQUIRED, "estimator_lr_multiplier": 10},
+    "em": {"alpha": REQUIRED},
+    "em_apl": {
+        "alpha": REQUIRED,
+        "beta": REQUIRED,
+        "warmup_epochs": REQUIRED,
+        "negative_fraction": 0.9,
+    },
+    "ll_r": {"delta_rel": REQUIRED},
+    "ll_ct": {"delta_rel": REQUIRED},
+    "ll_cp": {"delta_rel": REQUIRED},
+    "gr": {"beta": REQUIRED, "alpha": REQUIRED, "q2": REQUIRED, "q3": REQUIRED, "linear_init": 0},
+    "hill_gr": {},
+    "epr_gr": {},
+}
+GR_VARIANTS = {
+    "gr_rational_k": {},
+    "gr_learned_k": {
+        "estimator_lr": 0.1,
+        "estimator_momentum": 0.9,
+        "estimator_weight_decay": 0.001,
+    },
+    "gr_running_v": {"rate": 0.1},
+}
+SIGNATURES |= {name: SIGNATURES["gr"] | extra for name, extra in GR_VARIANTS.items()}
+
+# The shipped losses with one set of hyperparameters or more, the published ones first.
 HYPERPARAMETERS = {
     "bce": [{}],
     "bce_ls": [{}, {"smoothing": 0.3}],
@@ -53,8 +102,46 @@ HYPERPARAMETERS = {
     "gr_running_v": [GR, {**GR, "rate": 0.5}],
 }
 
-ALL = [(name, chosen) for name, sets in HYPERPARAMETERS.items() for chosen in sets]
+
+def known_hyperparameters(name):
+    """What is known of a loss that has no entry: its defaults, or what a method of it is given.
+
+    None where a hyperparameter has no default, and no method in config/methods.yaml gives it.
+    """
+    required = {
+        key
+        for key, parameter in hyperparameters_of(loss_class(name)).items()
+        if parameter.default is parameter.empty
+    }
+    if not required:
+        return {}
+    import yaml  # not at the top: the tests of tests/gpu need this file, but have no yaml
+
+    config = yaml.safe_load(Path("config/methods.yaml").read_text(encoding="utf-8"))
+    for method, definition in config["methods"].items():
+        for dataset in [None, *definition.get("datasets", {})]:
+            resolved = resolve_method(config, method, dataset)
+            if resolved["loss"] == name and required <= resolved["hyperparameters"].keys():
+                return resolved["hyperparameters"]
+    return None
+
+
+# A loss that was added is tried with what is known of it.
+for added in sorted(set(names()) - set(HYPERPARAMETERS)):
+    if (chosen := known_hyperparameters(added)) is not None:
+        HYPERPARAMETERS[added] = [chosen]
+NAMES = list(HYPERPARAMETERS)
 FIRST = [(name, sets[0]) for name, sets in HYPERPARAMETERS.items()]
+
+
+@contextmanager
+def case(*values):
+    """Says in what fails within which of a test's cases it was."""
+    try:
+        yield
+    except BaseException as error:  # pytest.raises fails with one that is no Exception
+        error.add_note(f"The case: {', '.join(map(repr, values))}")
+        raise
 
 
 def make(name, hyperparameters, num_classes, num_examples, total_epochs=TOTAL_EPOCHS):

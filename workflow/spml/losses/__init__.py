@@ -1,7 +1,8 @@
 """Every loss of both papers: one file a loss, built by its name.
 
 A file of this folder is a loss, unless its name is in `SHARED` or begins with an underscore. It
-defines one subclass of `spml.losses.base.Loss`, whose constructor spells out its hyperparameters.
+defines one subclass of `spml.losses.base.Loss`, whose constructor names the hyperparameters that it
+adds to those of its base; without one it has those of its base.
 Losses import torch; this module does not until one is built, so that planning can ask it for names.
 """
 
@@ -18,7 +19,15 @@ from ..plumbing.errors import UserError
 if TYPE_CHECKING:
     from .base import Loss
 
-__all__ = ["GIVEN", "build", "is_loss", "loss_class", "mapping_table", "names"]
+__all__ = [
+    "GIVEN",
+    "build",
+    "hyperparameters_of",
+    "is_loss",
+    "loss_class",
+    "mapping_table",
+    "names",
+]
 
 GIVEN = ("num_classes", "num_examples", "total_epochs")  # to the constructor of every loss
 SHARED = ("arguments", "base", "framework")  # files of this folder that are no losses
@@ -87,6 +96,23 @@ def loss_class(name: str) -> "type[Loss]":
     return cls
 
 
+def hyperparameters_of(cls: "type[Loss]") -> dict[str, inspect.Parameter]:
+    """Each hyperparameter of a loss by its name, those of a base first.
+
+    A constructor that takes further keywords passes them on to the next class, which adds its own;
+    of two defaults the one counts whose class derives from the other.
+    """
+    found: dict[str, inspect.Parameter] = {}
+    for ancestor in cls.__mro__:
+        if constructor := vars(ancestor).get("__init__"):
+            parameters = inspect.signature(constructor).parameters.values()
+            named = {each.name: each for each in parameters if each.kind is each.KEYWORD_ONLY}
+            found = named | found
+            if not any(each.kind is each.VAR_KEYWORD for each in parameters):
+                break
+    return {name: each for name, each in found.items() if name not in GIVEN}
+
+
 def build(
     name: str, *, num_classes: int, num_examples: int, total_epochs: int, **hyperparameters: Any
 ) -> "Loss":
@@ -100,8 +126,7 @@ def build(
     cls = loss_class(name)
     allowed = {
         parameter.name: parameter.default is inspect.Parameter.empty
-        for parameter in inspect.signature(cls.__init__).parameters.values()
-        if parameter.name not in ("self", *GIVEN)
+        for parameter in hyperparameters_of(cls).values()
     }
     listing = ", ".join(allowed) if allowed else "none"
     for given in hyperparameters:

@@ -34,12 +34,8 @@ class LargeLoss(GeneralizedLoss):
 
     modified: Tensor
 
-    def __init__(
-        self, *, num_classes: int, num_examples: int, total_epochs: int, delta_rel: float
-    ) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
+    def __init__(self, *, delta_rel: float, **sizes: int) -> None:
+        super().__init__(**sizes)
         check_real("delta_rel", delta_rel, at_least=0.0)
         # The decimal number that was written, not the binary one next to it.
         self.rate = Fraction(str(delta_rel)) / 100

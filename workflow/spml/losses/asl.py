@@ -37,17 +37,13 @@ class AsymmetricLoss(GeneralizedLoss):
     def __init__(
         self,
         *,
-        num_classes: int,
-        num_examples: int,
-        total_epochs: int,
         gamma_neg: float = 4,
         gamma_pos: float = 0,
         margin: float = 0.05,
         detach_weight: bool = True,
+        **sizes: int,
     ) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
+        super().__init__(**sizes)
         self.gamma_neg = check_real("gamma_neg", gamma_neg, at_least=0.0)
         self.gamma_pos = check_real("gamma_pos", gamma_pos, at_least=0.0)
         self.margin = check_real("margin", margin, at_least=0.0, at_most=1.0)

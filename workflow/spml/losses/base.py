@@ -149,8 +149,8 @@ def focal_cost(logits: Tensor, gamma: float) -> Tensor:
 class Loss(torch.nn.Module, ABC):
     """A loss of the logits and of the observed labels of a batch.
 
-    Subclasses spell out their own keyword-only constructor (a configuration checker reads the
-    hyperparameters from its signature) and implement `compute`.
+    Subclasses implement `compute`. One that adds hyperparameters names them in a constructor, after
+    a `*` and before the `**sizes` that it passes on to this one; planning reads them there.
 
     num_classes  C, at least 1
     num_examples rows of the training split, at least 1

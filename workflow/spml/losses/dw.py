@@ -21,12 +21,8 @@ class DownWeighting(GeneralizedLoss):
 
     mapping = Mapping(k="$0$", v="$w$", l1=r"$-\log p$", l2="", l3=r"$-\log(1-p)$")
 
-    def __init__(
-        self, *, num_classes: int, num_examples: int, total_epochs: int, weight: float
-    ) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
+    def __init__(self, *, weight: float, **sizes: int) -> None:
+        super().__init__(**sizes)
         self.weight = check_real("weight", weight, at_least=0.0)
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:

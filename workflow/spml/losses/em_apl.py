@@ -58,27 +58,23 @@ class AsymmetricPseudoLabelling(GeneralizedLoss):
     def __init__(
         self,
         *,
-        num_classes: int,
-        num_examples: int,
-        total_epochs: int,
         alpha: float,
         beta: float,
         warmup_epochs: int,
         negative_fraction: float = 0.9,
+        **sizes: int,
     ) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
+        super().__init__(**sizes)
         self.alpha = check_real("alpha", alpha, at_least=0.0)
         self.beta = check_real("beta", beta, at_least=0.0)
         self.warmup_epochs = check_integer(
-            "warmup_epochs", warmup_epochs, at_least=1, at_most=total_epochs - 1
+            "warmup_epochs", warmup_epochs, at_least=1, at_most=self.total_epochs - 1
         )
         check_real("negative_fraction", negative_fraction, at_least=0.0, at_most=1.0)
         # The decimal number that was written, not the binary one next to it.
         self.negative_fraction = Fraction(str(negative_fraction))
-        self.register_buffer("pseudo_negative", torch.zeros(num_examples, num_classes))
-        seen = torch.zeros(num_examples, num_classes, dtype=torch.bool)
+        self.register_buffer("pseudo_negative", torch.zeros(self.num_examples, self.num_classes))
+        seen = torch.zeros(self.num_examples, self.num_classes, dtype=torch.bool)
         self.register_buffer("candidate", seen)
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:

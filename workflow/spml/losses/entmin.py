@@ -22,12 +22,8 @@ class EntropyMinimisation(GeneralizedLoss):
 
     mapping = Mapping(k="$p$", v=r"$\alpha$", l1=r"$-\log p$", l2=r"$-\log p$", l3=r"$-\log(1-p)$")
 
-    def __init__(
-        self, *, num_classes: int, num_examples: int, total_epochs: int, alpha: float
-    ) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
+    def __init__(self, *, alpha: float, **sizes: int) -> None:
+        super().__init__(**sizes)
         self.alpha = check_real("alpha", alpha, at_least=0.0)
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:

@@ -29,17 +29,8 @@ class ExpectedPositiveRegularisation(GeneralizedLoss):
 
     mapping = Mapping(k="$0$", v="$1$", l1=r"$-\log p$", l2="", l3="$0$")
 
-    def __init__(
-        self,
-        *,
-        num_classes: int,
-        num_examples: int,
-        total_epochs: int,
-        expected_positives: float,
-    ) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
+    def __init__(self, *, expected_positives: float, **sizes: int) -> None:
+        super().__init__(**sizes)
         self.expected_positives = check_real("expected_positives", expected_positives, above=0.0)
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:

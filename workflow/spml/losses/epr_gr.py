@@ -19,10 +19,5 @@ class ObservedPositivesOnly(GeneralizedLoss):
 
     mapping = Mapping(k="$0$", v="$1$", l1=r"$-\log p$", l2="", l3="$0$")
 
-    def __init__(self, *, num_classes: int, num_examples: int, total_epochs: int) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
-
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
         return Terms(k=0.0, v=1.0, l1=positive_cost(logits), l2=0.0, l3=0.0)

@@ -31,18 +31,8 @@ class Focal(GeneralizedLoss):
         l3=r"$-\log(1-p)$",
     )
 
-    def __init__(
-        self,
-        *,
-        num_classes: int,
-        num_examples: int,
-        total_epochs: int,
-        gamma: float = 2,
-        detach_weight: bool = True,
-    ) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
+    def __init__(self, *, gamma: float = 2, detach_weight: bool = True, **sizes: int) -> None:
+        super().__init__(**sizes)
         self.gamma = check_real("gamma", gamma, at_least=0.0)
         self.detach_weight = check_flag("detach_weight", detach_weight)
 

@@ -69,18 +69,14 @@ class GeneralizedRobustLoss(GeneralizedLoss):
     def __init__(
         self,
         *,
-        num_classes: int,
-        num_examples: int,
-        total_epochs: int,
         beta: Sequence[float],
         alpha: Sequence[float],
         q2: float,
         q3: float,
         linear_init: int = 0,
+        **sizes: int,
     ) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
+        super().__init__(**sizes)
         w0, w_end, b0, b_end = check_four("beta", beta)
         self.w_ends = check_real("beta", w0), check_real("beta", w_end)
         self.b_ends = check_real("beta", b0), check_real("beta", b_end)
@@ -95,7 +91,7 @@ class GeneralizedRobustLoss(GeneralizedLoss):
         self.q2 = check_real("q2", q2, at_least=0.0)
         self.q3 = check_real("q3", q3, at_least=0.0)
         self.linear_init = check_integer(
-            "linear_init", linear_init, at_least=0, at_most=total_epochs - 1
+            "linear_init", linear_init, at_least=0, at_most=self.total_epochs - 1
         )
 
     @property

@@ -12,6 +12,7 @@ and b are not known. The released function does not limit k, which leaves 0..1 u
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -23,28 +24,8 @@ class RationalKRobustLoss(GeneralizedRobustLoss):
 
     mapping = GeneralizedRobustLoss.mapping._replace(k=r"$\frac{(1-w)p}{1-wp}+b$")
 
-    def __init__(
-        self,
-        *,
-        num_classes: int,
-        num_examples: int,
-        total_epochs: int,
-        beta: Sequence[float],
-        alpha: Sequence[float],
-        q2: float,
-        q3: float,
-        linear_init: int = 0,
-    ) -> None:
-        super().__init__(
-            num_classes=num_classes,
-            num_examples=num_examples,
-            total_epochs=total_epochs,
-            beta=beta,
-            alpha=alpha,
-            q2=q2,
-            q3=q3,
-            linear_init=linear_init,
-        )
+    def __init__(self, *, beta: Sequence[float], **others: Any) -> None:
+        super().__init__(beta=beta, **others)
         if max(self.w_ends) >= 1.0:
             raise ValueError(f"beta: w must be below 1 for the rational k, not {beta!r}")
 

@@ -12,7 +12,7 @@ Source: an unused class of the released code of Chen et al., IJCAI 2024, which s
 sigma 2; its rate is not known.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,29 +37,8 @@ class RunningVRobustLoss(GeneralizedRobustLoss):
     mu: Tensor
     sigma: Tensor
 
-    def __init__(
-        self,
-        *,
-        num_classes: int,
-        num_examples: int,
-        total_epochs: int,
-        beta: Sequence[float],
-        alpha: Sequence[float],
-        q2: float,
-        q3: float,
-        linear_init: int = 0,
-        rate: float = 0.1,
-    ) -> None:
-        super().__init__(
-            num_classes=num_classes,
-            num_examples=num_examples,
-            total_epochs=total_epochs,
-            beta=beta,
-            alpha=alpha,
-            q2=q2,
-            q3=q3,
-            linear_init=linear_init,
-        )
+    def __init__(self, *, rate: float = 0.1, **others: Any) -> None:
+        super().__init__(**others)
         check_real("alpha", self.sigma_ends[0])
         self.rate = check_real("rate", rate, at_least=0.0, below=1.0)
         self.register_buffer("mu", torch.tensor(self.mu_ends[0]))

@@ -34,18 +34,9 @@ class Hill(GeneralizedLoss):
     )
 
     def __init__(
-        self,
-        *,
-        num_classes: int,
-        num_examples: int,
-        total_epochs: int,
-        lam: float = 1.5,
-        margin: float = 1.0,
-        gamma: float = 2.0,
+        self, *, lam: float = 1.5, margin: float = 1.0, gamma: float = 2.0, **sizes: int
     ) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
+        super().__init__(**sizes)
         self.lam = check_real("lam", lam, at_least=0.0)
         self.margin = check_real("margin", margin, at_least=0.0)
         self.gamma = check_real("gamma", gamma, at_least=0.0)

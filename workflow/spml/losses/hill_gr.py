@@ -20,11 +20,6 @@ class PlainHill(GeneralizedLoss):
 
     mapping = Mapping(k="$0$", v="$1.5-p$", l1=r"$-\log p$", l2="", l3="$p^2$")
 
-    def __init__(self, *, num_classes: int, num_examples: int, total_epochs: int) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
-
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
         p = torch.sigmoid(logits)
         return Terms(k=0.0, v=1.5 - p, l1=positive_cost(logits), l2=0.0, l3=p.square())

@@ -15,6 +15,7 @@ authors' later code for BoostLU does.
 """
 
 from fractions import Fraction
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,16 +45,9 @@ class LargeLossPermanentCorrection(LargeLoss):
 
     corrected: Tensor
 
-    def __init__(
-        self, *, num_classes: int, num_examples: int, total_epochs: int, delta_rel: float
-    ) -> None:
-        super().__init__(
-            num_classes=num_classes,
-            num_examples=num_examples,
-            total_epochs=total_epochs,
-            delta_rel=delta_rel,
-        )
-        corrected = torch.zeros(num_examples, num_classes, dtype=torch.bool)
+    def __init__(self, **others: Any) -> None:
+        super().__init__(**others)
+        corrected = torch.zeros(self.num_examples, self.num_classes, dtype=torch.bool)
         self.register_buffer("corrected", corrected)
 
     def fraction(self, epoch: int) -> Fraction:

@@ -31,16 +31,6 @@ class LargeLossCorrection(LargeLoss):
         l3=r"$-\log(1-p)$",
     )
 
-    def __init__(
-        self, *, num_classes: int, num_examples: int, total_epochs: int, delta_rel: float
-    ) -> None:
-        super().__init__(
-            num_classes=num_classes,
-            num_examples=num_examples,
-            total_epochs=total_epochs,
-            delta_rel=delta_rel,
-        )
-
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
         self.modified = self.large(logits, observed, epoch)
         if_positive, if_negative = positive_cost(logits), negative_cost(logits)

@@ -32,16 +32,6 @@ class LargeLossRejection(LargeLoss):
         l3=r"$-\log(1-p)$",
     )
 
-    def __init__(
-        self, *, num_classes: int, num_examples: int, total_epochs: int, delta_rel: float
-    ) -> None:
-        super().__init__(
-            num_classes=num_classes,
-            num_examples=num_examples,
-            total_epochs=total_epochs,
-            delta_rel=delta_rel,
-        )
-
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
         if_negative = negative_cost(logits)
         self.modified = self.large(logits, observed, epoch)

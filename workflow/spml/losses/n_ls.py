@@ -23,17 +23,8 @@ class NegativeLabelSmoothing(GeneralizedLoss):
         k=r"$\varepsilon$", v="$1$", l1=r"$-\log p$", l2=r"$-\log p$", l3=r"$-\log(1-p)$"
     )
 
-    def __init__(
-        self,
-        *,
-        num_classes: int,
-        num_examples: int,
-        total_epochs: int,
-        smoothing: float = 0.1,
-    ) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
+    def __init__(self, *, smoothing: float = 0.1, **sizes: int) -> None:
+        super().__init__(**sizes)
         self.smoothing = check_real("smoothing", smoothing, at_least=0.0, at_most=1.0)
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:

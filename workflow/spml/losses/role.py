@@ -46,24 +46,16 @@ class RegularisedOnlineLabelEstimation(Loss):
     seen: Tensor
 
     def __init__(
-        self,
-        *,
-        num_classes: int,
-        num_examples: int,
-        total_epochs: int,
-        expected_positives: float,
-        estimator_lr_multiplier: float = 10,
+        self, *, expected_positives: float, estimator_lr_multiplier: float = 10, **sizes: int
     ) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
+        super().__init__(**sizes)
         self.expected_positives = check_real("expected_positives", expected_positives, above=0.0)
         self.estimator_lr_multiplier = check_real(
             "estimator_lr_multiplier", estimator_lr_multiplier, above=0.0
         )
-        uniform = torch.rand(num_examples, num_classes) * 2.0 - 1.0
+        uniform = torch.rand(self.num_examples, self.num_classes) * 2.0 - 1.0
         self.estimator = torch.nn.Parameter(uniform * UNOBSERVED_LIMIT)
-        self.register_buffer("seen", torch.zeros(num_examples, dtype=torch.bool))
+        self.register_buffer("seen", torch.zeros(self.num_examples, dtype=torch.bool))
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         rate = learning_rate * self.estimator_lr_multiplier

@@ -41,17 +41,13 @@ class SelfPacedLossCorrection(Loss):
     def __init__(
         self,
         *,
-        num_classes: int,
-        num_examples: int,
-        total_epochs: int,
         tau: float = 0.6,
         margin: float = 1.0,
         gamma: float = 2.0,
         change_epoch: int = 2,
+        **sizes: int,
     ) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
+        super().__init__(**sizes)
         self.tau = check_real("tau", tau, at_least=0.0, at_most=1.0)
         self.margin = check_real("margin", margin, at_least=0.0)
         self.gamma = check_real("gamma", gamma, at_least=0.0)

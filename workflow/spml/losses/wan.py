@@ -20,13 +20,11 @@ class WeakAssumeNegative(GeneralizedLoss):
 
     mapping = Mapping(k="$0$", v=r"$\frac{1}{C-1}$", l1=r"$-\log p$", l2="", l3=r"$-\log(1-p)$")
 
-    def __init__(self, *, num_classes: int, num_examples: int, total_epochs: int) -> None:
-        super().__init__(
-            num_classes=num_classes, num_examples=num_examples, total_epochs=total_epochs
-        )
-        if num_classes < 2:
+    def __init__(self, **sizes: int) -> None:
+        super().__init__(**sizes)
+        if self.num_classes < 2:
             raise ValueError(
-                f"num_classes: must be at least 2 for the weight 1/(C-1), not {num_classes}"
+                f"num_classes: must be at least 2 for the weight 1/(C-1), not {self.num_classes}"
             )
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
