@@ -1,0 +1,1 @@
+"""Labels, observed labels and their draw, packed pictures."""

@@ -1,0 +1,1 @@
+"""Metrics, selection of the epoch, and statistics."""

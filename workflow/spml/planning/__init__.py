@@ -1,0 +1,1 @@
+"""What the Snakefile asks: the configuration, its checks, the registry. No job imports it."""
