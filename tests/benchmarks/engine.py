@@ -218,7 +218,8 @@ def measure_papers(case: dict[str, Any]) -> dict[str, Any]:
     import torchvision
 
     device = torch.device(case["device"])
-    network = torchvision.models.resnet50(num_classes=case["classes"]).to(device).train()
+    network = torchvision.models.get_model(case["architecture"], num_classes=case["classes"])
+    network = network.to(device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-5)
     rates = []
     with tempfile.TemporaryDirectory() as folder:

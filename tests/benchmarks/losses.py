@@ -1,14 +1,14 @@
 """Times forward and backward of every loss, and measures its memory.
 
-    PYTHONPATH=workflow python tests/benchmarks/losses.py [--device cuda] [--resnet50] [--json FILE]
+    PYTHONPATH=workflow python tests/benchmarks/losses.py [--device cuda] [--resnet50 [PIXELS]] [--json FILE]
 
 Needs torch and this package only (and torchvision for --resnet50). Every loss is timed at every
 size beside plain `binary_cross_entropy_with_logits`, in the same run: a round times a few steps of
 each, so that whatever else the machine does falls on all alike; the fastest round is printed, in
 microseconds a step. `memory` is the peak of a step beyond the logits, in units of the logits' bytes.
 The losses are also given as a part of a training step of the demo's network, with plain BCE as its
-loss, timed in the same rounds. With --resnet50 a training step of a ResNet-50 at 448 x 448 and batch 16 is timed too, and the
-losses at (16, 20) are given as a part of it.
+loss, timed in the same rounds. With --resnet50 a training step of a ResNet-50 at 448 x 448 (or as
+many pixels as given) and batch 16 is timed too, and the losses at (16, 20) are given as a part of it.
 """
 
 import argparse
@@ -101,12 +101,12 @@ def demo_step(device: str) -> Step:
     return step
 
 
-def resnet50_step(device: str) -> Step:
+def resnet50_step(device: str, size: int) -> Step:
     import torchvision
 
     model = torchvision.models.resnet50(num_classes=20).to(device).train()
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-5)
-    images = torch.randn(16, 3, 448, 448, device=device)
+    images = torch.randn(16, 3, size, size, device=device)
     target = torch.zeros(16, 20, device=device)
 
     def step() -> None:
@@ -171,7 +171,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads on a CPU (default 1)")
     parser.add_argument("--seconds", type=float, default=4.0, help="time for each size (default 4)")
     parser.add_argument("--losses", nargs="+", choices=names(), default=names(), metavar="NAME")
-    parser.add_argument("--resnet50", action="store_true", help="time a step of a ResNet-50 too")
+    parser.add_argument(
+        "--resnet50", type=int, nargs="?", const=448, metavar="PIXELS",
+        help="time a step of a ResNet-50 too, on images of this size (448)",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
     arguments = parser.parse_args()
     device = arguments.device
@@ -218,11 +221,15 @@ def main() -> None:
         print(f"{name:14}{part:8.1%}")
 
     if arguments.resnet50:
-        step = resnet50_step(device)
+        step = resnet50_step(device, arguments.resnet50)
         step()
-        taken_by_step = min(seconds(step, device, 1) for _ in range(5))
+        end = time.perf_counter() + arguments.seconds
+        taken_by_step = seconds(step, device, 1)
+        while time.perf_counter() < end:
+            taken_by_step = min(taken_by_step, seconds(step, device, 1))
         record["resnet50_milliseconds"] = taken_by_step * 1e3
-        print(f"\nResNet-50, batch 16, 448 x 448: {taken_by_step * 1e3:.1f} ms a step")
+        size = f"{arguments.resnet50} x {arguments.resnet50}"
+        print(f"\nResNet-50, batch 16, {size}: {taken_by_step * 1e3:.1f} ms a step")
         for each in record["losses"]:
             if (each["rows"], each["classes"]) == SIZES[0]:
                 part = each["microseconds"] / 1e6 / taken_by_step
