@@ -28,13 +28,14 @@ def costs(z):
     return np.log(1 + np.exp(-z)), np.log(1 + np.exp(z))
 
 
-def mean_of(s, observed_positive, other):
-    return np.where(s == 1, observed_positive, other).sum() / s.size
+def mean_of(s, observed_positive, observed_negative, unobserved):
+    costs = np.where(s == 1, observed_positive, np.where(s == -1, observed_negative, unobserved))
+    return costs.sum() / s.size
 
 
 def an(z, s, **_):
     a, b = costs(z)
-    return mean_of(s, a, b)
+    return mean_of(s, a, b, b)
 
 
 bce = an
@@ -43,7 +44,8 @@ bce = an
 def an_ls(z, s, smoothing=0.1, **_):
     a, b = costs(z)
     e = smoothing
-    return mean_of(s, (1 - e) * a + e * b, (1 - e) * b + e * a)
+    smoothed = (1 - e) * b + e * a
+    return mean_of(s, (1 - e) * a + e * b, smoothed, smoothed)
 
 
 bce_ls = an_ls
@@ -51,22 +53,22 @@ bce_ls = an_ls
 
 def n_ls(z, s, smoothing=0.1, **_):
     a, b = costs(z)
-    return mean_of(s, a, (1 - smoothing) * b + smoothing * a)
+    return mean_of(s, a, b, (1 - smoothing) * b + smoothing * a)
 
 
 def wan(z, s, **_):
     a, b = costs(z)
-    return mean_of(s, a, b / (s.shape[1] - 1))
+    return mean_of(s, a, b, b / (s.shape[1] - 1))
 
 
 def dw(z, s, weight, **_):
     a, b = costs(z)
-    return mean_of(s, a, weight * b)
+    return mean_of(s, a, b, weight * b)
 
 
 def iu(z, s, **_):
     a, b = costs(z)
-    return mean_of(s, a, np.where(s == -1, b, 0))
+    return mean_of(s, a, b, 0)
 
 
 iun = iu
@@ -77,13 +79,13 @@ def regulariser(p, expected):
 
 
 def epr(z, s, expected_positives, **_):
-    a, _b = costs(z)
-    return mean_of(s, a, 0) + regulariser(sigmoid(z), expected_positives)
+    a, b = costs(z)
+    return mean_of(s, a, b, 0) + regulariser(sigmoid(z), expected_positives)
 
 
 def epr_gr(z, s, **_):
-    a, _b = costs(z)
-    return mean_of(s, a, 0)
+    a, b = costs(z)
+    return mean_of(s, a, b, 0)
 
 
 def entropy(z):
@@ -92,23 +94,24 @@ def entropy(z):
 
 
 def em(z, s, alpha, **_):
-    return mean_of(s, costs(z)[0], -alpha * entropy(z))
+    return mean_of(s, *costs(z), -alpha * entropy(z))
 
 
 def entmin(z, s, alpha, **_):
-    return mean_of(s, costs(z)[0], alpha * entropy(z))
+    return mean_of(s, *costs(z), alpha * entropy(z))
 
 
 def em_apl(z, s, alpha, beta, pseudo_negative, index, **_):
     r = pseudo_negative[index]
     a, b = costs(z)
-    return mean_of(s, a, np.where(r > 0, beta * (r * a + (1 - r) * b), -alpha * entropy(z)))
+    return mean_of(s, a, b, np.where(r > 0, beta * (r * a + (1 - r) * b), -alpha * entropy(z)))
 
 
 def focal(z, s, gamma=2, detach_weight=True, **_):
     a, b = costs(z)
     w = stop(z) if detach_weight else z
-    return mean_of(s, sigmoid(-w) ** gamma * a, sigmoid(w) ** gamma * b)
+    negative = sigmoid(w) ** gamma * b
+    return mean_of(s, sigmoid(-w) ** gamma * a, negative, negative)
 
 
 def asl(z, s, gamma_neg=4, gamma_pos=0, margin=0.05, detach_weight=True, **_):
@@ -120,24 +123,25 @@ def asl(z, s, gamma_neg=4, gamma_pos=0, margin=0.05, detach_weight=True, **_):
     # 0 to the power 0 is 1; the base is replaced where it is 0, and the entry with it.
     base = np.where(below, 1, shifted(sigmoid(w)))
     other = np.where(below, 0, base**gamma_neg * nl(1 - shifted(sigmoid(z))))
-    return mean_of(s, sigmoid(-w) ** gamma_pos * costs(z)[0], other)
+    return mean_of(s, sigmoid(-w) ** gamma_pos * costs(z)[0], other, other)
 
 
 def hill(z, s, lam=1.5, margin=1.0, gamma=2.0, **_):
     pm, p = sigmoid(z - margin), sigmoid(z)
-    return mean_of(s, (1 - pm) ** gamma * nl(pm), (lam - p) * p**2)
+    return mean_of(s, (1 - pm) ** gamma * nl(pm), nl(1 - p), (lam - p) * p**2)
 
 
 def hill_gr(z, s, **_):
     p = sigmoid(z)
-    return mean_of(s, nl(p), (1.5 - p) * p**2)
+    return mean_of(s, nl(p), nl(1 - p), (1.5 - p) * p**2)
 
 
 def splc(z, s, epoch, tau=0.6, margin=1.0, gamma=2.0, change_epoch=2, **_):
     p, pm = sigmoid(z), sigmoid(z - margin)
     corrected = (s == 0) & (np.real(p) > tau) & (epoch >= change_epoch)
-    other = np.where(corrected, (1 - p) ** gamma * nl(p), p**gamma * nl(1 - p))
-    return mean_of(s, (1 - pm) ** gamma * nl(pm), other)
+    negative = p**gamma * nl(1 - p)
+    other = np.where(corrected, (1 - p) ** gamma * nl(p), negative)
+    return mean_of(s, (1 - pm) ** gamma * nl(pm), negative, other)
 
 
 def role(z, s, expected_positives, estimator, index, **_):
@@ -173,20 +177,20 @@ def large_count(entries, steps, delta_rel):
 def ll_r(z, s, epoch, delta_rel, **_):
     a, b = costs(z)
     large = large_mask(z, s, large_count(s.size, epoch - 1, delta_rel))
-    return mean_of(s, a, np.where(large, 0, b))
+    return mean_of(s, a, b, np.where(large, 0, b))
 
 
 def ll_ct(z, s, epoch, delta_rel, **_):
     a, b = costs(z)
     large = large_mask(z, s, large_count(s.size, epoch - 1, delta_rel))
-    return mean_of(s, a, np.where(large, a, b))
+    return mean_of(s, a, b, np.where(large, a, b))
 
 
 def ll_cp(z, s, epoch, delta_rel, corrected, index, **_):
     a, b = costs(z)
     s = np.where(corrected[index], 1, s)
     large = large_mask(z, s, large_count(s.size, min(epoch - 1, 1), delta_rel))
-    return mean_of(s, a, np.where(large, a, b))
+    return mean_of(s, a, b, np.where(large, a, b))
 
 
 def gr_beta(epoch, total_epochs, beta, n):
@@ -206,7 +210,7 @@ def gr_mean(z, s, k, v, q2, q3):
     p, other = sigmoid(z), sigmoid(-z)
     l2 = nl(p) if q2 == 0 else (1 - p**q2) / q2
     l3 = nl(other) if q3 == 0 else (1 - other**q3) / q3
-    return mean_of(s, nl(p), v * (k * l2 + (1 - k) * l3))
+    return mean_of(s, nl(p), nl(other), v * (k * l2 + (1 - k) * l3))
 
 
 def gr(z, s, epoch, total_epochs, beta, alpha, q2, q3, linear_init=0, **_):

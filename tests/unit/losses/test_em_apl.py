@@ -155,7 +155,10 @@ def test_pseudo_labels_do_not_depend_on_the_order_of_batches(observed):
     assert loss.pseudo_negative.equal(other.pseudo_negative)
 
 
-def test_observed_negatives_are_treated_like_unobserved_entries():
-    loss = trained(-torch.ones(40, 1))
+def test_observed_negatives_are_not_pseudo_labelled():
+    observed = torch.zeros(40, 1)
+    observed[:30] = -1
+    loss = trained(observed)
     loss.after_epoch(3, predict(predictions(0, classes=1)))
-    assert (loss.pseudo_negative > 0).sum() == 7
+    assert (loss.pseudo_negative[30:] > 0).sum() == 1  # 0.9 of ten in five steps
+    assert (loss.pseudo_negative[:30] == 0).all()

@@ -88,7 +88,9 @@ def test_learned_k_descends_as_the_optimiser_of_the_released_code_does():
         k = torch.sigmoid(parameters[0] * p + parameters[1])
         v = torch.exp(-((p - mu) ** 2) / (2 * sigma**2))
         l2, l3 = (1 - p**0.01) / 0.01, (1 - (1 - p) ** 1.5) / 1.5
-        expected = torch.where(s == 1, -torch.log(p), v * (k * l2 + (1 - k) * l3)).mean()
+        unobserved = v * (k * l2 + (1 - k) * l3)
+        negative = torch.where(s == -1, -torch.log(1 - p), unobserved)
+        expected = torch.where(s == 1, -torch.log(p), negative).mean()
         value, _ = evaluate(loss, logits, observed, index, epoch)
         torch.testing.assert_close(value, expected.detach())
         optimiser.zero_grad()

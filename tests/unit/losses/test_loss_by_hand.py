@@ -2,9 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
-from loss_cases import GR, TOTAL_EPOCHS, evaluate, make, random_batch
+from loss_cases import GR, HYPERPARAMETERS, NAMES, TOTAL_EPOCHS, case, evaluate, make, random_batch
 
 LOG2, LOG3, LOG4 = math.log(2), math.log(3), math.log(4)
 INF = float("inf")
@@ -39,7 +40,11 @@ BY_HAND = [
     ("epr_gr", {}, 1, POSITIVE_FIRST, LOG2),
     ("entmin", {"alpha": 0.2}, 1, POSITIVE_FIRST, LOG2 + 0.4 * ENTROPY),
     ("em", {"alpha": 0.2}, 1, POSITIVE_FIRST, LOG2 - 0.4 * ENTROPY),
-    ("em", {"alpha": 0.2}, 1, WITH_NEGATIVE, LOG2 - 0.4 * ENTROPY),
+    ("em", {"alpha": 0.2}, 1, WITH_NEGATIVE, LOG2 + LOG4 - 0.2 * ENTROPY),
+    ("wan", {}, 1, WITH_NEGATIVE, LOG2 + LOG4 + (LOG4 - LOG3) / 2),
+    ("dw", {"weight": 0.1}, 1, WITH_NEGATIVE, LOG2 + LOG4 + 0.1 * (LOG4 - LOG3)),
+    ("epr_gr", {}, 1, WITH_NEGATIVE, LOG2 + LOG4),
+    ("hill_gr", {}, 1, WITH_NEGATIVE, LOG2 + LOG4 + 1.25 / 16),
     ("focal", {}, 1, POSITIVE_FIRST, LOG2 / 4 + LOG4 * 9 / 16 + (LOG4 - LOG3) / 16),
     (
         "asl",
@@ -147,7 +152,6 @@ IDENTITIES = [
     (("focal", {"gamma": 0, "detach_weight": False}), ("bce", {})),
     (("asl", {"gamma_neg": 0, "gamma_pos": 0, "margin": 0}), ("bce", {})),
     (("asl", {"gamma_neg": 2, "gamma_pos": 2, "margin": 0}), ("focal", {})),
-    (("asl", {"gamma_neg": 4, "margin": 1}), ("epr_gr", {})),
     (("hill", {"gamma": 0, "margin": 0}), ("hill_gr", {})),
     (("em", {"alpha": 0}), ("epr_gr", {})),
     (("entmin", {"alpha": 0}), ("epr_gr", {})),
@@ -166,6 +170,31 @@ IDENTITIES = [
     (("ll_ct", {"delta_rel": 0}), ("an", {})),
     (("ll_cp", {"delta_rel": 0}), ("an", {})),
 ]
+
+
+def test_asymmetric_loss_with_the_largest_margin_ignores_what_is_not_observed():
+    (value, gradient), (other, other_gradient) = both(
+        ("asl", {"gamma_neg": 4, "margin": 1}), ("epr_gr", {}), labels="single"
+    )
+    torch.testing.assert_close(value, other, rtol=1e-7, atol=0)
+    torch.testing.assert_close(gradient, other_gradient, rtol=1e-7, atol=1e-12)
+
+
+# Whose papers say what a negative costs, smooth known labels, or regularise the whole batch.
+OTHERWISE = {"focal", "asl", "splc", "an_ls", "bce_ls", "role", "epr"}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OTHERWISE])
+def test_observed_negative_costs_the_log_loss(name):
+    """Nothing about it is to be guessed: dL/dz is p / (B C), whatever the loss is."""
+    for chosen in HYPERPARAMETERS[name]:
+        logits, observed, index = random_batch(5, 6, 5, "mixed", 8)
+        _, gradient = evaluate(make(name, chosen, 5, 8).double(), logits, observed, index, 3)
+        negative = np.asarray(observed) == -1
+        p = 1 / (1 + np.exp(-np.asarray(logits)))
+        assert negative.any()
+        with case(chosen):
+            np.testing.assert_allclose(gradient[negative], p[negative] / 30, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("first", "second"), IDENTITIES)

@@ -32,6 +32,8 @@ class LargeLoss(GeneralizedLoss):
     delta_rel  at least 0, in percent
     """
 
+    negatives_as_unobserved = True  # which cost the same and are never large
+
     modified: Tensor
 
     def __init__(self, *, delta_rel: float, **sizes: int) -> None:

@@ -17,6 +17,7 @@ class AssumeNegative(GeneralizedLoss):
     """Assume negative; no hyperparameters."""
 
     mapping = Mapping(k="$0$", v="$1$", l1=r"$-\log p$", l2="", l3=r"$-\log(1-p)$")
+    negatives_as_unobserved = True  # which cost the same
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
         return Terms(k=0.0, v=1.0, l1=positive_cost(logits), l2=0.0, l3=negative_cost(logits))

@@ -28,6 +28,7 @@ class SmoothedAssumeNegative(GeneralizedLoss):
         l2=r"$-\log p$",
         l3=r"$-\log(1-p)$",
     )
+    negatives_as_unobserved = True  # known labels are smoothed too
 
     def __init__(self, *, smoothing: float = 0.1, **sizes: int) -> None:
         super().__init__(**sizes)

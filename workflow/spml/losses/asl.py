@@ -33,6 +33,7 @@ class AsymmetricLoss(GeneralizedLoss):
         l2="",
         l3=r"$-\log(1-p_m),\ p_m=\max(p-m,0)$",
     )
+    negatives_as_unobserved = True  # of which the paper knows all
 
     def __init__(
         self,

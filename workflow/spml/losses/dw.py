@@ -1,7 +1,8 @@
 """DW, down-weighting: assume negative with the assumed negatives weighted by a constant.
 
-    s = 1      : -log p
-    s = 0 or -1: weight * -log(1 - p)
+    s = 1 : -log p
+    s = -1: -log(1 - p)
+    s = 0 : weight * -log(1 - p)
 
 Source: a baseline of Zhou et al., Acknowledging the Unknown for Multi-Label Learning with Single
 Positive Labels, ECCV 2022, whose code does not include it.

@@ -1,7 +1,8 @@
 """EM, entropy maximisation: the model is asked to be unsure about what was not observed.
 
-    s = 1      : -log p
-    s = 0 or -1: -alpha * H(p)     with H(p) = -p log p - (1 - p) log(1 - p)
+    s = 1 : -log p
+    s = -1: -log(1 - p)
+    s = 0 : -alpha * H(p)     with H(p) = -p log p - (1 - p) log(1 - p)
 
 Source: Zhou et al., Acknowledging the Unknown for Multi-Label Learning with Single Positive Labels,
 ECCV 2022. The released code adds 1e-5 inside the logarithm; here it is exact.

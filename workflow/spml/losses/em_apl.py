@@ -1,16 +1,17 @@
 """EM + APL: entropy maximisation, then asymmetric pseudo-labels.
 
     s = 1                          : -log p
+    s = -1                         : -log(1 - p)
     pseudo-labelled, soft label r  : beta * ( -r log p - (1 - r) log(1 - p) )
     every other entry              : -alpha * H(p)     with H(p) = -p log p - (1 - p) log(1 - p)
 
 At the end of every epoch t >= warmup_epochs, of the entries of class c that are neither observed
-positives nor pseudo-labelled yet, those
+nor pseudo-labelled yet, those
 
     floor( negative_fraction * U_c / (T - warmup_epochs) )
 
 with the lowest p become pseudo-labelled negatives, for good, with r = p at that moment. U_c is the
-number of entries of class c that are not observed positives. No positive pseudo-labels are made.
+number of entries of class c that are not observed. No positive pseudo-labels are made.
 Ties go to the lower row. Pseudo-labels made after the last epoch are never trained on, so that a
 caller may leave out that call.
 
@@ -40,8 +41,8 @@ class AsymmetricPseudoLabelling(GeneralizedLoss):
     negative_fraction  0 to 1: which part of U_c is pseudo-labelled by the end
 
     Buffer `pseudo_negative` (num_examples, C) float: r, or 0 where there is no pseudo-label.
-    Buffer `candidate` (num_examples, C) bool: the entries that were seen in training and are no
-    observed positives; a row that was never seen gets no pseudo-labels.
+    Buffer `candidate` (num_examples, C) bool: the entries that were seen in training and are not
+    observed; a row that was never seen gets no pseudo-labels.
     """
 
     mapping = Mapping(
@@ -79,7 +80,7 @@ class AsymmetricPseudoLabelling(GeneralizedLoss):
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
         if self.training:
-            self.candidate[index] = observed != 1
+            self.candidate[index] = observed == 0
         # k L2 + (1 - k) L3 is the entropy, computed in one piece because that is more exact.
         unsure = -self.alpha * entropy(logits)
         soft_label = self.pseudo_negative[index].to(logits.dtype)

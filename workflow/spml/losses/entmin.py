@@ -1,7 +1,8 @@
 """EntMin, entropy minimisation: the opposite of `em`.
 
-    s = 1      : -log p
-    s = 0 or -1: alpha * H(p)     with H(p) = -p log p - (1 - p) log(1 - p)
+    s = 1 : -log p
+    s = -1: -log(1 - p)
+    s = 0 : alpha * H(p)     with H(p) = -p log p - (1 - p) log(1 - p)
 
 Source: a baseline of Zhou et al., Acknowledging the Unknown for Multi-Label Learning with Single
 Positive Labels, ECCV 2022, whose code does not include it; the regulariser is that of Grandvalet

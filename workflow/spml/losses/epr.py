@@ -1,7 +1,8 @@
 """EPR, expected positive regularisation: observed positives, and the expected number of positives.
 
-    s = 1      : -log p
-    s = 0 or -1: 0
+    s = 1 : -log p
+    s = -1: -log(1 - p)
+    s = 0 : 0
     plus         ( (1/B) sum over the batch of p - expected_positives )^2 / C^2
 
 The regulariser stands outside the mean over B x C, with weight 1, and works on the mean number of

@@ -1,7 +1,8 @@
 """The `EPR` of the GR code: observed positives alone, without EPR's regulariser.
 
-    s = 1      : -log p
-    s = 0 or -1: 0
+    s = 1 : -log p
+    s = -1: -log(1 - p)
+    s = 0 : 0
 
 Source: the released code of Chen et al., Boosting Single Positive Multi-label Classification with
 Generalized Robust Loss, IJCAI 2024. It is not the EPR of Cole et al., which is `epr` here. The

@@ -30,6 +30,7 @@ class Focal(GeneralizedLoss):
         l2="",
         l3=r"$-\log(1-p)$",
     )
+    negatives_as_unobserved = True  # of which the paper knows all
 
     def __init__(self, *, gamma: float = 2, detach_weight: bool = True, **sizes: int) -> None:
         super().__init__(**sizes)

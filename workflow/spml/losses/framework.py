@@ -1,12 +1,13 @@
 """The generalized loss of GR, of which most losses are special cases.
 
-An observed positive costs L1(p). Every other entry costs
+An observed positive costs L1(p), an observed negative (-1) the log loss -log(1 - p), since nothing
+about it is to be guessed. An unobserved entry costs
 
     v * [ k * L2(p) + (1 - k) * L3(p) ]
 
 where k estimates the probability that the entry is in truth positive, L2 is the loss if it is,
 L3 the loss if it is not, and v weights the entry. The loss of a batch is the mean over its B x C
-entries. An observed negative (-1) counts like an unobserved entry unless a loss says otherwise.
+entries. A loss whose own paper says what a negative costs says so in `negatives_as_unobserved`.
 
 Source: Chen et al., Boosting Single Positive Multi-label Classification with Generalized Robust
 Loss, IJCAI 2024, arXiv 2405.03501.
@@ -18,7 +19,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from .base import Loss
+from .base import Loss, negative_cost
 
 
 class Terms(NamedTuple):
@@ -63,22 +64,31 @@ def expected_loss(k: Tensor | float, l2: Tensor | float, l3: Tensor | float) -> 
     return torch.lerp(l3, l2, k)
 
 
+def _may_have_negatives(observed: Tensor) -> bool:
+    """False where no entry is -1; on a GPU nobody looks, since the host would have to wait."""
+    return observed.device.type != "cpu" or bool((observed == -1).any())
+
+
 class GeneralizedLoss(Loss):
     """A loss that is stated as `Terms`; `mapping` states the same as formulas."""
 
     mapping: ClassVar[Mapping]
+    negatives_as_unobserved: ClassVar[bool] = False
+    """Whether the terms hold for observed negatives too, rather than -log(1 - p)."""
 
     @abstractmethod
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
         """k, v, L1, L2 and L3 of a batch."""
 
     def compute(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Tensor:
-        """The mean over B x C of L1 on observed positives and v * [k L2 + (1 - k) L3] elsewhere."""
+        """The mean over B x C of L1, -log(1 - p) and v * [k L2 + (1 - k) L3]."""
         k, v, l1, l2, l3 = self.terms(logits, observed, index, epoch)
         otherwise = expected_loss(k, l2, l3)
         # What the gradient does not need is freed before the next (B, C) tensor is made.
         del k, l2, l3
         if isinstance(v, Tensor) or v != 1.0:
             otherwise = v * otherwise
+        if not self.negatives_as_unobserved and _may_have_negatives(observed):
+            otherwise = torch.where(observed == -1, negative_cost(logits), otherwise)
         # The gradient of a sum is an expanded scalar, that of a mean a further (B, C) tensor.
         return torch.where(observed == 1, l1, otherwise).sum() / logits.numel()

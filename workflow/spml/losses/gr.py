@@ -1,7 +1,8 @@
 """GR, the generalized robust loss.
 
-    s = 1      : -log p
-    s = 0 or -1: v * [ k * (1 - p^q2) / q2  +  (1 - k) * (1 - (1 - p)^q3) / q3 ]
+    s = 1 : -log p
+    s = -1: -log(1 - p)
+    s = 0 : v * [ k * (1 - p^q2) / q2  +  (1 - k) * (1 - (1 - p)^q3) / q3 ]
 
     k = sigmoid(w p + b)                            the probability that the entry is positive
     v = exp(-(p - mu)^2 / (2 sigma^2))              the weight of the entry

@@ -86,7 +86,7 @@ class LearnedKRobustLoss(GeneralizedRobustLoss):
         # dL/dk * k (1 - k), the gradient with respect to the argument of the sigmoid.
         inner = (l2 - l3).mul_(v).mul_(k)
         inner.addcmul_(inner, k, value=-1.0)
-        inner.masked_fill_(observed == 1, 0.0).div_(inner.numel())
+        inner.masked_fill_(observed != 0, 0.0).div_(inner.numel())
         offset_gradient = inner.sum(dim=0)
         slope_gradient = inner.mul_(torch.sigmoid(logits)).sum(dim=0)
         gradient = torch.stack([slope_gradient, offset_gradient]).to(self.velocity.dtype)

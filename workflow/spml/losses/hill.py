@@ -1,7 +1,8 @@
 """Hill: a loss that levels off where an unobserved entry is probably a missing positive.
 
-    s = 1      : (1 - p_m)^gamma * -log p_m     with p_m = sigmoid(z - margin)
-    s = 0 or -1: (lam - p) * p^2
+    s = 1 : (1 - p_m)^gamma * -log p_m     with p_m = sigmoid(z - margin)
+    s = -1: -log(1 - p)
+    s = 0 : (lam - p) * p^2
 
 The gradient flows through both weights.
 

@@ -1,7 +1,8 @@
 """The `Hill` of the GR code: the Hill loss without margin and without focal weight.
 
-    s = 1      : -log p
-    s = 0 or -1: (1.5 - p) * p^2
+    s = 1 : -log p
+    s = -1: -log(1 - p)
+    s = 0 : (1.5 - p) * p^2
 
 Source: the released code of Chen et al., Boosting Single Positive Multi-label Classification with
 Generalized Robust Loss, IJCAI 2024. It is not the Hill loss of Zhang et al., which is `hill` here.

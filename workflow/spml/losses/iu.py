@@ -18,6 +18,7 @@ class IgnoreUnobserved(GeneralizedLoss):
     """The annotated entries alone; no hyperparameters."""
 
     mapping = Mapping(k="$0$", v=r"$\mathbf{1}[s=-1]$", l1=r"$-\log p$", l2="", l3=r"$-\log(1-p)$")
+    negatives_as_unobserved = True  # their weight is in v
 
     def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
         return Terms(

@@ -1,7 +1,8 @@
 """N-LS: assume negative, with the labels of the assumed negatives alone smoothed.
 
-    s = 1      : -log p
-    s = 0 or -1: (1 - smoothing) * -log(1 - p) + smoothing * -log p
+    s = 1 : -log p
+    s = -1: -log(1 - p)
+    s = 0 : (1 - smoothing) * -log(1 - p) + smoothing * -log p
 
 Source: a baseline of Zhou et al., Acknowledging the Unknown for Multi-Label Learning with Single
 Positive Labels, ECCV 2022, whose code does not include it.

@@ -1,7 +1,8 @@
 """WAN, weak assume negative: assume negative with the assumed negatives weighted by 1 / (C - 1).
 
-    s = 1      : -log p
-    s = 0 or -1: -log(1 - p) / (C - 1)
+    s = 1 : -log p
+    s = -1: -log(1 - p)
+    s = 0 : -log(1 - p) / (C - 1)
 
 so that the assumed negatives of an image weigh together as much as its one observed positive.
 
