@@ -68,6 +68,7 @@ def configuration(
             "exhibits": list(EXHIBITS),
         },
         "device": "auto",
+        "threads": 1,
         "observations": {
             "single_positive": {"positives": 1, "negatives": 0, "seed": 3},
             "full": {"positives": "all", "negatives": "all", "seed": 3},

@@ -150,6 +150,7 @@ def settings_of(head: str = "linear") -> dict:
         "head": head,
         "images": {"mean": [0.4], "deviation": [0.3], "flip": False},
         "device": "cpu",
+        "threads": 1,
     }
 
 

@@ -78,6 +78,7 @@ def settings_of(method: str, **training) -> dict:
         if method == "role"
         else None,
         "device": "cpu",
+        "threads": 1,
     }
     return {
         "dataset": "made_up",

@@ -1,7 +1,5 @@
 """The bootstrap against resampling rows for real, and against scikit-learn's sample weights."""
 
-import time
-
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
@@ -122,12 +120,3 @@ def test_interval_of_a_mean_has_the_width_that_theory_gives(random):
     share = truth.mean()
     expected = 2 * 1.96 * 100 * np.sqrt(share * (1 - share) / images)
     assert high - low == pytest.approx(expected, rel=0.08)
-
-
-def test_one_method_takes_its_share_of_six_seconds(random):
-    """Ten methods of three seeds, ten classes and a thousand images in six seconds of one core."""
-    scores, truth = random.random((3, 1000, 10)), random.random((1000, 10)) < 0.22
-    resamples = draw_resamples(resamples=1000, seeds=3, images=1000)
-    started = time.process_time()
-    resampled_map(scores, truth, resamples)
-    assert time.process_time() - started < 0.6

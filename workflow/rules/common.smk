@@ -93,10 +93,13 @@ def machine_settings(wildcards, resources):
     return as_json(config["machine"])
 
 
-def reading_threads(wildcards):
-    """Threads of a job that reads images; where they are not packed, it decodes them as it goes."""
+def network_threads(wildcards):
+    """Threads of a job that runs a network; where images are not packed, it decodes them as it goes.
+
+    With how many it computes is a setting, which no number of cores changes.
+    """
     source = config["datasets"][wildcards.dataset].get("source", {})
-    return 8 if source.get("pack") == "on_the_fly" else 1
+    return max(config["threads"], 8 if source.get("pack") == "on_the_fly" else 1)
 
 
 def gpus():
@@ -157,6 +160,7 @@ def pretrain_settings(dataset):
         "compose": definition["compose"],
         "images": definition["images"],
         "pretrain": definition["pretrain"],
+        "threads": config["threads"],
     }
 
 
@@ -167,6 +171,7 @@ def network_settings(dataset):
         "architecture": definition["backbone"]["architecture"],
         "images": definition["images"],
         "device": config["device"],
+        "threads": config["threads"],
     }
 
 

@@ -48,7 +48,7 @@ rule pretrain_digits:
         "<benchmarks>/pretrain/digits.jsonl"
     conda:
         network_environment()
-    threads: 1
+    threads: config["threads"]
     resources:
         mem_mb=1500,
         runtime=10,
@@ -60,7 +60,6 @@ rule pretrain_digits:
         """
         PYTHONPATH=workflow python -m spml.pretrain \
             --settings {params.settings:q} \
-            --threads {threads} \
             --output {output.weights:q} \
             >{log:q} 2>&1
         """

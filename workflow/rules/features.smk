@@ -19,7 +19,7 @@ rule extract_features:
         "<benchmarks>/features/{dataset}.jsonl"
     conda:
         network_environment()
-    threads: reading_threads
+    threads: network_threads
     resources:
         gpu=gpus(),
         mem_mb=memory("extract_features", 4000),
@@ -36,7 +36,6 @@ rule extract_features:
             --images {input.manifest:q} \
             --backbone {input.backbone:q} \
             --machine {params.machine:q} \
-            --threads {threads} \
             --output {output.features:q} \
             >{log:q} 2>&1
         """

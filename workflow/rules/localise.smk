@@ -20,7 +20,7 @@ rule localise:
         "<benchmarks>/localise/{dataset}/{protocol}/{method}/seed{seed}.jsonl"
     conda:
         network_environment()
-    threads: reading_threads
+    threads: network_threads
     resources:
         gpu=gpus(),
         mem_mb=memory("localise", 6000),
@@ -38,7 +38,6 @@ rule localise:
             --labels {input.labels:q} \
             --images {input.manifest:q} \
             --machine {params.machine:q} \
-            --threads {threads} \
             --output {output.pointing:q} \
             >{log:q} 2>&1
         """

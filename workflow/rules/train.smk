@@ -31,7 +31,7 @@ rule train:
         "<benchmarks>/train/{dataset}/{protocol}/{method}/seed{seed}.jsonl"
     conda:
         network_environment()
-    threads: reading_threads
+    threads: network_threads
     resources:
         gpu=gpus(),
         mem_mb=memory("train", 10000),
@@ -58,7 +58,6 @@ rule train:
             {params.features} \
             --machine {params.machine:q} \
             --checkpoint {params.checkpoint:q} \
-            --threads {threads} \
             --output {params.directory:q} \
             >{log:q} 2>&1
         """

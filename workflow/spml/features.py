@@ -51,11 +51,10 @@ def main() -> None:
     parser.add_argument(
         "--machine", type=json.loads, default={}, help="how to use this computer, as JSON"
     )
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (1)")
     parser.add_argument("--output", required=True, help="the .npy to write, training rows only")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
     settings = arguments.settings
+    torch.set_num_threads(settings["threads"])
     claim = claim_device(settings["device"], Machine(**arguments.machine).runs_per_gpu)
     classifier = build_classifier(settings["architecture"], 1)
     load_backbone(classifier, arguments.backbone)

@@ -155,11 +155,10 @@ def main() -> None:
     parser.add_argument(
         "--machine", type=json.loads, default={}, help="how to use this computer, as JSON"
     )
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (1)")
     parser.add_argument("--output", required=True, help="the pointing.json to write")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
     settings = arguments.settings
+    torch.set_num_threads(settings["threads"])
     labels = load_labels(arguments.labels)
     if not len(labels.test.boxes):
         raise UserError(

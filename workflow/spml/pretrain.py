@@ -72,10 +72,9 @@ def pretrain(
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m spml.pretrain", description=__doc__)
     parser.add_argument("--settings", required=True, type=json.loads, help="see the rule")
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", required=True, type=Path, help="the state dict to write")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(arguments.settings["threads"])
     compose, images = arguments.settings["compose"], arguments.settings["images"]
     training, _ = digits.load_scans(test_fraction=compose["test_scans"], seed=compose["seed"])
     options = dict(arguments.settings["pretrain"])

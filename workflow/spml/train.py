@@ -193,7 +193,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
     """Train as ``settings`` say and write the run's folder."""
     machine = Machine(**arguments.machine)
     data = _read_data(arguments)
-    not_of_the_loop = ("device", "linear_init")
+    not_of_the_loop = ("device", "threads", "linear_init")
     options = {k: v for k, v in settings["training"].items() if k not in not_of_the_loop}
     name = "{dataset}/{protocol}/{method}/seed{seed}".format(**settings)
     training = Settings(**options, **settings["images"], seed=settings["seed"], name=name)
@@ -301,10 +301,9 @@ def main() -> None:
         "--machine", type=json.loads, default={}, help="how to use this computer, as JSON"
     )
     parser.add_argument("--checkpoint", type=Path, help="where the run's state is kept (nowhere)")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (1)")
     parser.add_argument("--output", required=True, type=Path, help="folder of the run")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(arguments.settings["training"]["threads"])
     keep_freed_memory()
     if arguments.checkpoint is not None:
         arguments.checkpoint = own_checkpoint(arguments.checkpoint)

@@ -75,7 +75,7 @@ def training_settings(
     definition = config["protocols"][protocol]
     settings = _merge(definition["training"], definition.get("datasets", {}).get(dataset, {}))
     settings = _merge(settings, resolve_method(config, method, dataset, protocol)["training"])
-    return {**settings, "device": config["device"]}
+    return {**settings, "device": config["device"], "threads": config["threads"]}
 
 
 def run_settings(
