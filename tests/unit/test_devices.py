@@ -76,25 +76,34 @@ def test_claim_of_a_killed_run_is_free_again(tmp_path):
 
 
 def test_device_by_name(tmp_path):
+    used = []
+
     def claim(name: str, gpus: list[str]):
-        return claim_device(name, gpus=lambda: gpus, folder=tmp_path)
+        return claim_device(name, gpus=lambda: gpus, folder=tmp_path, use=used.append)
 
     assert claim("auto", []).device == torch.device("cpu")
     assert claim("cpu", ["a"]).device == torch.device("cpu")
     kept = [claim("auto", ["a", "b"]), claim("cuda", ["a", "b"])]
     assert [c.device for c in kept] == [torch.device("cuda", 0), torch.device("cuda", 1)]
+    # Or graphs would be captured on the first one, whichever it is that has the network.
+    assert used == [torch.device("cuda", 0), torch.device("cuda", 1)]
     with pytest.raises(UserError, match="torch sees no GPU"):
         claim("cuda", [])
 
 
 def test_the_gpu_that_slurm_assigned_is_taken_without_a_lock(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
+    used = []
     for _ in range(2):
-        claim = claim_device("auto", gpus=lambda: ["a"], folder=tmp_path)
+        claim = claim_device("auto", gpus=lambda: ["a"], folder=tmp_path, use=used.append)
         assert (claim.device, claim.lock) == (torch.device("cuda", 0), None)
     # Several in one allocation are to be shared out like those of a machine.
-    kept = [claim_device("auto", gpus=lambda: ["a", "b"], folder=tmp_path) for _ in range(2)]
+    kept = [
+        claim_device("auto", gpus=lambda: ["a", "b"], folder=tmp_path, use=used.append)
+        for _ in range(2)
+    ]
     assert [claim.device.index for claim in kept] == [0, 1]
+    assert [device.index for device in used] == [0, 0, 0, 1]
 
 
 def test_lock_folder_is_made_and_survives(tmp_path):
@@ -108,6 +117,11 @@ def test_lock_folder_is_made_and_survives(tmp_path):
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
         RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+        torch.AcceleratorError("CUDA error: out of memory"),
+        RuntimeError("CUDA driver error: out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         MemoryError(),
     ],
 )

@@ -80,6 +80,29 @@ def test_large_logits_that_overflow_stop_with_place_and_range():
         make_trainer(learning_rate=1e30).run()
 
 
+def test_loss_that_makes_nan_of_ordinary_logits_is_named(monkeypatch):
+    trainer = make_trainer("dw", hyperparameters={"weight": 0.5})
+    monkeypatch.setattr(trainer.loss, "compute", lambda logits, *_: logits.sum() * torch.nan)
+    with pytest.raises(UserError, match=r"step 1: loss nan, .*; mend the loss, spml\.losses\.dw$"):
+        trainer.run()
+
+
+@pytest.mark.parametrize("kept", [torch.zeros(3), [torch.zeros(3)], {"a": (torch.zeros(3), 1)}])
+def test_loss_with_state_that_no_checkpoint_saves_is_refused(kept):
+    """It would be lost when the run is stopped, and the run go on to other numbers."""
+    trainer = make_trainer()
+    compute = trainer.loss.compute
+
+    def remembering(*given):
+        trainer.loss.memory = kept
+        return compute(*given)
+
+    trainer.loss.compute = remembering
+    with pytest.raises(UserError, match=r"spml\.losses\.an keeps tensors in memory, which no"):
+        trainer.run()
+    assert trainer.step == 1
+
+
 def test_stops_when_validation_falls_too_far():
     history = [{"val_map": value, "epoch": n} for n, value in enumerate((50, 60, 58.5, 57.9), 1)]
     assert [should_stop(history[:n], "clean", 2.0) for n in (1, 2, 3, 4)] == [

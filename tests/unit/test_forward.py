@@ -1,7 +1,9 @@
 """Compiled and graphed networks in the training loop; what torch makes of them is its business."""
 
+import pytest
 import torch
 from small_runs import CLASSES, CPU, make_trainer, same
+from spml.plumbing.errors import UserError
 from spml.training.forward import captured
 from spml.training.models import build_classifier
 from spml.training.precision import autocast
@@ -22,6 +24,12 @@ def test_compiled_network_takes_the_place_of_the_other_in_full_batches(monkeypat
     assert same(make_trainer(compile=True, cuda_graphs=True).run(), expected)
     assert calls == [(8, True)] * 5 * 3 * 2
     assert modes == ["default", "reduce-overhead"]
+
+
+def test_compiler_that_is_not_there_is_a_sentence(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(UserError, match=r"training\.compile needs a C compiler, and there is none"):
+        make_trainer(compile=True).run()
 
 
 def test_compiled_network_takes_no_part_in_frozen_epochs(monkeypatch):

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from spml import localise
 from spml.data.labels import Labels, Split, save_labels
 from spml.data.packed import save_packed
 from spml.localise import activation_maps, find_hits, load_run, peak_cells, play
@@ -174,6 +175,14 @@ def test_command_writes_hits_and_pairs(tmp_path):
     done = subprocess.run(command(tmp_path, boxes), capture_output=True, text=True, check=True)
     assert done.stdout == "4 of 4 points within a box: 100.0 %\n"
     assert read_json(tmp_path / "pointing.json")["class_accuracy"] == [100.0] * 4
+
+
+def test_maps_are_computed_in_exact_float32(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", command(tmp_path, [(0, 0, 0, 0, 16, 16)])[2:])
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    localise.main()
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_dataset_without_boxes_is_refused_with_a_sentence(tmp_path):

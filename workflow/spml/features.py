@@ -18,6 +18,7 @@ from spml.plumbing.machine import Machine
 from spml.training.devices import claim_device
 from spml.training.images import normalise
 from spml.training.models import build_classifier, load_backbone
+from spml.training.precision import configure
 
 BATCH_SIZE = 64
 
@@ -56,6 +57,7 @@ def main() -> None:
     settings = arguments.settings
     torch.set_num_threads(settings["threads"])
     claim = claim_device(settings["device"], Machine(**arguments.machine).runs_per_gpu)
+    configure("fp32", deterministic=False, device=claim.device)
     classifier = build_classifier(settings["architecture"], 1)
     load_backbone(classifier, arguments.backbone)
     images = load_packed(arguments.images).train

@@ -32,6 +32,7 @@ from spml.training.devices import claim_device
 from spml.training.images import Normaliser
 from spml.training.loading import load_images
 from spml.training.models import Classifier, build_classifier
+from spml.training.precision import configure
 
 BATCH_SIZE = 64
 RESIDENT_MEGABYTES = 256
@@ -167,6 +168,7 @@ def main() -> None:
         )
     classifier = load_run(settings, len(labels.classes), arguments.weights)
     claim = claim_device(settings["device"], Machine(**arguments.machine).runs_per_gpu)
+    configure("fp32", deterministic=False, device=claim.device)
     result = play(
         classifier,
         load_packed(arguments.images).test,

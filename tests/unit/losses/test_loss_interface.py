@@ -424,6 +424,17 @@ def test_the_step_between_epochs_has_no_loop_either():
     assert counts[0] == counts[1]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_all_state_is_in_buffers_and_parameters(name):
+    for chosen in HYPERPARAMETERS[name]:
+        loss = make(name, chosen, 5, 8)
+        z, s, i = batch(1, "mixed", 6, 5, 8)
+        loss(z, s, index=i, epoch=2).backward()
+        loss.after_epoch(3, lambda z=z, i=i: [(z.detach(), i)])
+        with case(chosen):
+            assert loss.unsaved_state() == []
+
+
 def peak_memory(step):
     """The largest number of bytes that were allocated at once during the step."""
     profiler = torch.profiler.profile(

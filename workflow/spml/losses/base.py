@@ -146,6 +146,10 @@ def focal_cost(logits: Tensor, gamma: float) -> Tensor:
     return _FocalCost.apply(logits, gamma)
 
 
+# Attributes that torch itself keeps its parameters and buffers in, and what is of one step.
+_OF_MODULES = {*vars(torch.nn.Module()), "modified"}
+
+
 class Loss(torch.nn.Module, ABC):
     """A loss of the logits and of the observed labels of a batch.
 
@@ -156,8 +160,9 @@ class Loss(torch.nn.Module, ABC):
     num_examples rows of the training split, at least 1
     total_epochs T, at least 1
 
-    State lives in buffers and parameters, so that it moves with `.to()` and is in `state_dict()`.
-    It changes only in training mode, the state of a new module.
+    State lives in buffers and parameters, so that it moves with `.to()` and is in `state_dict()`:
+    tensors in other attributes are refused at the first step. It changes only in training mode,
+    the state of a new module.
     """
 
     keeps_linear_init: ClassVar[bool] = False
@@ -215,6 +220,23 @@ class Loss(torch.nn.Module, ABC):
     def frozen_epochs(self) -> int:
         """Number of first epochs in which the feature extractor is not trained."""
         return 0
+
+    def unsaved_state(self) -> list[str]:
+        """Names of attributes that hold tensors which are neither buffers nor parameters.
+
+        A checkpoint does not see them, and they do not move with `.to()`. `modified` is of one
+        step alone.
+        """
+
+        def holds_tensor(value: Any) -> bool:
+            if isinstance(value, dict):
+                value = list(value.values())
+            if isinstance(value, list | tuple | set):
+                return any(map(holds_tensor, value))
+            return isinstance(value, Tensor)
+
+        own = {name: value for name, value in vars(self).items() if name not in _OF_MODULES}
+        return [name for name, value in own.items() if holds_tensor(value)]
 
     def _check_batch(self, logits: Tensor, observed: Tensor, index: Tensor) -> None:
         if logits.dim() != 2 or logits.shape[1] != self.num_classes or logits.shape[0] == 0:

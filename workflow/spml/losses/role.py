@@ -89,4 +89,5 @@ class RegularisedOnlineLabelEstimation(Loss):
         known = (observed != 0) & ~self.seen[index].unsqueeze(1)
         start = observed.to(self.estimator.dtype) * OBSERVED_LOGIT
         self.estimator[index] = torch.where(known, start, self.estimator[index])
-        self.seen[index] = True
+        # Not self.seen[index] = True, which copies a number to the device and waits for it.
+        self.seen.index_fill_(0, index.long(), True)

@@ -81,11 +81,13 @@ def claim_device(
     *,
     gpus: Callable[[], Sequence[str]] = _visible_gpus,
     folder: Path | None = None,
+    use: Callable[[torch.device], None] = torch.cuda.set_device,
 ) -> Claim:
     """The device called ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``, claimed.
 
     A single GPU that SLURM has assigned is taken as it is. ``cuda`` where torch sees no GPU is a
-    :class:`UserError`.
+    :class:`UserError`. A GPU becomes the current one: streams, events and graphs that name none are
+    of that, and would be of the first GPU otherwise.
     """
     visible = [] if name == "cpu" else list(gpus())
     if not visible:
@@ -93,9 +95,12 @@ def claim_device(
             raise UserError("device is 'cuda' but torch sees no GPU; use 'auto' or 'cpu'")
         return Claim(torch.device("cpu"))
     if len(visible) == 1 and "SLURM_JOB_ID" in os.environ:
-        return Claim(torch.device("cuda", 0))
-    position, lock = claim_gpu(visible, folder or lock_folder(), runs_per_gpu)
-    return Claim(torch.device("cuda", position), lock)
+        claim = Claim(torch.device("cuda", 0))
+    else:
+        position, lock = claim_gpu(visible, folder or lock_folder(), runs_per_gpu)
+        claim = Claim(torch.device("cuda", position), lock)
+    use(claim.device)
+    return claim
 
 
 def device_memory(device: torch.device) -> int:
@@ -105,7 +110,8 @@ def device_memory(device: torch.device) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-_ALLOCATION_FAILURES = ("DefaultCPUAllocator", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC")
+# As torch, the driver, cuDNN (ALLOC_FAILED, ..._ALLOCATION_FAILED) and cuBLAS say it.
+_ALLOCATION_FAILURES = ("out of memory", "DefaultCPUAllocator", "_ALLOC")
 
 
 @contextlib.contextmanager

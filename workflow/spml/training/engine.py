@@ -35,6 +35,7 @@ from spml.training.randomness import FLIPS, ORDER, generator
 from spml.training.trace import TRACE_COLUMNS, Trace
 
 STEPS_BETWEEN_CHECKS = 50
+ORDINARY_LOGIT = 100.0
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ class Trainer:
         # Steps of the epoch that is under way, and whether the loss has had its turn after them.
         self.step = 0
         self.settled = False
+        self.state_checked = False
         self.training_seconds = 0.0
         self.best_weights: dict[str, torch.Tensor] = {}
         self.val_scores: dict[str, np.ndarray] = {}
@@ -275,11 +277,25 @@ class Trainer:
             return
         row = dict(zip(TRACE_COLUMNS, self.trace.values[found].tolist(), strict=True))
         epoch, step = divmod(found, self.steps_per_epoch)
+        lowest, highest = row["lowest_logit"], row["highest_logit"]
+        # Logits that any loss has to be able to take: the rate has nothing to do with it.
+        ordinary = max(abs(lowest), abs(highest)) < ORDINARY_LOGIT
+        module = type(self.loss).__module__
+        advice = f"mend the loss, {module}" if ordinary else "try a lower learning_rate"
         raise UserError(
             f"{self.settings.name}: not finite in epoch {epoch + 1}, step {step + 1}: "
-            f"loss {row['loss']}, logits from {row['lowest_logit']} to {row['highest_logit']}; "
-            "try a lower learning_rate"
+            f"loss {row['loss']}, logits from {lowest} to {highest}; {advice}"
         )
+
+    def _check_state_of_loss(self) -> None:
+        """Refuse a loss of which a run that goes on would have lost a part."""
+        if unsaved := self.loss.unsaved_state():
+            raise UserError(
+                f"{self.settings.name}: {type(self.loss).__module__} keeps tensors in "
+                f"{', '.join(unsaved)}, which no checkpoint saves; make them buffers, with "
+                "self.register_buffer(name, tensor), so that a run that was stopped goes on with "
+                "them"
+            )
 
     def _take_step(
         self, inputs: torch.Tensor, index: torch.Tensor, epoch: int, position: int
@@ -311,6 +327,9 @@ class Trainer:
         for inputs, index in self._batches(epoch, self.step):
             self._take_step(inputs, index, epoch, first + self.step)
             self.step += 1
+            if not self.state_checked:
+                self._check_state_of_loss()
+                self.state_checked = True
             if self.step % STEPS_BETWEEN_CHECKS == 0:
                 self._check_finite(first + self.step)
                 self._show_loss(progress, self.trace.latest_loss())

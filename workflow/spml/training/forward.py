@@ -4,6 +4,8 @@ All else (the last batch of an epoch, frozen backbones, evaluation) passes throu
 that scores of the same weights do not depend on how they were trained.
 """
 
+import os
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -11,7 +13,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from spml.plumbing.errors import UserError
+
 Forward = Callable[[torch.Tensor], torch.Tensor]
+COMPILERS = (os.environ.get("CC", "gcc"), os.environ.get("CXX", "g++"), "clang")
 
 
 def compiled(classifier: nn.Module, *, cuda_graphs: bool = False) -> Forward:
@@ -19,6 +24,11 @@ def compiled(classifier: nn.Module, *, cuda_graphs: bool = False) -> Forward:
 
     cuda_graphs: on a GPU, let the compiler put what it makes into CUDA graphs.
     """
+    if not any(map(shutil.which, COMPILERS)):
+        raise UserError(
+            "training.compile needs a C compiler, and there is none (gcc, clang or what CC and CXX "
+            "name); install one, or leave compile out"
+        )
     mode = "reduce-overhead" if cuda_graphs else "default"
     forward: Forward = torch.compile(classifier, dynamic=False, mode=mode)
     return forward
