@@ -98,4 +98,4 @@ clean: ## Delete results, packed images and checkpoints, but not downloads or .v
 	@if [ -L data ]; then echo "data is a link: what others may use there stays"; \
 	else rm -rf data/packed data/checkpoints; fi
 	rm -rf .snakemake
-	find results -mindepth 1 -not -name README.md -delete
+	find -H results -mindepth 1 -not -name README.md -delete

@@ -7,6 +7,7 @@ min_version("9.27")
 
 
 include: "workflow/rules/preflight.smk"
+include: "workflow/rules/interpreter.smk"
 
 
 configfile: "config/datasets.yaml"
