@@ -321,6 +321,124 @@ def test_openimages_knows_present_absent_and_unknown(tmp_path, monkeypatch):
         assert getattr(loaded, name).paths() == getattr(labels, name).paths()
 
 
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("00000000000000ff,verification,,1", "class nan, confidence 1.0"),  # was the last class
+        ("00000000000000ff,verification,/m/a,0.9", "confidence 0.9"),  # was an absence
+        ("00000000000000ff,verification,/m/a,", "confidence nan"),  # was an absence
+        (",verification,/m/a,1", "image nan"),
+    ],
+)
+def test_openimages_value_that_says_neither_present_nor_absent_is_refused(tmp_path, row, told):
+    write_openimages(tmp_path)
+    with (tmp_path / "2017_11/train/annotations-human.csv").open("a") as file:
+        file.write(f"\n{row}\n")
+    with pytest.raises(UserError, match=r"train/annotations-human\.csv, line 8: ") as refusal:
+        openimages.read_split(tmp_path, "train")
+    assert told in str(refusal.value)
+
+
+def test_openimages_class_names_are_what_they_are(tmp_path):
+    write_openimages(tmp_path)
+    path = tmp_path / "2017_11/class-descriptions.csv"
+    path.write_text(path.read_text().replace('"Cat, wild"', "NA"))
+    classes, _ = openimages.read_split(tmp_path, "test")
+    assert classes == ("Dog (/m/b)", "NA", "Dog (/m/c)")
+    path.write_text(path.read_text() + "/m/a,Cat\n")
+    with pytest.raises(UserError, match=r"class-descriptions\.csv describes the class /m/a twice"):
+        openimages.read_split(tmp_path, "test")
+    write(tmp_path / "2017_11/classes-trainable.txt", "/m/b\n/m/b\n")
+    with pytest.raises(UserError, match=r"classes-trainable\.txt lists the class /m/b twice"):
+        openimages.read_split(tmp_path, "test")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("attributes/image_attribute_labels.txt", "2 1 0 3", "2 1 4 3", r"line 4: is_present is 4"),
+        ("attributes/image_attribute_labels.txt", "2 1 0 3 1.5 0", "2 1", r"line 4 has too few"),
+        ("train_test_split.txt", "2 0", "2 2", r"line 2: the division is 2"),
+    ],
+)
+def test_cub_value_that_is_neither_zero_nor_one_is_refused(tmp_path, file, old, new, told):
+    """It counted as absent, or as an image of neither split."""
+    write_cub(tmp_path)
+    path = tmp_path / "CUB_200_2011" / file
+    first, _, rest = path.read_text().replace(old, new).partition("\n")
+    blank = "\n" * (file[0] == "a")
+    path.write_text(f"{first}\n{blank}{rest}")
+    with pytest.raises(UserError, match=told):
+        cub.read_split(tmp_path, "train")
+
+
+def test_voc_list_is_read_with_blank_lines_and_without_other_labels(tmp_path):
+    write_voc(tmp_path)
+    path = tmp_path / "VOCdevkit/VOC2012/ImageSets/Main/dog_train.txt"
+    expected = voc2012.read_split(tmp_path, "train")[1].truth
+    path.write_text(f"\n{path.read_text()}\n\n")
+    assert (voc2012.read_split(tmp_path, "train")[1].truth == expected).all()
+    path.write_text(path.read_text() + "2008_000009 2\n")
+    with pytest.raises(UserError, match=r"dog_train\.txt, line 7 is '2008_000009 2'"):
+        voc2012.read_split(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        None,
+        "<annotation>",
+        "<annotation><size><width>0</width><height>9</height></size></annotation>",
+        "<annotation><size><width>9</width><height>9</height></size>"
+        "<object><name>unicorn</name></object></annotation>",
+        "<annotation><size><width>9</width><height>9</height></size>"
+        "<object><name>dog</name></object></annotation>",
+    ],
+)
+def test_voc_labels_are_read_where_boxes_have_a_defect(tmp_path, capsys, xml):
+    write_voc(tmp_path)
+    expected = voc2012.read_split(tmp_path, "test")[1].truth
+    folder = tmp_path / "VOCdevkit/VOC2012/Annotations"
+    folder.mkdir()
+    if xml is not None:
+        (folder / "2008_000005.xml").write_text(xml)
+    split = voc2012.read_split(tmp_path, "test")[1]
+    assert (split.truth == expected).all()
+    assert len(split.boxes) == 0
+    assert f"left out of the boxes: {folder}/2008_000005.xml (" in capsys.readouterr().err
+
+
+def changed_coco(tmp_path, change):
+    document = json.loads(json.dumps(COCO))
+    change(document)
+    write(tmp_path / "annotations/instances_train2014.json", json.dumps(document))
+    return coco2014.read_split(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda d: d["annotations"][0].update(category_id=91), "has category 91"),
+        (lambda d: d["annotations"][0].update(image_id="7"), "annotation of image '7'"),
+        (lambda d: d["categories"].append(d["categories"][0]), "which no other has"),
+        (lambda d: d["categories"][0].pop("name"), "and a name"),
+    ],
+)
+def test_coco_annotation_that_belongs_to_nothing_is_a_sentence(tmp_path, change, told):
+    with pytest.raises(UserError, match=r"instances_train2014\.json: ") as refusal:
+        changed_coco(tmp_path, change)
+    assert told in str(refusal.value)
+
+
+def test_coco_labels_are_read_where_a_box_has_a_defect(tmp_path, capsys):
+    _, whole = changed_coco(tmp_path, lambda d: None)
+    boxed = next(n for n, each in enumerate(COCO["annotations"]) if each.get("bbox"))
+    _, split = changed_coco(tmp_path, lambda d: d["annotations"][boxed].update(bbox=[1, 2]))
+    assert (split.truth == whole.truth).all()
+    assert len(split.boxes) == len(whole.boxes) - 1
+    assert "left out of the boxes: [1, 2] in image" in capsys.readouterr().err
+
+
 # --------------------------------------------------------------------------------------------------
 # All
 # --------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from spml.data.labels import Split
+from spml.datasets.boxes import tell_unusable
 from spml.datasets.tree import find
 from spml.plumbing.errors import UserError
 
@@ -78,7 +79,27 @@ def _read(path: Path) -> tuple[list[dict], dict[int, tuple], list[tuple]]:
         raise UserError(f"{path} is not an annotation file of COCO 2014 ({error!r})") from error
     if not categories or not annotations:
         raise UserError(f"{path} holds {len(annotations)} annotations of {len(categories)} classes")
+    _check(path, categories, annotations)
     return categories, sizes, annotations
+
+
+def _check(path: Path, categories: list[dict], annotations: list[tuple]) -> None:
+    """Refuse categories without a number or name of their own, and annotations of another one."""
+    numbers = set()
+    for category in categories:
+        number, name = category.get("id"), category.get("name")
+        if type(number) is not int or not isinstance(name, str) or number in numbers:
+            raise UserError(
+                f"{path}: the category {category} needs a whole number as its id, which no other "
+                "has, and a name"
+            )
+        numbers.add(number)
+    for image, category, _ in annotations:
+        if type(image) is not int or category not in numbers:
+            raise UserError(
+                f"{path}: an annotation of image {image!r} has category {category!r}; images are "
+                "whole numbers, and the categories those that the file lists"
+            )
 
 
 def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
@@ -89,23 +110,25 @@ def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
     numbers = sorted({image for image, _, _ in annotations}, key=str)
     rows = {number: row for row, number in enumerate(numbers)}
     truth = np.zeros((len(numbers), len(columns)), dtype=np.bool_)
-    boxes = []
+    boxes: list[tuple[float, ...]] = []
+    problems: list[str] = []
     for image, category, box in annotations:
         row, column = rows[image], columns[category]
         truth[row, column] = True
-        width, height = sizes.get(image, (None, None))
-        if box and width and height:
-            left, top, across, down = box
-            boxes.append(
-                (
-                    row,
-                    column,
+        if box:
+            try:
+                (width, height), (left, top, across, down) = sizes[image], box
+                scaled = (
                     left / width,
                     top / height,
                     (left + across) / width,
                     (top + down) / height,
                 )
-            )
+            except (KeyError, TypeError, ValueError, ZeroDivisionError):
+                problems.append(f"{box} in image {image} of size {sizes.get(image)}")
+                continue
+            boxes.append((row, column, *scaled))
+    tell_unusable(problems)
     images = np.array([f"{name}/COCO_{name}_{number:012d}.jpg" for number in numbers])
     return (
         tuple(category["name"] for category in categories),

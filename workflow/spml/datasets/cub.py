@@ -29,11 +29,28 @@ def image_folder(root: Path) -> Path:
 
 
 def _columns(path: Path, columns: list[int]) -> pd.DataFrame:
-    """Some of the columns of a table separated by blanks; rows may have more than the first has."""
+    """Some of the columns of a table separated by blanks; rows may have more than the first has.
+
+    The index counts lines from 0. A row that lacks one of the columns is a UserError.
+    """
     try:
-        return pd.read_csv(path, sep=r"\s+", header=None, usecols=columns)[columns]
+        table = pd.read_csv(
+            path, sep=r"\s+", header=None, usecols=columns, skip_blank_lines=False,
+            keep_default_na=False, na_values=[""],
+        )[columns].dropna(how="all")  # fmt: skip
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is not a table of CUB-200-2011 ({error})") from error
+    for line in table.index[table.isna().any(axis=1)][:1]:
+        raise UserError(f"{path}, line {line + 1} has too few columns")
+    return table
+
+
+def _flags(path: Path, values: pd.Series, what: str) -> np.ndarray:
+    """A column of zeros and ones as bool; any other value is a UserError that names its line."""
+    wrong = ~values.isin([0, 1])
+    for line, value in values[wrong][:1].items():
+        raise UserError(f"{path}, line {line + 1}: {what} is {value}; 0 or 1 is expected")
+    return (values == 1).to_numpy()
 
 
 def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
@@ -44,19 +61,20 @@ def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
     images = _columns(tree / "images.txt", [0, 1])
     division = _columns(tree / "train_test_split.txt", [0, 1])
     path = tree / "attributes" / "image_attribute_labels.txt"
-    labels = _columns(path, [0, 1, 2]).to_numpy()
-    if not division[0].equals(images[0]):
+    labels = _columns(path, [0, 1, 2])
+    if division[0].tolist() != images[0].tolist():
         raise UserError(f"{tree}: train_test_split.txt does not list the images of images.txt")
     expected = np.stack(
         [np.repeat(images[0], len(names)), np.tile(np.arange(1, len(names) + 1), len(images))],
         axis=1,
     )
-    if not np.array_equal(labels[:, :2], expected):
+    if not np.array_equal(labels[[0, 1]].to_numpy(), expected):
         raise UserError(
             f"{path} has {len(labels)} rows; {len(images)} images x {len(names)} attributes, "
             "each once and in order, are expected"
         )
-    chosen = (division[1] == TRAINING_FLAG[split]).to_numpy()
-    truth = labels[:, 2].reshape(len(images), len(names)) == 1
+    trains = _flags(tree / "train_test_split.txt", division[1], "the division")
+    chosen = trains == TRAINING_FLAG[split]
+    truth = _flags(path, labels[2], "is_present").reshape(len(images), len(names))
     paths = images[1].to_numpy(dtype=np.str_)
     return tuple(names.astype(str)), Split(paths[chosen], truth[chosen])

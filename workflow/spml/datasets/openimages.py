@@ -1,9 +1,10 @@
 """Open Images V3: 5,000 trainable classes, human-verified labels of a small part of the entries.
 
 A human-verified label says that a class is present (confidence 1) or absent (0); of most entries
-nothing is known. Rows are the images with at least one human-verified label of a trainable class,
-sorted by image number; ``train`` holds the official training rows and then the official validation
-rows. Where annotators disagree about an entry, present wins.
+nothing is known. Labels of machines, with fractions as confidence, are another annotation. Rows are
+the images with at least one human-verified label of a trainable class, sorted by image number;
+``train`` holds the official training rows and then the official validation rows. Where annotators
+disagree about an entry, present wins.
 """
 
 from pathlib import Path
@@ -29,10 +30,19 @@ def image_folder(root: Path) -> Path:
 
 def _classes(tree: Path) -> tuple[list[str], tuple[str, ...]]:
     """Codes of the trainable classes in the order of their file, and their names."""
-    codes = find(tree, "classes-trainable.txt").read_text(encoding="ascii").split()
-    described = pd.read_csv(
-        find(tree, "class-descriptions.csv"), header=None, names=["code", "name"], dtype=str
-    ).set_index("code")["name"]
+    listing = find(tree, "classes-trainable.txt")
+    codes = listing.read_text(encoding="ascii").split()
+    for code in sorted({code for code in codes if codes.count(code) > 1})[:1]:
+        raise UserError(f"{listing} lists the class {code} twice")
+    path = find(tree, "class-descriptions.csv")
+    try:
+        described = pd.read_csv(
+            path, header=None, names=["code", "name"], dtype=str, keep_default_na=False
+        ).set_index("code")["name"]
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not a table of codes and names ({error})") from error
+    for code in described.index[described.index.duplicated()][:1]:
+        raise UserError(f"{path} describes the class {code} twice")
     # Some names occur twice; the code tells them apart.
     names = [str(described.get(code, code)) for code in codes]
     repeated = {name for name, count in pd.Series(names).value_counts().items() if count > 1}
@@ -52,8 +62,13 @@ def _read_annotations(path: Path, codes: list[str]) -> tuple[np.ndarray, np.ndar
             usecols=["ImageID", "LabelName", "Confidence"],
             dtype={"ImageID": "str", "LabelName": "category", "Confidence": "float64"},
             chunksize=CHUNK,
+            skip_blank_lines=False,  # so that the index counts lines
+            keep_default_na=False,
+            na_values={"Confidence": [""], "LabelName": [""], "ImageID": [""]},
         )
         for chunk in tqdm(reader, desc=str(path), unit=" million rows", mininterval=1):
+            chunk = chunk.dropna(how="all")
+            _check_rows(path, chunk)
             names = chunk["LabelName"].cat
             column = np.array([columns.get(code, -1) for code in names.categories])[names.codes]
             kept = column >= 0
@@ -64,6 +79,18 @@ def _read_annotations(path: Path, codes: list[str]) -> tuple[np.ndarray, np.ndar
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is not an annotation file of Open Images V3 ({error})") from error
     return np.concatenate(images), np.concatenate(entries)
+
+
+def _check_rows(path: Path, rows: pd.DataFrame) -> None:
+    """Refuse a row without image or class, and one that does not say present or absent."""
+    incomplete = rows["ImageID"].isna() | rows["LabelName"].isna()
+    wrong = incomplete | ~rows["Confidence"].isin([0, 1])
+    for line, row in rows[wrong][:1].iterrows():
+        raise UserError(
+            f"{path}, line {line + 2}: image {row['ImageID']}, class {row['LabelName']}, "
+            f"confidence {row['Confidence']}; human-verified labels name both and have confidence "
+            "1 (present) or 0 (absent)"
+        )
 
 
 def _read_official(

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from spml.data.labels import Split
+from spml.datasets.boxes import tell_unusable
 from spml.datasets.tree import find
 from spml.plumbing.errors import UserError
 
@@ -37,42 +38,66 @@ def _present(path: Path) -> list[str]:
     """Names of the images in which the class of a list is present."""
     try:
         lines = path.read_text(encoding="ascii").splitlines()
-        return [name for name, label in (line.split() for line in lines) if int(label) == 1]
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is not a list of VOC 2012 ({error})") from error
+    names = []
+    for number, line in enumerate(lines, start=1):
+        match line.split():
+            case []:
+                continue
+            case [name, "1" | "0" | "-1" as label]:
+                if label == "1":
+                    names.append(name)
+            case _:
+                raise UserError(
+                    f"{path}, line {number} is {line!r}; an image and 1 (present), 0 (difficult) "
+                    "or -1 (absent) are expected"
+                )
+    return names
 
 
 def _boxes(folder: Path, names: list[str], truth: np.ndarray) -> np.ndarray:
     """Boxes of the objects of every present class, in fractions of the image.
 
-    VOC counts pixels from 1 and includes the last one. Difficult objects of a class that is present
-    are kept: pointing at one is pointing at the class.
+    Difficult objects of a class that is present are kept: pointing at one is pointing at the class.
+    A file that cannot be read, or an object of no class of VOC, is named and left out.
     """
-    boxes = []
+    boxes: list[tuple[float, ...]] = []
+    problems = []
     for row, name in enumerate(names):
-        # Expat refuses entities that grow without bound, and loads none from elsewhere.
-        document = ElementTree.parse(folder / f"{name}.xml").getroot()  # noqa: S314
-        width, height = (
-            float(document.findtext(f"size/{side}", "0")) for side in ("width", "height")
-        )
-        for item in document.iter("object"):
-            column = CLASSES.index(item.findtext("name", ""))
-            if truth[row, column]:
-                left, top, right, bottom = (
-                    float(item.findtext(f"bndbox/{side}", "0"))
-                    for side in ("xmin", "ymin", "xmax", "ymax")
-                )
-                boxes.append(
-                    (
-                        row,
-                        column,
-                        (left - 1) / width,
-                        (top - 1) / height,
-                        right / width,
-                        bottom / height,
-                    )
-                )
+        path = folder / f"{name}.xml"
+        try:
+            found = _objects(path)
+        except (OSError, ValueError, ElementTree.ParseError) as error:
+            problems.append(f"{path} ({error})")
+            continue
+        boxes += [(row, column, *box) for column, box in found if truth[row, column]]
+    tell_unusable(problems)
     return np.array(boxes, dtype=np.float32).reshape(-1, 6)
+
+
+def _objects(path: Path) -> list[tuple[int, tuple[float, ...]]]:
+    """Class and box of each object of one image; ValueError for what is no annotation of VOC.
+
+    VOC counts pixels from 1 and includes the last one.
+    """
+    # Expat refuses entities that grow without bound, and loads none from elsewhere.
+    document = ElementTree.parse(path).getroot()  # noqa: S314
+    width, height = (float(document.findtext(f"size/{side}", "0")) for side in ("width", "height"))
+    if width <= 0 or height <= 0:
+        raise ValueError(f"its size is {width:g} x {height:g}")
+    found: list[tuple[int, tuple[float, ...]]] = []
+    for item in document.iter("object"):
+        name = item.findtext("name", "")
+        if name not in CLASSES:
+            raise ValueError(f"{name!r} is no class of VOC 2012")
+        left, top, right, bottom = (
+            float(item.findtext(f"bndbox/{side}", "nothing"))
+            for side in ("xmin", "ymin", "xmax", "ymax")
+        )
+        box = ((left - 1) / width, (top - 1) / height, right / width, bottom / height)
+        found.append((CLASSES.index(name), box))
+    return found
 
 
 def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
