@@ -1,5 +1,7 @@
 """The training loop through its public door, on a task small enough to finish at once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -101,6 +103,13 @@ def test_loss_with_state_that_no_checkpoint_saves_is_refused(kept):
     with pytest.raises(UserError, match=r"spml\.losses\.an keeps tensors in memory, which no"):
         trainer.run()
     assert trainer.step == 1
+
+
+def test_last_batch_of_one_that_cannot_be_normalised_is_a_sentence():
+    data = make_data()
+    small = replace(data, train_images=data.train_images[:, ::4, ::4].copy())
+    with pytest.raises(UserError, match=r"the last batch has one image, .* batch_size \(now 44\)"):
+        make_trainer(data=small, batch_size=44).run()
 
 
 def test_stops_when_validation_falls_too_far():

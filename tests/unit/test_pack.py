@@ -2,8 +2,11 @@ import io
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import unicodedata
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +103,44 @@ def test_missing_or_broken_image_is_named(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(UserError, match=str(path)):
         decode_image(path, 8)
+
+
+def png_with(chunk: bytes, content: bytes) -> bytes:
+    """A PNG with one chunk more, after its header."""
+    stream = io.BytesIO()
+    picture(4, width=20, height=20).save(stream, "PNG")
+    whole = chunk + content
+    added = struct.pack(">I", len(content)) + whole + struct.pack(">I", zlib.crc32(whole))
+    return stream.getvalue()[:33] + added + stream.getvalue()[33:]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (png_with(b"iCCP", b"x\0"), "get the file again"),  # IndexError in Pillow
+        (
+            png_with(b"zTXt", b"k\0\0" + zlib.compress(bytes(2 << 20))),
+            "save it without its texts and profiles",
+        ),
+    ],
+)
+def test_whatever_a_decoder_raises_names_the_file(tmp_path, content, told):
+    (tmp_path / "odd.png").write_bytes(content)
+    with pytest.raises(UserError, match=rf"image {tmp_path}/odd\.png cannot be decoded .*{told}"):
+        decode_image(tmp_path / "odd.png", 8)
+
+
+def test_intact_picture_that_is_too_large_is_no_broken_one(tmp_path, monkeypatch):
+    picture(4, width=200, height=200).save(tmp_path / "large.png")
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(UserError, match=r"large\.png is too large .*; shrink it first"):
+        decode_image(tmp_path / "large.png", 8)
+
+
+def test_name_with_decomposed_accents_is_told_apart_from_a_missing_one(tmp_path):
+    picture(4, width=20, height=20).save(tmp_path / unicodedata.normalize("NFD", "é.png"))
+    with pytest.raises(UserError, match=r"accents in another form .*NFD\): rename it"):
+        decode_image(tmp_path / unicodedata.normalize("NFC", "é.png"), 8)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -62,6 +62,13 @@ def test_own_validation_rows_come_last(tmp_path):
         ("image,cat\n../../etc/passwd,1\n", r"line 2: image is '\.\./\.\./etc/passwd'; a path below"),
         ("image,cat\n/etc/passwd,1\n", "line 2: image is '/etc/passwd'"),
         ("image,cat\n,1\n", "line 2: image is ''"),
+        # One image, whichever way its path is written, and lines as an editor counts them.
+        ("image,cat\n\nphotos/x,1\n\n./photos//x,0\n", r"line 5: 'photos/x' stands in an earlier"),
+        ("image,cat\nphotos/./x,1\nphotos/x,0\n", r"line 3: 'photos/x' stands in an earlier"),
+        ("image,cat\n\n\n1.jpg,2\n", "line 4: cat is '2'"),
+        ("image;cat\n1.jpg;1\n", "separated by commas, not semicolons"),
+        ("image,cat\nphotos\\x.jpg,1\n", r"line 2: .* folders are separated by /, not by"),
+        ('image,cat\n"photos/x\n.jpg",1\n', r"line 3: image is 'photos/x\\n\.jpg'"),
         ("image,cat,cat\n1.jpg,1,0\n", "'cat' heads two columns"),
         ("image,cat,\n1.jpg,1,0\n", "column 3 has no name"),
     ],
@@ -101,6 +108,13 @@ def test_image_to_train_and_to_test_on(tmp_path):
     path = folder(tmp_path, validation=TEST)
     with pytest.raises(UserError, match=r"'b/1\.jpg' is in validation\.csv and in test\.csv"):
         table.read_split(path, "test")
+
+
+@pytest.mark.parametrize("spelt", ["./photos/x", "photos//x", "photos/./x"])
+def test_image_in_train_and_test_is_found_however_its_path_is_written(tmp_path, spelt):
+    folder(tmp_path, train="image,cat\nphotos/x,1\n", test=f"image,cat\n{spelt},1\n")
+    with pytest.raises(UserError, match=r"'photos/x' is in train\.csv and in test\.csv"):
+        table.read_split(tmp_path, "test")
 
 
 def test_numbers_as_pandas_writes_them_and_a_byte_order_mark(tmp_path):

@@ -6,6 +6,7 @@ here, so the pixels are the same. Nobody rotates by the EXIF orientation.
 """
 
 import os
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,7 +19,7 @@ WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 
 
 def decode_image(path: str | Path, size: int) -> np.ndarray:
-    """(size, size, 3) uint8 of an image file; a missing or broken file is a UserError."""
+    """(size, size, 3) uint8 of an image file; whatever keeps it from being read is a UserError."""
     from PIL import Image  # not needed where images are packed
 
     try:
@@ -27,10 +28,25 @@ def decode_image(path: str | Path, size: int) -> np.ndarray:
                 raise ValueError(f"{image.mode} has more than 8 bits a channel; convert it first")
             resized = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
     except FileNotFoundError:
-        raise UserError(f"image {path} does not exist; the dataset is incomplete") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"image {path} cannot be decoded ({error}); get the file again") from error
+        raise UserError(f"image {path} does not exist{_other_accents(Path(path))}") from None
+    except Image.DecompressionBombError as error:
+        raise UserError(f"image {path} is too large ({error}); shrink it first") from error
+    # Decoders raise what they like: IndexError for a short profile, RuntimeError for AVIF.
+    except Exception as error:
+        intact = "MAX_TEXT" in str(error) or "too large for" in str(error)
+        remedy = "save it without its texts and profiles" if intact else "get the file again"
+        raise UserError(f"image {path} cannot be decoded ({error}); {remedy}") from error
     return np.asarray(resized)
+
+
+def _other_accents(path: Path) -> str:
+    """What to do about a name whose accents the file system has in another form."""
+    for form in ("NFC", "NFD"):
+        if path.with_name(unicodedata.normalize(form, path.name)).exists():
+            return (
+                f"; the file's name has its accents in another form (Unicode's {form}): rename it"
+            )
+    return "; the dataset is incomplete"
 
 
 class DecodedImages:

@@ -7,7 +7,7 @@ otherwise the protocol divides the rows of ``train.csv``. Rows keep their order.
 """
 
 import csv
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -31,25 +31,29 @@ def _read_table(path: Path) -> pd.DataFrame:
     """The table as text, indexed by image, its columns and cells checked."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file, strict=True) if row]
+            reader = csv.reader(file, strict=True)
+            numbered = [(reader.line_num, row) for row in reader if row]
     except FileNotFoundError:
         raise UserError(f"there is no {path}") from None
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{path} is not a table (.csv): {error}") from error
-    names = [name.strip() for name in rows[0]] if rows else [""]
+    names = [name.strip() for name in numbered[0][1]] if numbered else [""]
     if names[0] != "image" or len(names) < 2:
         found = ", ".join(map(repr, names[:5]))
+        hint = "; columns are separated by commas, not semicolons" if ";" in names[0] else ""
         raise UserError(
-            f"{path}: the first column must be 'image' and each other one a class; found {found}"
+            f"{path}: the first column must be 'image' and each other one a class; found "
+            f"{found}{hint}"
         )
     for number, name in enumerate(names, start=1):
         if not name:
             raise UserError(f"{path}: column {number} has no name")
         if names.count(name) > 1:
             raise UserError(f"{path}: {name!r} heads two columns")
-    if len(rows) == 1:
+    rows = numbered[1:]
+    if not rows:
         raise UserError(f"{path} has no rows")
-    for number, row in enumerate(rows[1:], start=2):
+    for number, row in rows:
         if len(row) != len(names):
             raise UserError(
                 f"{path}, line {number} has {len(row)} cells; its header has {len(names)}"
@@ -60,22 +64,28 @@ def _read_table(path: Path) -> pd.DataFrame:
                     f"{path}, line {number}: {name} is {cell!r}; "
                     "allowed: 1 (present), 0 (absent) or nothing (not annotated)"
                 )
-    images = [row[0].strip() for row in rows[1:]]
-    _check_images(path, images)
-    cells = [[CELLS[cell.strip()] for cell in row[1:]] for row in rows[1:]]
-    return pd.DataFrame(cells, index=images, columns=names[1:])
-
-
-def _check_images(path: Path, images: list[str]) -> None:
+    images = [_image(path, number, row[0].strip()) for number, row in rows]
     seen = set()
-    for number, name in enumerate(images, start=2):
-        if not name or Path(name).is_absolute() or ".." in Path(name).parts:
-            raise UserError(
-                f"{path}, line {number}: image is {name!r}; a path below {path.parent} is expected"
-            )
+    for (number, _), name in zip(rows, images, strict=True):
         if name in seen:
             raise UserError(f"{path}, line {number}: {name!r} stands in an earlier line too")
         seen.add(name)
+    cells = [[CELLS[cell.strip()] for cell in row[1:]] for _, row in rows]
+    return pd.DataFrame(cells, index=images, columns=names[1:])
+
+
+def _image(path: Path, number: int, name: str) -> str:
+    """The path of an image as it is stored: ``./photos//x`` is ``photos/x``."""
+    image = PurePosixPath(name)
+    if not name or image.is_absolute() or ".." in image.parts or not name.isprintable():
+        raise UserError(
+            f"{path}, line {number}: image is {name!r}; a path below {path.parent} is expected"
+        )
+    if "\\" in name and not (path.parent / image).exists():
+        raise UserError(
+            f"{path}, line {number}: image is {name!r}; folders are separated by /, not by \\"
+        )
+    return str(image)
 
 
 def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:

@@ -302,7 +302,16 @@ class Trainer:
     ) -> None:
         """One update, recorded in row ``position`` of the trace."""
         observed, truth = self.observed[index], self.truth[index]
-        logits = self._training_logits(inputs, epoch)
+        try:
+            logits = self._training_logits(inputs, epoch)
+        except ValueError as error:
+            if len(inputs) > 1 or "more than 1 value per channel" not in str(error):
+                raise
+            raise UserError(
+                f"{self.settings.name}: the last batch has one image, of which the network makes "
+                "one value a channel, and batch normalisation needs two; choose another "
+                f"batch_size (now {self.settings.batch_size})"
+            ) from error
         loss = self.loss(logits, observed, index=index, epoch=epoch)
         self.optimizer.zero_grad()
         loss.backward()
