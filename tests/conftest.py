@@ -1,9 +1,9 @@
-"""Copies of this checkout for tests that need one, made once for all of them."""
+"""What many tests look at, made once for all of them."""
 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,30 +25,42 @@ def _end_imported_snakemake() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def pristine(tmp_path_factory) -> Checkout:
-    """A checkout in which nothing has run; tests do not change it."""
-    root = tmp_path_factory.mktemp("pristine") / "checkout"
-    for name in tracked_files():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, root / name)
-    return Checkout(root)
-
-
-@pytest.fixture(scope="session")
-def finished(pristine, tmp_path_factory) -> Checkout:
-    """A checkout in which everything has run; tests do not change it.
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A function that has a folder of a name made, and gives its path.
 
     Worker processes share it: the first that needs it makes it, and the others wait.
     """
     base = tmp_path_factory.getbasetemp()
-    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    checkout, done = Checkout(folder / "finished"), folder / "finished.done"
-    with _locked(folder / "finished.lock"):
-        if not done.exists():
-            shutil.rmtree(checkout.path, ignore_errors=True)
-            pristine.copy(checkout.path).snakemake()
-            done.touch()
-    return checkout
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with _locked(shared / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def pristine(once) -> Checkout:
+    """A checkout in which nothing has run; tests do not change it."""
+
+    def make(root: Path) -> None:
+        for name in tracked_files():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
+
+    return Checkout(once("pristine", make))
+
+
+@pytest.fixture(scope="session")
+def finished(pristine, once) -> Checkout:
+    """A checkout in which everything has run; tests do not change it."""
+    return Checkout(once("finished", lambda path: pristine.copy(path).snakemake()))
 
 
 @pytest.fixture

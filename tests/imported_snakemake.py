@@ -7,15 +7,27 @@ import gc
 import importlib
 import json
 import os
+import runpy
 import sys
+import threading
 
-from snakemake.cli import get_argument_parser, main
+from snakemake.cli import get_argument_parser
 
 WHILE_PLANNING = ("snakemake.storage", "smart_open", "jsonschema")  # imported only then
 
 
-def call(folder: str, environment: dict[str, str], arguments: list[str], output: str) -> None:
-    """Be ``python -m snakemake`` with these arguments, which ends this process."""
+class Timer(threading.Timer):
+    """Snakemake leaves timers that have nothing more to do; these do not hold up its end."""
+
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
+        self.daemon = True
+
+
+def call(
+    folder: str, environment: dict[str, str], module: str, arguments: list[str], output: str
+) -> None:
+    """Be ``python -m module`` with these arguments, which may end this process."""
     written = os.open(output, os.O_WRONLY)
     for number in (sys.stdout.fileno(), sys.stderr.fileno()):
         os.dup2(written, number)
@@ -23,12 +35,14 @@ def call(folder: str, environment: dict[str, str], arguments: list[str], output:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.path[0] = folder
-    sys.argv = ["snakemake", *arguments]
-    sys.exit(main())
+    paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.path[:1] = [folder, *map(os.path.abspath, paths)]
+    sys.argv[1:] = arguments
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
+    threading.Timer = Timer
     get_argument_parser()  # imports the plugins
     for module in WHILE_PLANNING:
         importlib.import_module(module)
@@ -39,3 +53,4 @@ if __name__ == "__main__":
             print(os.waitstatus_to_exitcode(status), flush=True)
         else:
             call(**json.loads(line))
+            sys.exit()

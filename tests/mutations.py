@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,7 @@ def mutate(path: Path, draw: random.Random) -> tuple[str, str]:
     if kind == "syntax":
         position = draw.randrange(len(text))
         return kind, text[:position] + draw.choice(SYNTAX) + text[position:]
-    # Without aliases, so that one change is one change.
-    document = yaml.load(text, Loader=yaml.CSafeLoader)
-    document = yaml.load(
-        yaml.dump(document, Dumper=_Plain, sort_keys=False), Loader=yaml.CSafeLoader
-    )
+    document = yaml.load(_without_aliases(text), Loader=yaml.CSafeLoader)
     places = list(_places(document))
     container, key = draw.choice(places)
     if kind == "drop":
@@ -71,6 +68,12 @@ def mutate(path: Path, draw: random.Random) -> tuple[str, str]:
         return kind, yaml.dump(document, Dumper=_Plain, sort_keys=False)
     except RecursionError:  # a map that was swapped with one of its own
         return mutate(path, draw)
+
+
+@cache
+def _without_aliases(text: str) -> str:
+    """The same document, in which one change is one change."""
+    return yaml.dump(yaml.load(text, Loader=yaml.CSafeLoader), Dumper=_Plain, sort_keys=False)
 
 
 class _Plain(yaml.CSafeDumper):

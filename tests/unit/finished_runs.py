@@ -55,7 +55,8 @@ def configuration(
 
     Only on which datasets and with which seeds they are shown is left to the selection.
     """
-    exhibits = yaml.safe_load((ROOT / "config/exhibits.yaml").read_text())
+    text = (ROOT / "config/exhibits.yaml").read_bytes()
+    exhibits = yaml.load(text, Loader=yaml.CSafeLoader)
     for definition in exhibits["exhibits"].values():
         for key in ("datasets", "protocols", "seeds"):
             definition.pop(key, None)

@@ -33,9 +33,8 @@ DOCUMENTS = {path: yaml.safe_load(Path(path).read_text()) for path in FILES}
 
 def merged() -> dict:
     result: dict = {}
-    for path in FILES:
-        with open(path) as file:
-            update_config(result, yaml.safe_load(file))
+    for document in DOCUMENTS.values():
+        update_config(result, copy.deepcopy(document))
     return result
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -72,13 +73,32 @@ def config(tmp_path, monkeypatch):
     return config
 
 
-@pytest.fixture
-def wide_config(tmp_path, monkeypatch):
-    """Two datasets under two protocols, one seed."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def wide_exhibits(tmp_path_factory):
+    """A function that gives the data of an exhibit of two datasets under two protocols, one seed.
+
+    Each is made once; the working directory is to be the folder that comes with it.
+    """
+    folder = tmp_path_factory.mktemp("wide")
     config = configuration(datasets=("alpha", "beta"), protocols=("demo", "long"), seeds=(7,))
-    write_results(config)
-    return config
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_results(config)
+
+    @cache
+    def made(key):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            return make(key, config, patch)
+
+    return folder, made
+
+
+@pytest.fixture
+def wide(wide_exhibits, monkeypatch):
+    folder, made = wide_exhibits
+    monkeypatch.chdir(folder)
+    return made
 
 
 def test_every_exhibit_that_is_defined_has_a_module_and_a_rule():
@@ -143,8 +163,8 @@ def test_main_table_of_nothing_to_compare_shows_no_differences(tmp_path, monkeyp
     assert "bootstrap" not in read_caption("gr_main_table")
 
 
-def test_main_table_of_several_blocks_and_one_seed(wide_config, monkeypatch):
-    data = make("gr_main_table", wide_config, monkeypatch)
+def test_main_table_of_several_blocks_and_one_seed(wide):
+    data = wide("gr_main_table")
     tables = parse_tables(exhibit_path("gr_main_table", ".md").read_text())
     titles = ["Alpha, Demo", "Alpha, Long", "Beta, Demo", "Beta, Long"]
     assert [table.title for table in tables] == titles
@@ -173,8 +193,8 @@ def test_caption_states_the_facts_of_the_runs(config, monkeypatch):
 @pytest.mark.parametrize(
     "key", ["gr_main_table", "gr_separation", "gr_false_negative_rate", "extra_learning_curves"]
 )
-def test_one_run_is_neither_averaged_nor_pooled(wide_config, monkeypatch, key):
-    make(key, wide_config, monkeypatch)
+def test_one_run_is_neither_averaged_nor_pooled(wide, key):
+    wide(key)
     caption = read_caption(key)
     assert "1 run per method (seed 7)" in caption
     assert not re.search("mean|ooled|deviation", caption.replace("mean number of positives", ""))
@@ -184,8 +204,8 @@ def test_one_run_is_neither_averaged_nor_pooled(wide_config, monkeypatch, key):
 
 
 @pytest.mark.parametrize("key", FIGURES)
-def test_figure_of_several_blocks_and_one_seed(key, wide_config, monkeypatch):
-    data = make(key, wide_config, monkeypatch)
+def test_figure_of_several_blocks_and_one_seed(key, wide):
+    data = wide(key)
     blocks = data[["dataset", "protocol"]].drop_duplicates()
     assert len(blocks) == 4
     assert exhibit_path(key, ".png").read_bytes().startswith(b"\x89PNG")
@@ -438,32 +458,32 @@ def test_latex_escapes_and_marks():
 # --- what commands load ---------------------------------------------------------------------------
 
 
-def loaded(*modules):
-    """Third-party packages that importing modules loads."""
-    code = (
-        f"import sys, {', '.join(modules)}; print(*{{name.split('.')[0] for name in sys.modules}})"
-    )
+TABLES = (
+    "gr_main_table",
+    "gr_ablation",
+    "gr_dataset_statistics",
+    "gr_hyperparameters",
+    "gr_separation_table",
+)
+LOADED = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(f"spml.exhibits.{name}")
+    print(*{name.split(".")[0] for name in sys.modules})
+"""
+
+
+def test_tables_load_no_plotting_and_exhibits_no_torch():
+    names = [*TABLES, "gr_gradients", "gr_hyperparameter_curves", "gr_separation"]
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", LOADED, *names],
         env={"PYTHONPATH": str(ROOT / "workflow")},
         capture_output=True,
         text=True,
         check=True,
     )
-    return set(done.stdout.split())
-
-
-def test_tables_load_no_plotting_and_exhibits_no_torch():
-    tables = loaded(
-        "spml.exhibits.gr_main_table",
-        "spml.exhibits.gr_ablation",
-        "spml.exhibits.gr_dataset_statistics",
-        "spml.exhibits.gr_hyperparameters",
-        "spml.exhibits.gr_separation_table",
-    )
-    assert not tables & {"matplotlib", "torch", "seaborn", "scipy"}
-    assert "torch" not in loaded(
-        "spml.exhibits.gr_gradients",
-        "spml.exhibits.gr_hyperparameter_curves",
-        "spml.exhibits.gr_separation",
-    )
+    # All that was loaded so far, after each of them.
+    loaded = dict(zip(names, map(set, map(str.split, done.stdout.splitlines())), strict=True))
+    assert not loaded[TABLES[-1]] & {"matplotlib", "torch", "seaborn", "scipy"}
+    assert "torch" not in loaded["gr_separation"]
+    assert "matplotlib" in loaded["gr_separation"]

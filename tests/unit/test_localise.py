@@ -185,10 +185,10 @@ def test_maps_are_computed_in_exact_float32(tmp_path, monkeypatch):
     assert not torch.backends.cuda.matmul.allow_tf32
 
 
-def test_dataset_without_boxes_is_refused_with_a_sentence(tmp_path):
-    done = subprocess.run(command(tmp_path, []), capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "labels.npz holds no boxes of test images" in done.stderr
+def test_dataset_without_boxes_is_refused_with_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", command(tmp_path, [])[2:])
+    with pytest.raises(UserError, match=r"labels\.npz holds no boxes of test images"):
+        localise.main()
     assert not (tmp_path / "pointing.json").exists()
 
 

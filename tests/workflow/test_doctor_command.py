@@ -7,10 +7,7 @@ import sys
 import time
 from dataclasses import replace
 
-import pytest
 from checkouts import SMALL
-
-pytestmark = pytest.mark.xdist_group("workflow")
 
 TARGET = "results/runs/digits/demo/an/seed0/metrics.json"
 
@@ -43,6 +40,7 @@ def test_second_snakemake_and_the_first_after_a_crash_are_told_what_to_do(checko
         assert process.poll() is None, "the workflow ended before a checkpoint was written"
         os.sched_yield()
         time.sleep(0.01)  # polls for the event; nothing depends on how long it takes
+    os.killpg(process.pid, signal.SIGSTOP)  # it need not train while it is looked at
 
     printed = long.ask(TARGET, fails=True)
     assert "Directory cannot be locked" in printed

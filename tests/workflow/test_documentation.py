@@ -2,24 +2,24 @@
 
 A block of a document that opens with a file's name in a comment is written to that file; a block of
 shell commands is run as it stands, in the order of the page, in a copy of the checkout whose default
-selection is small. What needs the papers' datasets or a cluster is planned instead, and what another
-test or the CI runs as a whole is only looked up.
+selection is small. A command that a page repeats is run once. What needs the papers' datasets or a
+cluster is planned instead, and what another test or the CI runs as a whole is only looked up.
 """
 
-import os
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 from checkouts import ROOT, Checkout
 from snakemake.cli import get_argument_parser
-
-pytestmark = pytest.mark.xdist_group("documents")
 
 DOCUMENTS = sorted(
     str(path.relative_to(ROOT))
@@ -29,6 +29,8 @@ DOCUMENTS = sorted(
 LANGUAGES = {"sh", "python", "yaml", "text", "mermaid"}
 # Planned, because they need the papers' datasets, a cluster, data of the reader's or conda.
 PLANNED = r"config/paper\.yaml|profiles/(slurm|generic|kubernetes)|flowers\.yaml|--sdm conda"
+# Imports Snakemake, and has nothing that only a shell would understand.
+PLAIN = re.compile(r"(snakemake|python -m spml\.plan)( [^<>|&;$`#]*)?")
 # Targets of make that CI, other tests or benchmarks run, or that need a network.
 LOOKED_UP = ("setup", "check", "test", "bench", "lock", "audit-list", "demo-all", "search", "clean")
 
@@ -58,10 +60,15 @@ def as_run(command: str) -> str:
     if command.startswith("make ") and command.split()[1] in LOOKED_UP:
         return command.replace("make ", "make --dry-run ", 1)
     if command.startswith("snakemake ") and re.search(PLANNED, command):
-        # A plan is the same with and without the default profile.
-        planned = command.replace("--workflow-profile workflow/profiles/default ", "")
-        planned = planned.replace("--sdm conda --conda-create-envs-only", "")
-        return "snakemake -n " + planned.removeprefix("snakemake ").removeprefix("-n ")
+        # As it is printed, but for what needs conda.
+        return command.replace("--sdm conda --conda-create-envs-only", "") + " -n"
+    return command
+
+
+def in_full(checkout: Checkout, command: str) -> str:
+    """What a command of make that imports Snakemake runs; others are left as they are."""
+    if command.startswith("make plan"):
+        return run(checkout, *shlex.split(command.replace("make", "make --dry-run", 1))).strip()
     return command
 
 
@@ -84,8 +91,15 @@ def place(checkout: Checkout, text: str) -> bool:
     return bool(named)
 
 
+class Reader(Checkout):
+    """A checkout in which a reader gives commands."""
+
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), "PYTHONPATH": str(self.path / "workflow")}
+
+
 @pytest.fixture
-def reader(checkout) -> Checkout:
+def reader(checkout) -> Reader:
     """A finished checkout as a reader has it, with the environment that `make setup` makes."""
     checkout.edit(
         "Snakefile",
@@ -93,8 +107,11 @@ def reader(checkout) -> Checkout:
         'configfile: "config/config.yaml"\nconfigfile: "tests/workflow/small.yaml"\n',
     )
     # The papers' grid is planned whole elsewhere.
-    checkout.edit("config/paper.yaml", "  seeds: [0, 1, 2]", "  seeds: [0]")
-    checkout.edit("config/paper.yaml", "[voc, coco, nus, cub, openimages]", "[voc]")
+    paper = checkout.path / "config/paper.yaml"
+    grid = yaml.safe_load(paper.read_text())
+    grid["select"] |= {"datasets": ["voc"], "methods": ["an", "gr"], "seeds": [0]}
+    grid["select"]["exhibits"] = ["gr_main_table", "gr_class_counts", "ll_openimages"]
+    paper.write_text(yaml.safe_dump(grid))
     # The reader's own dataset, which the guide has elsewhere.
     (checkout.path / "flowers").mkdir()
     for split in ("train", "test"):
@@ -106,21 +123,34 @@ def reader(checkout) -> Checkout:
         if path.name != ".locked":
             (environment / path.name).symlink_to(path)
     (environment / ".locked").touch()
-    return checkout
+    return Reader(checkout.path)
 
 
 def run(checkout: Checkout, *command: str) -> str:
-    plain = {key: value for key, value in os.environ.items() if key != "MAKEFLAGS"}
+    plain = {key: value for key, value in checkout.environment().items() if key != "MAKEFLAGS"}
     done = subprocess.run(
         command,
         cwd=checkout.path,
-        env=plain | {"PYTHONPATH": str(checkout.path / "workflow"), "OMP_NUM_THREADS": "1"},
+        env=plain,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     assert done.returncode == 0, f"{command[-1]}\n{done.stdout}"
     return done.stdout
+
+
+def run_shell(checkout: Checkout, script: Iterable[str]) -> None:
+    """Run commands as they stand, those that import Snakemake without these imports if they can be."""
+    for is_plain, lines in groupby(script, lambda line: bool(PLAIN.fullmatch(line))):
+        if not is_plain:
+            search_path = 'PATH="$PWD/.venv/bin:$PATH"'
+            run(checkout, "bash", "-euo", "pipefail", "-c", "\n".join([search_path, *lines]))
+            continue
+        for line in lines:
+            module, *words = shlex.split(line.removeprefix("python -m "))
+            runs_jobs = module == "snakemake" and "-n" not in words
+            checkout.imported(module, *words, purpose="run" if runs_jobs else "ask")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -138,15 +168,17 @@ def test_every_block_says_what_it_is(document):
     "document", [name for name in DOCUMENTS if any(b.language == "sh" for b in blocks(name))]
 )
 def test_what_a_document_says_can_be_done(reader, document):
-    search_path = 'PATH="$PWD/.venv/bin:$PATH"'
+    done: set[str] = set()
     for block in blocks(document):
         if block.language in ("python", "yaml") and place(reader, block.text):
             continue
         if block.language == "python":
             run(reader, sys.executable, "-c", block.text)
         if block.language == "sh":
-            script = "\n".join(dict.fromkeys(as_run(command) for command in commands(block.text)))
-            run(reader, "bash", "-euo", "pipefail", "-c", f"{search_path}\n{script}")
+            script = dict.fromkeys(as_run(command) for command in commands(block.text))
+            new = [command for command in script if command not in done]
+            run_shell(reader, (in_full(reader, command) for command in new))
+            done.update(new)
 
 
 def spoken() -> list[tuple[str, str]]:

@@ -9,8 +9,6 @@ from spml.planning import preflight
 from spml.planning.files import named_files
 from spml.plumbing.errors import UserError
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 FEW = ("--configfile", "tests/workflow/faults.yaml", "--")
 METRICS = "results/runs/digits/demo/an/seed0/metrics.json"
 HOSTILE = (

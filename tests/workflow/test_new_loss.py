@@ -3,10 +3,6 @@
 import re
 import textwrap
 
-import pytest
-
-pytestmark = pytest.mark.xdist_group("workflow")
-
 
 def test_a_new_loss_makes_no_other_run_anew(checkout):
     guide = (checkout.path / "docs/user-guide.md").read_text()

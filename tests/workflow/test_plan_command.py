@@ -1,26 +1,27 @@
 """The plan before a run, and what keeps results that a change does not matter to."""
 
-import subprocess
-import sys
+from dataclasses import dataclass
 
 import pytest
-
-pytestmark = pytest.mark.xdist_group("workflow")
+from checkouts import Checkout
 
 RUNS = "results/runs/digits/demo/gr"
 
 
-def plan(checkout, *arguments: str, fails: bool = False) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "spml.plan", *arguments, *checkout.configuration],
-        cwd=checkout.path,
-        env={**checkout.environment(), "PYTHONPATH": "workflow", "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
+@dataclass(frozen=True)
+class Planner(Checkout):
+    """A checkout in which the package's own commands run, with a wide terminal."""
+
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), "PYTHONPATH": "workflow", "COLUMNS": "200"}
+
+
+def plan(checkout: Checkout, *arguments: str, fails: bool = False) -> str:
+    printed = Planner(checkout.path).imported(
+        "spml.plan", *arguments, *checkout.configuration, fails=fails
     )
-    assert (done.returncode != 0) == fails, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout + done.stderr if fails else done.stdout
+    assert "Traceback" not in printed
+    return printed
 
 
 def edit_loss(checkout) -> None:

@@ -11,8 +11,6 @@ import yaml
 from checkouts import Checkout
 from snakemake.cli import get_argument_parser
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 PROFILES = sorted(path.name for path in Path("workflow/profiles").iterdir())
 LOCAL = {"all", "download", "download_weights", "fetch_images", "report"}
 

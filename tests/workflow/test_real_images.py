@@ -20,7 +20,7 @@ from web_server import serve
 
 CONFIGURATION = ("--configfile", "tests/workflow/mini_coco.yaml", "roots.yaml")
 COUNTS = "counts.tsv"
-METHODS = ("an", "ll_r", "gr")
+METHODS = ("bce_longer", "an")
 TABLE = "results/exhibits/gr/main_table.md"
 RUNS = [f"results/runs/mini_coco/mini/{method}/seed0/metrics.json" for method in METHODS]
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "deviation": [0.229, 0.224, 0.225]}
@@ -156,7 +156,6 @@ def fine_tuning_learns_what_the_photographs_show(checkout):
     A network whose batch norm was folded away trains without an error and fails all three.
     """
     run = Path("results/runs/mini_coco/mini/bce_longer/seed0")
-    checkout.snakemake(str(run / "metrics.json"))
     lines = (checkout.path / run / "history.jsonl").read_text().splitlines()
     costs = [json.loads(line)["loss"] for line in lines]
     assert costs[-1] < 0.6 * costs[0]
@@ -177,7 +176,7 @@ def fine_tuning_learns_what_the_photographs_show(checkout):
 def table_shows_the_runs(checkout):
     """One run a method: the mAP of its metrics.json, to one decimal."""
     [shown] = parse_tables((checkout.path / TABLE).read_text())
-    for path, title, cells in zip(RUNS, ("AN", "LL-R", "GR Loss"), shown.rows, strict=True):
+    for path, title, cells in zip(RUNS, ("Full labels, longer", "AN"), shown.rows, strict=True):
         metrics = json.loads((checkout.path / path).read_text())
         assert cells[0] == title
         assert cells[1] == f"{metrics['test']['map']:.1f}"

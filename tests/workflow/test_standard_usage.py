@@ -2,10 +2,7 @@
 
 import re
 
-import pytest
 import yaml
-
-pytestmark = pytest.mark.xdist_group("workflow")
 
 AS_CATALOGUED = ("--snakefile", "workflow/Snakefile")
 

@@ -1,24 +1,23 @@
 """Two checkouts that share one folder of data through a link."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
-import pytest
 from checkouts import SMALL, Checkout
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
-RUNS = [f"results/runs/digits/demo/{method}/seed0/metrics.json" for method in ("gr", "an_recorded")]
+RUN = "results/runs/digits/demo/gr/seed0/metrics.json"
 PROFILE = ("--workflow-profile", "workflow/profiles/default")
 
 
-@pytest.fixture
-def checkouts(finished, pristine, tmp_path) -> list[Checkout]:
-    """One in which everything has run, and one in which nothing has."""
-    copies = [finished.copy(tmp_path / "one"), pristine.copy(tmp_path / "two")]
-    (tmp_path / "one/data").rename(tmp_path / "data")
+def that_share_data(first: Checkout, second: Checkout, folder: Path) -> list[Checkout]:
+    """A copy of each, with the data of the first."""
+    copies = [first.copy(folder / "one"), second.copy(folder / "two")]
+    (folder / "one/data").rename(folder / "data")
+    shutil.rmtree(folder / "two/data", ignore_errors=True)
     for copy in copies:
         (copy.path / "data").symlink_to("../data")
     return copies
@@ -35,34 +34,35 @@ def start(checkout: Checkout, *arguments: str) -> subprocess.Popen:
     )
 
 
-def test_one_after_the_other_and_then_at_the_same_time(checkouts):
+def test_one_after_the_other_and_then_at_the_same_time(finished, pristine, tmp_path):
     """The second finds nothing of the first out of date, and both give the same bytes."""
-    one, two = checkouts
-    two.snakemake(*RUNS)
-    first = [(one.path / run).read_bytes() for run in RUNS]
+    one, two = checkouts = that_share_data(finished, pristine, tmp_path)
+    two.snakemake(RUN)
+    first = (one.path / RUN).read_bytes()
     for checkout in checkouts:
-        assert "Nothing to be done" in checkout.ask("-n", *RUNS)
-        assert [(checkout.path / run).read_bytes() for run in RUNS] == first
-        for run in RUNS:
-            (checkout.path / run).with_name("predictions.npz").unlink()
-    together = [start(checkout, *RUNS, *PROFILE, *SMALL) for checkout in checkouts]
+        assert "Nothing to be done" in checkout.ask("-n", RUN)
+        assert (checkout.path / RUN).read_bytes() == first
+        (checkout.path / RUN).with_name("predictions.npz").unlink()
+    together = [start(checkout, RUN, *PROFILE, *SMALL) for checkout in checkouts]
     assert [process.wait() for process in together] == [0, 0]
     for checkout in checkouts:
-        assert [(checkout.path / run).read_bytes() for run in RUNS] == first
+        assert (checkout.path / RUN).read_bytes() == first
 
 
-def test_killed_run_of_another_configuration_in_the_other_checkout_is_no_hindrance(checkouts):
-    one, two = checkouts
+def test_killed_run_of_another_configuration_in_the_other_checkout_is_no_hindrance(
+    finished, tmp_path
+):
+    one, two = that_share_data(finished, finished, tmp_path)
     (two.path / "long.yaml").write_text("protocols: {demo: {training: {epochs: 4000}}}")
-    process = start(two, RUNS[0], *SMALL, "long.yaml")
+    process = start(two, RUN, *SMALL, "long.yaml")
     checkpoints = two.path.parent / "data/checkpoints"
     while not list(checkpoints.glob("*/digits/demo/gr/seed0.pt")):
         assert process.poll() is None, "the workflow ended before a checkpoint was written"
         os.sched_yield()
         time.sleep(0.01)  # polls for the event; nothing depends on how long it takes
     try:
-        (one.path / RUNS[0]).with_name("predictions.npz").unlink()
-        one.snakemake(RUNS[0])
+        (one.path / RUN).with_name("predictions.npz").unlink()
+        one.snakemake(RUN)
         assert list(checkpoints.glob("*/digits/demo/gr/seed0.pt"))
     finally:
         # Asked to end, Snakemake would wait for the run's 4000 epochs.

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from checkouts import SMALL
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 RUN = "results/runs/digits/demo"
 VARIANT = "gr_l2_log"  # of GR Loss, which the ablation and the curves show with seed 0
 
@@ -43,6 +41,12 @@ def collectors(planned: set[str]) -> set[str]:
     return planned - jobs_of(planned, *stages)
 
 
+TABLES = {
+    *("gr_main_table", "gr_dataset_statistics", "gr_ablation", "gr_hyperparameters"),
+    *("gr_separation_table", "gr_loss_mapping", "ll_partial_labels", "ll_memorisation_table"),
+    *("ll_pointing_game", "extra_significance", "extra_reproduction_summary", "extra_claims"),
+    "extra_cost",
+}
 FIGURES = {
     *("gr_class_counts", "gr_separation", "gr_false_negative_rate", "gr_gradients"),
     *("gr_hyperparameter_curves", "ll_memorisation_curve", "ll_corrections", "ll_delta_rel"),
@@ -59,6 +63,11 @@ def test_everything_is_made_and_then_nothing_is_to_be_done(finished):
             assert 0 <= metrics["test"]["map"] <= 100
             assert len(metrics["val"]["ap"]) == 10
             assert metrics["selected_epoch"] in (1, 2)
+    recorded = finished.path / RUN / "an_recorded/seed0"
+    assert {path.name for path in recorded.glob("*.npy")} == {"entries.npy", "modified.npy"}
+    for form, names in (("md", TABLES), ("png", FIGURES)):
+        made = finished.path.glob(f"results/exhibits/*/*.{form}")
+        assert {f"{path.parent.name}_{path.stem}" for path in made} == names
     report = (finished.path / "results/report/index.html").read_text(encoding="utf-8")
     runs = len(list((finished.path / "results/runs").glob("*/*/*/*/metrics.json")))
     assert f"from {runs} training runs of " in " ".join(report.split())
@@ -87,10 +96,14 @@ def test_editing_a_loss_plans_its_runs_and_what_shows_them(checkout):
 
 
 def test_runs_lost_to_a_mistake_in_a_loss_are_planned_again(checkout):
-    """A loss that fails takes its runs with it; mending it makes them anew, in other words too."""
+    """A loss that fails takes its run with it; mending it makes it anew, in other words all of them."""
     checkout.edit("workflow/spml/losses/gr.py", "self.q2 =", "raise OSError  # ")
-    checkout.snakemake("--keep-going", "--until", "train", fails=True)
-    checkout.edit("workflow/spml/losses/gr.py", "raise OSError  # ", "self.q2 = 1.0 *")
+    checkout.snakemake(f"{RUN}/gr/seed0/metrics.json", fails=True)
+    checkout.edit("workflow/spml/losses/gr.py", "raise OSError  # ", "self.q2 =")
+    planned = checkout.planned()
+    for stage in ("train", "evaluate"):
+        assert jobs_of(planned, stage) == runs(stage, ["gr"], [0])
+    checkout.edit("workflow/spml/losses/gr.py", "self.q2 =", "self.q2 = 1.0 *")
     planned = checkout.planned()
     for stage in ("train", "evaluate"):
         variant = runs(stage, [VARIANT], [0])
