@@ -1,4 +1,4 @@
-"""Which rule runs which stage in which environment, and which packages the stage imports."""
+"""Which rule runs which stage in which environment and where, and which packages the stage imports."""
 
 import ast
 import re
@@ -27,11 +27,13 @@ COMPUTED = {
 
 
 class Stage(NamedTuple):
-    """A rule's module and its environment."""
+    """A rule's module and its environment, and what a cluster is asked for it."""
 
     rule: str
     module: str
     environment: str
+    gpus: int
+    is_submitted: bool
 
 
 @cache
@@ -41,7 +43,13 @@ def stages() -> list[Stage]:
     with SnakemakeApi(output) as api:
         workflow = api.workflow(ResourceSettings(cores=1), snakefile=Path("Snakefile"))._workflow
         return [
-            Stage(rule.name, _module(rule), Path(str(rule.conda_env)).stem)
+            Stage(
+                rule=rule.name,
+                module=_module(rule),
+                environment=Path(str(rule.conda_env)).stem,
+                gpus=rule.resources["gpu"].value if "gpu" in rule.resources else 0,
+                is_submitted=rule.name not in workflow._localrules,
+            )
             for rule in workflow.rules
             if rule.shellcmd
         ]

@@ -9,28 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 from checkouts import Checkout
+from requirements_closure import stages
 from snakemake.cli import get_argument_parser
 
 PROFILES = sorted(path.name for path in Path("workflow/profiles").iterdir())
-LOCAL = {"all", "download", "download_weights", "fetch_images", "report"}
-
-
-def rules() -> set[str]:
-    """The names of all rules of the workflow."""
-    files = [Path("Snakefile"), *Path("workflow/rules").glob("*.smk")]
-    names = (
-        re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", file.read_text(), re.M) for file in files
-    )
-    return {name for found in names for name in found}
-
-
-def body(rule: str) -> str:
-    [text] = [
-        found[1]
-        for path in Path("workflow/rules").glob("*.smk")
-        if (found := re.search(rf"^rule {rule}:\n((?:    .*\n|\n)*)", path.read_text(), re.M))
-    ]
-    return text
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -53,13 +35,13 @@ def test_key_that_snakemake_does_not_know_is_refused(tmp_path, capsys):
 def test_profile_names_only_rules_that_exist(name):
     profile = yaml.safe_load(Path("workflow/profiles", name, "profile.yaml").read_text())
     named = {*profile.get("set-resources", {}), *profile.get("groups", {})}
-    assert named <= rules()
+    assert named <= {stage.rule for stage in stages()}
     assert set(profile.get("group-components", {})) == set(profile.get("groups", {}).values())
 
 
-@pytest.mark.parametrize("rule", sorted(LOCAL - {"all"}))
-def test_what_needs_the_network_or_the_user_runs_where_snakemake_does(rule):
-    assert "localrule: True" in body(rule)
+def test_what_needs_the_network_or_the_user_runs_where_snakemake_does():
+    here = {stage.rule for stage in stages() if not stage.is_submitted}
+    assert here == {"download", "download_weights", "fetch_images", "report"}
 
 
 @pytest.mark.parametrize("name", PROFILES)
