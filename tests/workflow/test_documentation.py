@@ -127,7 +127,9 @@ def reader(checkout) -> Reader:
 
 
 def run(checkout: Checkout, *command: str) -> str:
-    plain = {key: value for key, value in checkout.environment().items() if key != "MAKEFLAGS"}
+    # Nothing of a make that runs the tests: another one would print that it is below it.
+    inherited = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+    plain = {key: value for key, value in checkout.environment().items() if key not in inherited}
     done = subprocess.run(
         command,
         cwd=checkout.path,
