@@ -118,7 +118,7 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen) -> bool
     while not condition():
         if process.poll() is not None:
             return False
-        time.sleep(0.005)  # nothing depends on how long it takes
+        time.sleep(0.02)  # nothing depends on how long it takes
     return True
 
 

@@ -56,14 +56,14 @@ def test_killed_run_of_another_configuration_in_the_other_checkout_is_no_hindran
     (two.path / "long.yaml").write_text("protocols: {demo: {training: {epochs: 4000}}}")
     process = start(two, RUN, *SMALL, "long.yaml")
     checkpoints = two.path.parent / "data/checkpoints"
-    while not list(checkpoints.glob("*/digits/demo/gr/seed0.pt")):
+    while not list(checkpoints.glob("**/digits/demo/gr/seed0.pt")):
         assert process.poll() is None, "the workflow ended before a checkpoint was written"
         os.sched_yield()
         time.sleep(0.01)  # polls for the event; nothing depends on how long it takes
     try:
         (one.path / RUN).with_name("predictions.npz").unlink()
         one.snakemake(RUN)
-        assert list(checkpoints.glob("*/digits/demo/gr/seed0.pt"))
+        assert list(checkpoints.glob("**/digits/demo/gr/seed0.pt"))
     finally:
         # Asked to end, Snakemake would wait for the run's 4000 epochs.
         os.killpg(process.pid, signal.SIGKILL)
