@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spml.desk import data, disk, machine, results, workflow
+from spml.desk.arguments import with_targets_first
 from spml.desk.finding import FAIL, Finding
 from spml.planning import preflight
 from spml.planning.files import load, merged_files
@@ -47,7 +48,7 @@ def main() -> None:
         "--configfile", nargs="+", default=[], metavar="FILE", help="as given to snakemake"
     )
     parser.add_argument("--free", action="store_true", help="delete checkpoints of finished runs")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(with_targets_first(sys.argv[1:]))
     config = load_checked(arguments.configfile)
     if arguments.free:
         print(disk.delete_needless_checkpoints(config))
