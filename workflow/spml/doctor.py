@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spml.desk import data, disk, machine, results, workflow
-from spml.desk.arguments import with_targets_first
 from spml.desk.finding import FAIL, Finding
+from spml.desk.targets import with_targets_first
 from spml.planning import preflight
 from spml.planning.files import load, merged_files
 from spml.plumbing.errors import run_command

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from spml.desk import dry_run, estimates
-from spml.desk.arguments import with_targets_first
 from spml.desk.dry_run import Job
 from spml.desk.finding import format_bytes, format_time
+from spml.desk.targets import with_targets_first
 from spml.desk.terminal import align, terminal_width
 from spml.exhibits.markdown import Table
 from spml.planning.files import load, require_project

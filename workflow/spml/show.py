@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from spml.desk.arguments import with_targets_first
+from spml.desk.targets import with_targets_first
 from spml.desk.terminal import align, terminal_width
 from spml.exhibits.markdown import Table, parse_tables
 from spml.plumbing.addresses import REPORT, exhibit_path

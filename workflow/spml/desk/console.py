@@ -5,6 +5,7 @@ stands in its own log file. The profiles choose this logger, as ``--logger spml`
 """
 
 import os
+import re
 import shlex
 import signal
 import sys
@@ -22,6 +23,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.settings import LogHandlerSettingsBase
 
+from spml.desk.targets import unknown_target
 from spml.desk.work import Work
 
 LOG_LINES = 12
@@ -39,6 +41,7 @@ NOISE = (
 )
 # What it says while jobs run, and is no warning, stays in its log file, but for this.
 TOLD_MEANWHILE = ("Complete log", "Will exit after finishing")
+UNKNOWN_TARGET = re.compile(r"MissingRuleException:\nNo rule to produce (\S+) \(")
 
 
 def last_lines(path: str) -> list[str]:
@@ -128,6 +131,8 @@ class LogHandler(LogHandlerBase):
 
     def emit(self, record: LogRecord) -> None:
         try:
+            if found := UNKNOWN_TARGET.match(str(record.msg)):
+                record.msg = f"Error: {unknown_target(found[1])}"
             if self._snakemake:
                 self._snakemake.setFormatter(self.formatter)
                 self._snakemake.emit(record)

@@ -21,8 +21,8 @@ class Job(NamedTuple):
 class Work:
     """Jobs by their numbers, from what Snakemake tells of them; times are in seconds of one clock.
 
-    planned: the number of jobs of each rule, and of all as ``total``. A rule of a single job, such as
-    that of a table, tells nothing before it is over: all of these count as one rule.
+    planned: the number of jobs of each rule, and of all as ``total``. A rule of a single job, such
+    as that of a table, tells nothing before it is over: all of these count as one rule.
     """
 
     def __init__(self, planned: Mapping[str, int], now: float) -> None:
@@ -74,7 +74,7 @@ class Work:
         """Until all is done; None while of half of the jobs that are left no like one is done.
 
         The mean time of its rule for each job, or that of the others where none of its rule is
-        done, less what running jobs have taken, divided by the number of jobs that have run at once.
+        done, less what running jobs have taken, divided by how many jobs have run at once.
         """
         left = self._left.total()
         mean = {kind: self._seconds[kind] / count for kind, count in self._ended.items()}
