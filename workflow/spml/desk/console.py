@@ -71,7 +71,8 @@ class Screen:
     def say(self, text: str) -> None:
         if self._bar:
             self._bar.clear()
-        print(text, file=self._stream, flush=True)
+        over = "\r" if self.moves else ""  # what was typed, such as ^C
+        print(f"{over}{text}", file=self._stream, flush=True)
 
     def draw(self, done: int, total: int, text: str) -> None:
         if not self._bar:
