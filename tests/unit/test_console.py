@@ -71,6 +71,24 @@ def test_of_a_group_that_failed_only_jobs_that_ran_are_told(tmp_path, capsys):
     ]
 
 
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("died with <Signals.SIGKILL: 9>.", ["A command was killed: SIGKILL"]),
+        ("returned non-zero exit status 137.", ["A command was killed: SIGKILL"]),
+        ("returned non-zero exit status 1.", []),
+        ("returned non-zero exit status 13.", []),
+    ],
+)
+def test_command_that_was_killed_is_told_since_its_log_cannot(capsys, end, told):
+    handler = handler_of_a_run()
+    text = f"RuleException:\nCalledProcessError in file x, line 1:\nCommand 'y' {end}"
+    record = logging.LogRecord("snakemake", logging.ERROR, "", 0, text, (), None)
+    vars(record).update(event=LogEvent.ERROR, exception="RuleException")
+    handler.handle(record)
+    assert capsys.readouterr().err.splitlines() == told
+
+
 def test_end_of_a_log_is_read_as_a_terminal_shows_it(tmp_path):
     log = tmp_path / "x.log"
     log.write_bytes(b"first\n" * 50_000 + b" 1 %\r 99 %\r\n\n\xff\nlast")

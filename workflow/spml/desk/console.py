@@ -41,6 +41,8 @@ NOISE = (
 )
 # What it says while jobs run, and is no warning, stays in its log file, but for this.
 TOLD_MEANWHILE = ("Complete log", "Will exit after finishing")
+# How a shell ends whose command was killed; the job's log cannot know.
+KILLED = re.compile(r"died with <Signals\.\w+: (\d+)>|exit status 1(?=[3-5]\d\.)(\d+)")
 UNKNOWN_TARGET = re.compile(r"MissingRuleException:\nNo rule to produce (\S+) \(")
 
 
@@ -171,6 +173,9 @@ class LogHandler(LogHandlerBase):
         """Print what Snakemake says of itself and not of a job."""
         text = self.format(record)
         if text.startswith(NOISE):
+            if killed := KILLED.search(text):
+                number = int(killed[1] or int(killed[2]) - 28)  # shells add 128
+                self._screen.say(f"A command was killed: {signal.Signals(number).name}")
             return
         if record.levelno >= WARNING or not self._work:
             self._screen.say(text)
