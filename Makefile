@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 PYTHON ?= python3
 CORES ?= all
-# `make plan` tells why a job runs; in the middle of a run the reasons would fill the screen.
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/default --quiet reason
+# What was typed is told again after Ctrl-C.
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/default \
+	--logger-spml-command '$(strip make $@ $(MAKEOVERRIDES))'
 STAMP := $(VENV)/.locked
 
 export PATH := $(abspath $(BIN)):$(PATH)

@@ -321,8 +321,9 @@ def test_disk_that_is_read_only_or_full_is_named_and_the_next_run_goes_on(few, d
     )
     forget(disturbed, folder)
     (disturbed.path / "kept").rename(disturbed.path / folder)
-    last = (disturbed.path / "printed").read_text().strip().splitlines()[-1]
+    *_, last, outcome = (disturbed.path / "printed").read_text().strip().splitlines()
     assert f"Read-only file system: '{folder}/" in last
+    assert outcome.endswith("the same command goes on.")
     words = last_words(disturbed, "logs_of_the_full_disk")
     assert words
     assert all("could not be written: No space left on device" in word for word in words)

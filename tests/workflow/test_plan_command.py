@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from checkouts import Checkout
+from checkouts import SMALL, Checkout
 
 RUNS = "results/runs/digits/demo/gr"
 
@@ -66,6 +66,17 @@ def test_profile_of_a_machine_without_gpus_asks_for_none(finished, tmp_path):
     text = plan(finished, f"--workflow-profile={tmp_path}", target)
     assert "GPU-hours" not in text
     assert "CPU-hours: " in text
+
+
+def test_plan_takes_a_target_after_configuration_files(finished):
+    printed = Planner(finished.path).imported("spml.plan", *SMALL, f"{RUNS}/seed7/metrics.json")
+    assert "2 jobs are to be run." in printed
+
+
+def test_plan_of_a_mistyped_target_names_the_nearest(pristine):
+    printed = Planner(pristine.path).imported("spml.plan", *SMALL, "gr_main_tabel", fails=True)
+    assert "there is no target 'gr_main_tabel' (did you mean 'gr_main_table'?)" in printed
+    assert "Traceback" not in printed
 
 
 def test_plan_of_what_does_not_exist_is_a_sentence(pristine):

@@ -11,6 +11,7 @@ from typing import Any
 
 from spml.desk import data, disk, machine, results, workflow
 from spml.desk.finding import FAIL, Finding
+from spml.desk.targets import with_targets_first
 from spml.planning import preflight
 from spml.planning.files import load, merged_files
 from spml.plumbing.errors import run_command
@@ -47,7 +48,7 @@ def main() -> None:
         "--configfile", nargs="+", default=[], metavar="FILE", help="as given to snakemake"
     )
     parser.add_argument("--free", action="store_true", help="delete checkpoints of finished runs")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(with_targets_first(sys.argv[1:]))
     config = load_checked(arguments.configfile)
     if arguments.free:
         print(disk.delete_needless_checkpoints(config))

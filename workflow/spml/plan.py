@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from spml.desk import dry_run, estimates
 from spml.desk.dry_run import Job
-from spml.desk.finding import format_bytes
+from spml.desk.finding import format_bytes, format_time
+from spml.desk.targets import with_targets_first
 from spml.desk.terminal import align, terminal_width
 from spml.exhibits.markdown import Table
 from spml.planning.files import load, require_project
@@ -115,13 +116,6 @@ def _groups(jobs: Sequence[Job], losses: Sequence[str], by_method: bool) -> dict
     return dict(sorted(groups.items(), key=lambda item: (stages.index(item[0].what), item[0])))
 
 
-def format_time(seconds: float) -> str:
-    """Seconds, minutes or hours, whichever reads best."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:,.0f} h"
-
-
 def _time(jobs: Sequence[Job]) -> str:
     """The summed time of jobs one after the other; marked where a time limit is part of it."""
     total, limited, unknown = 0.0, False, False
@@ -198,7 +192,8 @@ def main() -> None:
     from spml.planning.checks import loss_hyperparameters
 
     by_method = "--by-method" in arguments
-    plan = dry_run.plan([argument for argument in arguments if argument != "--by-method"])
+    asked = [argument for argument in arguments if argument != "--by-method"]
+    plan = dry_run.plan(with_targets_first(asked))
     jobs = [job for job in plan.jobs if job.benchmark]  # targets such as "all" run nothing
     if not jobs:
         print("Nothing is to be done: all that was asked for is there and up to date.")

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from spml.desk.targets import with_targets_first
 from spml.desk.terminal import align, terminal_width
 from spml.exhibits.markdown import Table, parse_tables
 from spml.plumbing.addresses import REPORT, exhibit_path
@@ -95,7 +96,7 @@ def main() -> None:
     parser.add_argument(
         "--configfile", nargs="+", default=[], help="as given to snakemake, for the status"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(with_targets_first(sys.argv[1:]))
     width, colour = terminal_width(), sys.stdout.isatty()
     if arguments.status or (arguments.exhibit is None and not is_made(MAIN)):
         from spml.desk import status
