@@ -52,7 +52,9 @@ def test_config_of_the_module_statement_comes_after_the_files(pristine, tmp_path
     [
         ("", True, "this workflow runs in its own folder, and {here} is another one; start snakemake "
          "there, or with --directory {checkout}"),
-        ('prefix: "sub"', False, "a module statement with prefix: or replace_prefix: moves the files"),
+        ('prefix: "sub"', False, "a module statement with prefix: or replace_prefix: moves files"),
+        ('replace_prefix: {"results/": "mine/"}', False,
+         "a module statement with prefix: or replace_prefix: moves files"),
     ],
 )  # fmt: skip
 def test_module_that_would_not_find_its_files_is_refused(

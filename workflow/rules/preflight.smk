@@ -18,7 +18,7 @@ except ModuleNotFoundError as error:
     ) from None
 
 try:
-    preflight.require_own_folder(prefixed=workflow.modifier.modify_path("config") != "config")
+    preflight.require_own_folder(workflow.modifier.path_modifier.replace_prefix)
     refuse_repeated(sys.argv[1:])
     if workflow.modifier.skip_configfile:  # a module with a config: of its own, which comes last
         checked = preflight.check(named_files(), module=config)

@@ -77,7 +77,7 @@ def _check_tree(config: Mapping[str, Any], dataset: str, tree: Path) -> Iterator
             for image in getattr(labels, split).paths():
                 if not (folder / image).is_file():
                     raise UserError(f"there is no {folder / image}, which the {split} split names")
-    except UserError as error:
+    except (OSError, UserError) as error:
         yield Finding(FAIL, f"data: data.{dataset}.path: {error}")
 
 

@@ -4,7 +4,7 @@ Each mistake is one sentence that names its file. Planning imports this module, 
 neither torch nor numpy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +37,21 @@ def _check_rules(config: Mapping[str, Any], exhibits: Path) -> None:
             raise UserError(f"datasets.digits.{key} is missing; a rule needs it, so define it")
 
 
-def require_own_folder(*, prefixed: bool) -> None:
+def require_own_folder(moved: Callable[[str], str]) -> None:
     """Raise UserError where rules would not find the files of the checkout by their paths.
 
-    prefixed: whether a module statement puts something before all paths.
+    moved: what a module statement makes of a path of a rule.
     """
     if not FOLDER.samefile(Path.cwd()):
         raise UserError(
             f"this workflow runs in its own folder, and {Path.cwd()} is another one; start "
             f"snakemake there, or with --directory {FOLDER}"
         )
-    if prefixed:
+    paths = [f"{folder}/file" for folder in ("config", "data", "results", "workflow")]
+    if any(moved(path) != path for path in paths):
         raise UserError(
-            "a module statement with prefix: or replace_prefix: moves the files that this workflow "
-            f"reads from {FOLDER}; leave that out"
+            "a module statement with prefix: or replace_prefix: moves files that this workflow "
+            f"looks for in {FOLDER}; leave that out"
         )
 
 
