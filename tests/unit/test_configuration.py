@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.cli import parse_config
 from snakemake.utils import update_config
 from spml import losses
 from spml.planning import preflight
@@ -21,7 +22,7 @@ from spml.planning.configuration import (
     shown_exhibits,
     training_settings,
 )
-from spml.planning.files import named_files
+from spml.planning.files import named_files, refuse_repeated
 from spml.plumbing.errors import UserError
 
 FILES = [
@@ -74,7 +75,7 @@ def test_every_shipped_method_builds_with_its_hyperparameters(config):
     [
         ("select.methods", ["grr"], "config/config.yaml: select.methods[0] is 'grr' (did you mean 'gr'?); allowed: an, "),
         ("select.datasets", ["digit"], "is 'digit' (did you mean 'digits'?); allowed: "),
-        ("select.protocols", ["none"], "select.protocols[0] is 'none'; allowed: cole, demo, em"),
+        ("select.protocols", ["none"], "select.protocols[0] is 'none'; allowed: demo"),
         ("select.exhibits", ["main"], "select.exhibits[0] is 'main'; allowed: "),
         ("select.seeds", ["0"], "select.seeds[0] must be a whole number, not '0'"),
         ("select.seeds", [0, 0], "select.seeds names something twice"),
@@ -105,7 +106,9 @@ def test_every_shipped_method_builds_with_its_hyperparameters(config):
         ("methods.ll_r.protocols", {"gr": {"loss": "an"}}, "methods.ll_r.protocols.gr.loss is not a key that exists here; allowed: datasets, hyperparameters, training"),
         ("methods.ll_r.protocols", {"gr": {"datasets": {"cup": {}}}}, "methods.ll_r.protocols.gr.datasets.cup is 'cup' (did you mean 'cub'?); allowed: coco, cub"),
         ("methods.ll_r.protocols", {"demo": {"hyperparameters": {"delta": 1}}}, "methods.ll_r.hyperparameters.delta is not a hyperparameter of ll_r"),
-        ("protocols.demo.only", ["voc"], "select.protocols has none that is for a selected dataset (digits)"),
+        ("protocols.demo.only", ["voc"], "select.protocols has none that is for a selected dataset (digits); allowed: none (protocols.<name>.only says which)"),
+        ("select.datasets", ["voc"], "select.protocols has none that is for a selected dataset (voc); allowed: cole, em, gr, ll, ll_linear_init"),
+        ("protocols.demo.datasets", {"digts": {"epochs": 3}}, "protocols.demo.datasets.digts is 'digts' (did you mean 'digits'?); allowed: coco, cub"),
         ("datasets.digits.compose.noise", -1, "datasets.digits.compose.noise must be at least 0"),
     ],
 )  # fmt: skip
@@ -220,6 +223,19 @@ def test_rules_find_what_they_name(tmp_path, document, sentence):
         (b"", "mine.yaml must be a map of keys"),
         (b"- a\n", "mine.yaml must be a map of keys"),
         (None, "mine.yaml cannot be read: No such file or directory"),
+        (
+            b"select: {seeds: [0]}\nmethods: {}\nselect: {methods: [an]}\n",
+            "mine.yaml, line 3: select stands in line 1 too, which would be lost; ",
+        ),
+        (
+            b"methods:\n  gr:\n    title: A\n    title: B\n",
+            "mine.yaml, line 4: methods.gr.title stands in line 3 too",
+        ),
+        (b"a: [{}, {b: {c: 1, c: 2}}]\n", "mine.yaml, line 1: a[1].b.c stands in line 1 too"),
+        (
+            b'{"select": {"seeds": [0]},\n "select": {"seeds": [1]}}',
+            "mine.yaml, line 2: select stands in line 1 too",
+        ),
     ],
 )
 def test_file_that_is_no_configuration_is_named(tmp_path, content, sentence):
@@ -228,6 +244,109 @@ def test_file_that_is_no_configuration_is_named(tmp_path, content, sentence):
         overlay.write_bytes(content)
     with pytest.raises(UserError, match=re.escape(sentence)):
         preflight.check([*FILES, overlay])
+
+
+def test_map_that_several_aliases_name_is_no_key_twice(tmp_path):
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(
+        "methods:\n"
+        "  an_a: &a { title: A, extends: an, training: &t { epochs: 3 } }\n"
+        "  an_b: { <<: *a, title: B, training: { <<: *t, batch_size: 8 } }\n"
+        "  an_c: { <<: *a, title: C }\n"
+    )
+    methods = preflight.check([*FILES, overlay])["methods"]
+    assert [methods[name]["title"] for name in ("an_a", "an_b", "an_c")] == ["A", "B", "C"]
+    assert methods["an_b"]["training"] == {"epochs": 3, "batch_size": 8}
+
+
+OVERLAY = """
+protocols:
+  demo:
+    training: {learning_rate: %s, early_stop_gap: null}
+    datasets: {digits: {weight_decay: %s}}
+methods:
+  gr: {hyperparameters: {q2: %s, beta: [0, %s, -2, -2]}}
+  an_ls: {datasets: {digits: {hyperparameters: {smoothing: %s}}}}
+exhibits: {gr_main_table: {resamples: %s}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("1e-5", 1e-5), ("1.0e-5", 1e-5), ("1.0E-05", 1e-5), ("1e2", 100), ("2.5e3", 2500), ("5E+2", 500)],
+)  # fmt: skip
+def test_number_with_an_exponent_is_a_number_wherever_one_is_asked_for(tmp_path, written, number):
+    overlay = tmp_path / "mine.yaml"
+    whole = written if number >= 1 else "1e3"
+    overlay.write_text(OVERLAY % (*([written] * 5), whole))
+    config = preflight.check([*FILES, overlay])
+    settings = run_settings(config, "digits", "demo", "gr", 0)
+    assert settings["training"]["learning_rate"] == number
+    assert settings["training"]["weight_decay"] == number
+    assert settings["hyperparameters"]["q2"] == number
+    assert settings["hyperparameters"]["beta"] == [0, number, -2, -2]
+    an_ls = resolve_method(config, "an_ls", "digits")
+    assert an_ls["hyperparameters"] == {"smoothing": number}
+    resamples = config["exhibits"]["gr_main_table"]["resamples"]
+    assert (resamples, type(resamples)) == (number if number >= 1 else 1000, int)
+
+
+def test_what_the_command_line_nests_is_read_as_in_a_file():
+    """Snakemake takes all of it for text."""
+    given = parse_config(
+        [
+            "protocols={demo: {training: {learning_rate: 1e-5, epochs: 3, compile: true}}}",
+            "methods={gr: {hyperparameters: {beta: [0, 1.5, -2, -2], linear_init: 2}}}",
+            "select={seeds: [0, 7]}",
+            "machine={workers: null}",
+        ]
+    )
+    assert given["select"] == {"seeds": ["0", "7"]}
+    config = preflight.check(FILES, command_line=given)
+    training = run_settings(config, "digits", "demo", "gr", 0)["training"]
+    assert [training[key] for key in ("learning_rate", "epochs", "compile")] == [1e-5, 3, True]
+    assert config["methods"]["gr"]["hyperparameters"]["beta"] == [0, 1.5, -2, -2]
+    assert config["methods"]["gr"]["hyperparameters"]["linear_init"] == 2
+    assert config["select"]["seeds"] == [0, 7]
+    assert config["machine"]["workers"] is None
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        ("protocols: {demo: {training: {learning_rate: 1e-5x}}}", "learning_rate must be a number, not '1e-5x'"),
+        ("protocols: {demo: {training: {learning_rate: 1e999}}}", "learning_rate must be a number, not '1e999'"),
+        ("protocols: {demo: {training: {learning_rate: -1e-5}}}", "learning_rate must be above 0, not -1e-05"),
+        ("protocols: {demo: {training: {epochs: 1e-5}}}", "epochs must be a whole number, not '1e-5'"),
+        ("methods: {gr: {title: 1e-5, hyperparameters: {q2: 'true'}}, an: {title: 3}}", "methods.an.title must be a text, not 3"),
+    ],
+)  # fmt: skip
+def test_text_that_is_no_number_is_still_refused(tmp_path, document, sentence):
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(document)
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        preflight.check([*FILES, overlay])
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["-n", "--configfile", "a.yaml", "--configfile", "b.yaml"], "--configfile"),
+        (["--configfiles", "a.yaml", "--cores", "1", "--configfile=b.yaml"], "--configfile"),
+        (["--config", "device=cpu", "-C", "threads=2"], "--config"),
+        (["--configfile", "a.yaml", "b.yaml", "--config", "a=1", "b=2", "--", "--configfile"], None),
+        (["--configfile", "a.yaml", "--config", "a=1"], None),
+        ([], None),
+    ],
+)  # fmt: skip
+def test_option_of_which_the_first_would_be_lost_is_refused(words, option):
+    if option is None:
+        refuse_repeated(words)
+        return
+    with pytest.raises(
+        UserError, match=f"^{option} is given more than once .* in order: {option} "
+    ):
+        refuse_repeated(words)
 
 
 def test_child_starts_from_its_parent_and_changes_only_what_it_says(config):
@@ -389,6 +508,23 @@ def test_exhibit_shows_those_of_its_protocols_that_are_selected(config):
     assert exhibit_pairs(config, "gr_main_table") == [("digits", "other")]
 
 
+@pytest.mark.parametrize(
+    ("datasets", "offered"),
+    [
+        (["digits"], "demo"),
+        (["voc"], "cole, em, gr, ll, ll_linear_init"),
+        (["openimages"], "ll_openimages"),
+        (["digits", "openimages"], "demo, ll_openimages"),
+    ],
+)
+def test_only_protocols_for_the_datasets_are_offered(config, datasets, offered):
+    config["select"].update(datasets=datasets, protocols=["xyz"])
+    assert verdict(config).endswith(f"select.protocols[0] is 'xyz'; allowed: {offered}")
+    config["select"].update(datasets=["digits"], protocols=["demo"])
+    config["exhibits"]["ll_examples"].update(datasets=datasets, protocols=["xyz"])
+    assert verdict(config).endswith(f"ll_examples.protocols[0] is 'xyz'; allowed: {offered}")
+
+
 def test_grid_has_the_runs_that_its_tables_need():
     config = overlaid("paper")
     runs = Counter((run.dataset, run.protocol) for run in reported_runs(config))
@@ -414,6 +550,10 @@ def test_exhibits_of_which_nothing_is_selected_are_left_out():
     assert verdict(config) == ""
     left_out = set(config["select"]["exhibits"]) - set(shown_exhibits(config))
     assert left_out == {"ll_openimages", "ll_labelling_efficiency"}
+    assert preflight.notice(config) == (
+        "Left out, since nothing else that is selected is for them: protocols ll_openimages; "
+        "exhibits ll_openimages, ll_labelling_efficiency"
+    )
     assert list(report_settings(config)["configuration"]["protocols"]) == [
         "gr", "ll", "ll_linear_init",
     ]  # fmt: skip
@@ -424,6 +564,12 @@ def test_exhibits_of_which_nothing_is_selected_are_left_out():
     figures = {"gr_hyperparameter_curves", "gr_separation", "gr_false_negative_rate"}
     assert figures <= set(shown)
     assert not figures & set(shown_exhibits(config))
+
+
+def test_a_dataset_without_a_protocol_is_said_to_be_left_out(config):
+    assert preflight.notice(config) == ""
+    config["select"]["datasets"] = ["digits", "voc"]
+    assert preflight.notice(config).endswith(" is for them: datasets voc")
 
 
 # --- recorded runs --------------------------------------------------------------------------------

@@ -7,15 +7,15 @@ import sys
 import tarfile
 import tracemalloc
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
+from official_trees import COCO, write, write_cub, write_openimages, write_voc
 from shared_data import shared
 from spml.data.labels import load_labels, save_labels
 from spml.datasets import coco2014, cub, nuswide, openimages, voc2012
 from spml.datasets.export import export
-from spml.format import check_counts, counts, read_class_counts, read_labels
+from spml.datasets.reading import check_counts, counts, read_class_counts, read_labels
 from spml.plumbing.errors import UserError
 
 COCO_TRAIN = {  # sha256 of the arrays that the original code base's users committed
@@ -48,29 +48,9 @@ VOC_TRAIN = [
 ]
 
 
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
 # --------------------------------------------------------------------------------------------------
 # VOC
 # --------------------------------------------------------------------------------------------------
-
-
-def write_voc(root: Path) -> None:
-    labels = {  # two classes matter here, dog and person; 0 is difficult
-        "train": {"2008_000002": (1, 0), "2008_000001": (-1, 1), "2008_000003": (0, -1)},
-        "val": {"2008_000005": (1, 1)},
-    }
-    for split, images in labels.items():
-        for name in voc2012.CLASSES:
-            column = {"dog": 0, "person": 1}.get(name)
-            lines = [
-                f"{image} {-1 if column is None else values[column]:2d}\n"
-                for image, values in images.items()
-            ]
-            write(root / f"VOCdevkit/VOC2012/ImageSets/Main/{name}_{split}.txt", "".join(lines))
 
 
 def test_voc_takes_difficult_for_absent_and_sorts_by_name(tmp_path):
@@ -122,22 +102,6 @@ def test_voc_lists_of_2012(tmp_path):
 # --------------------------------------------------------------------------------------------------
 # COCO
 # --------------------------------------------------------------------------------------------------
-
-COCO = {
-    "info": {"year": 2014, "nested": [1, [2]]},
-    "images": [
-        {"id": 9, "width": 200, "height": 100},
-        {"id": 100012, "width": 10, "height": 10},
-        {"id": 25, "width": 10, "height": 10},
-    ],
-    "annotations": [
-        {"image_id": 9, "category_id": 90, "bbox": [20, 10, 60, 40], "iscrowd": 1},
-        {"image_id": 100012, "category_id": 1, "bbox": [0, 0, 10, 10], "segmentation": [[1, 2]]},
-        {"image_id": 9, "category_id": 90, "bbox": [0, 0, 200, 100]},
-    ],
-    "licenses": [],
-    "categories": [{"id": 90, "name": "toothbrush"}, {"id": 1, "name": "person"}],
-}
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -203,22 +167,6 @@ def test_coco_arrays_of_the_original_code_base(tmp_path):
 # --------------------------------------------------------------------------------------------------
 
 
-def write_cub(root: Path, nested: bool = False) -> None:
-    tree = root / "CUB_200_2011/CUB_200_2011" if nested else root / "CUB_200_2011"
-    write(tree / "images.txt", "1 a/1.jpg\n2 b/2.jpg\n3 b/3.jpg\n")
-    write(tree / "train_test_split.txt", "1 1\n2 0\n3 1\n")
-    write(tree.parent / "attributes.txt", "1 has_bill::a\n2 has_bill::b\n")
-    labels = [
-        "1 1 1 4 0.5",
-        "1 2 0 1 7.0",
-        "2 1 0 3 1.5 0",
-        "2 2 1 1 0.1",
-        "3 1 1 2 9",
-        "3 2 1 1 2",
-    ]
-    write(tree / "attributes/image_attribute_labels.txt", "\n".join(labels) + "\n")
-
-
 @pytest.mark.parametrize("nested", [False, True])
 def test_cub_ignores_certainty_and_superfluous_columns(tmp_path, nested):
     write_cub(tmp_path, nested)
@@ -267,26 +215,6 @@ def test_nus_reads_the_published_lists_and_keeps_empty_rows(tmp_path):
 # --------------------------------------------------------------------------------------------------
 # Open Images
 # --------------------------------------------------------------------------------------------------
-
-
-def write_openimages(root: Path) -> None:
-    tree = root / "2017_11"
-    write(tree / "classes-trainable.txt", "/m/b\n/m/a\n/m/c\n")
-    write(tree / "class-descriptions.csv", '/m/a,"Cat, wild"\n/m/b,Dog\n/m/c,Dog\n/m/x,Other\n')
-    rows = {
-        "train": [
-            "00000000000000ff,verification,/m/a,1",
-            "00000000000000ff,verification,/m/b,0",
-            "0000000000000001,verification,/m/a,0",
-            "0000000000000001,crowdsource-verification,/m/a,1",  # present wins
-            "0000000000000002,verification,/m/x,1",  # not trainable
-        ],
-        "validation": ["ffffffffffffffff,verification,/m/c,1"],
-        "test": ["0000000000000005,verification,/m/c,0", "0000000000000005,verification,/m/b,1"],
-    }
-    for split, lines in rows.items():
-        header = "ImageID,Source,LabelName,Confidence\n"
-        write(tree / split / "annotations-human.csv", header + "\n".join(lines) + "\n")
 
 
 def test_openimages_knows_present_absent_and_unknown(tmp_path, monkeypatch):

@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from official_trees import TREES, write_voc
 from spml import doctor
-from spml.desk import data, disk, machine
+from spml.desk import data, disk, machine, training
 from spml.desk import workflow as snakemake_state
 from spml.desk.finding import FAIL, NOTE, OK
 from spml.planning.files import load
-from spml.plumbing.addresses import CHECKPOINT, run_path
+from spml.plumbing.addresses import CHECKPOINT, labels_path, packed_path, run_path
 from spml.plumbing.checksums import write_checksums
 from spml.plumbing.errors import UserError
 from spml.plumbing.files import write_json
@@ -79,21 +80,107 @@ def test_own_tables_are_read_and_their_images_looked_for(tmp_path):
     config = configured("voc")
     config["datasets"]["voc"]["source"]["module"] = "table"
     config["data"] = {"voc": {"path": str(folder)}}
-    assert f"data: there is no {folder}/train.csv" in only(data.check_data(config), FAIL)
+    [told] = only(data.check_data(config), FAIL)
+    assert told == f"data: data.voc.path: there is no {folder}/train.csv"
+    del config["datasets"]["voc"]["source"]["expected"]
+    del config["datasets"]["voc"]["source"]["class_counts"]
     (folder / "train.csv").write_text("image,cat\na.jpg,1\n")
     (folder / "test.csv").write_text("image,cat\nb.jpg,1\n")
     [told] = only(data.check_data(config), FAIL)
-    assert told == f"data: {folder}: there is no a.jpg, which train.csv names"
+    assert told == (f"data: data.voc.path: there is no {folder}/a.jpg, which the train split names")
     for name in ("a.jpg", "b.jpg"):
         (folder / name).touch()
     assert only(data.check_data(config), FAIL) == []
 
 
-def test_own_folder_needs_no_download_but_must_exist():
-    config = configured("nus", data={"nus": {"path": "mine"}})
+def own_tree(dataset, root, path=None):
+    """The configuration of a dataset that is there already, with nothing known of its numbers."""
+    config = configured(dataset, data={dataset: {"path": str(path or root)}})
+    for key in ("expected", "class_counts"):
+        config["datasets"][dataset]["source"].pop(key, None)
+    return config
+
+
+def test_own_folder_must_exist():
+    config = own_tree("nus", "mine")
     assert "data.nus.path is mine" in only(data.check_data(config), FAIL)[0]
-    Path("mine").mkdir()
-    assert only(data.check_data(config), FAIL) == []
+
+
+@pytest.mark.parametrize("dataset", TREES)
+def test_own_tree_is_read_as_formatting_reads_it_and_its_images_looked_for(dataset, tmp_path):
+    root = tmp_path / "official"
+    write_tree, images = TREES[dataset]
+    write_tree(root)
+    told = only(data.check_data(own_tree(dataset, root)), FAIL)
+    assert told == [
+        f"data: data.{dataset}.path: there is no {root / images[0]}, which the train split names"
+    ]
+    for image in images:
+        (root / image).parent.mkdir(parents=True, exist_ok=True)
+        (root / image).touch()
+    assert only(data.check_data(own_tree(dataset, root)), FAIL) == []
+    (root / images[-1]).unlink()
+    [told] = only(data.check_data(own_tree(dataset, root)), FAIL)
+    assert told.endswith(f"there is no {root / images[-1]}, which the test split names")
+    # A level too high or too deep, and a tree of which a part is missing.
+    for path in (tmp_path, (root / images[0]).parent):
+        [told] = only(data.check_data(own_tree(dataset, root, path)), FAIL)
+        assert told.startswith(f"data: data.{dataset}.path: {path}")
+
+
+def test_own_tree_of_other_numbers_would_fail(tmp_path):
+    root = tmp_path / "official"
+    write_voc(root)
+    [told] = only(data.check_data(configured("voc", data={"voc": {"path": str(root)}})), FAIL)
+    assert told.startswith(
+        "data: data.voc.path: the train split has 2 images but 5717 are expected"
+    )
+
+
+def test_own_tree_that_is_packed_is_read_no_more(tmp_path):
+    root = tmp_path / "official"
+    root.mkdir()
+    assert only(data.check_data(own_tree("voc", root)), FAIL)
+    for path in (labels_path("voc"), packed_path("voc")):
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    assert only(data.check_data(own_tree("voc", root)), FAIL) == []
+    config = own_tree("voc", root)
+    config["datasets"]["voc"]["source"]["pack"] = "on_the_fly"
+    assert only(data.check_data(config), FAIL)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size", "told"),
+    [
+        ({"architecture": "resnet18"}, 64, ""),
+        ({"architecture": "resnet8"}, 64, "backbone.architecture 'resnet8' is unknown (did you mean 'resnet"),
+        ({"architecture": "vit_b_16"}, 64, "backbone.architecture 'vit_b_16' makes no map of features"),
+        ({"architecture": "digit_network"}, 64, "backbone.architecture 'digit_network' cannot take pictures of 3 x 64 x 64"),
+        ({"architecture": "alexnet"}, 16, "backbone.architecture 'alexnet' cannot take pictures of 3 x 16 x 16"),
+        ({"architecture": "resnet18", "weights": "other.pt"}, 64, "other.pt does not hold weights of a resnet18"),
+    ],
+)  # fmt: skip
+def test_network_that_training_refuses_would_fail(backbone, size, told):
+    import torch
+
+    torch.save({"w": torch.zeros(1)}, "other.pt")
+    config = configured("voc")
+    config["datasets"]["voc"]["backbone"].update(backbone)
+    config["datasets"]["voc"]["source"]["size"] = size
+    found = only(training.check_training(config), FAIL)
+    assert [text.startswith(f"training: datasets.voc: {told}") for text in found] == (
+        [True] if told else []
+    )
+
+
+def test_value_that_a_loss_refuses_would_fail():
+    config = configured()
+    assert only(training.check_training(config), FAIL) == []
+    config["methods"]["gr"]["hyperparameters"]["q3"] = -1
+    told = only(training.check_training(config), FAIL)
+    assert any(text.startswith("training: methods.gr on digits: q3") for text in told)
+    assert len(told) == len(set(told))
 
 
 def test_archive_of_a_wrong_size_and_a_receipt_of_something_else_would_fail():
@@ -258,6 +345,9 @@ def test_command_ends_with_1_where_something_would_fail_and_0_elsewhere():
     assert failed.returncode == 1
     assert "FAIL data: nus/Flickr.zip" in failed.stdout
     Path("typo.yaml").write_text(json.dumps({"select": {"methods": ["nowhere"]}}))
+    twice = run("--configfile", "config/paper.yaml", "--configfile", "voc.yaml")
+    assert twice.returncode == 1
+    assert "error: --configfile is given more than once" in twice.stderr
     wrong = run("--configfile", "typo.yaml")
     assert wrong.returncode == 1
     assert "nowhere" in wrong.stderr

@@ -180,6 +180,37 @@ def test_status_of_one_exhibit_and_after_the_main_table_is_made(project, results
     assert "gr_main_table" not in status
 
 
+def test_exhibit_that_shows_nothing_of_what_is_selected_is_said_to_be_left_out(project):
+    """And no command is advised that would plan nothing."""
+    (project / "voc.yaml").write_text(
+        "select: { datasets: [voc], exhibits: [ll_openimages, gr_main_table, extra_significance] }"
+    )
+    files = ("--configfile", "config/paper.yaml", "voc.yaml")
+    lines = run_show(project, "--status", *files).stdout.splitlines()
+    states = {line.split()[0]: line for line in lines if line.strip()}
+    left_out = "left out, since it shows nothing of what is selected"
+    assert states["ll_openimages"].endswith(left_out)
+    assert not states["gr_main_table"].endswith(left_out)
+    assert not states["extra_significance"].endswith(left_out)
+    for exhibit, reason in (
+        ("ll_openimages", "it shows protocols ll_openimages alone"),
+        ("ll_labelling_efficiency", "it shows datasets digits, coco and protocols ll alone"),
+    ):
+        done = run_show(project, exhibit, *files)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"error: {exhibit} cannot be made: {reason}")
+        assert "snakemake" not in done.stderr
+    (project / "voc.yaml").write_text("select: { exhibits: [gr_class_counts] }")
+    done = run_show(project, "extra_significance", "--configfile", "voc.yaml")
+    assert "cannot be made: it is made from others, none of which is selected" in done.stderr
+
+
+def test_files_after_two_options_are_refused_as_snakemake_would_take_the_last(project):
+    done = run_show(project, "--status", "--configfile", "mine.yaml", "--configfile", "mine.yaml")
+    assert done.returncode == 1
+    assert "error: --configfile is given more than once" in done.stderr
+
+
 def test_missing_exhibit_says_how_many_of_its_runs_are_there(project):
     done = run_show(project, "gr_separation", "--configfile", "mine.yaml")
     assert done.returncode == 1

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from spml.datasets import table
-from spml.format import read_labels
+from spml.datasets.reading import read_labels
 from spml.plumbing.errors import UserError
 
 TRAIN = "image,cat,dog,red car\na/1.jpg,1,0,0\na/2.png,0,1,1\n"

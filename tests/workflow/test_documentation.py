@@ -84,7 +84,7 @@ def place(checkout: Checkout, text: str) -> bool:
         inside, end, rest = after.partition("\n}\n")
         parts = (before, opening, inside, "\n", text[named.end() :].rstrip(), end, rest)
         (checkout.path / named[2]).write_text("".join(parts))
-    elif named := re.match(r"# (\S+\.(?:py|yaml))\b.*\n", text):
+    elif named := re.match(r"# (\S+\.(?:py|smk|yaml))\b.*\n", text):
         path = checkout.path / named[1]
         assert path.parent.is_dir(), f"{named[1]} is in no folder that there is"
         path.write_text(text.replace("/datasets/flowers", "flowers"))

@@ -1,6 +1,6 @@
 """The plan before a run, and what keeps results that a change does not matter to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from checkouts import SMALL, Checkout
@@ -83,6 +83,40 @@ def test_plan_of_what_does_not_exist_is_a_sentence(pristine):
     printed = plan(pristine, "nowhere/metrics.json", fails=True)
     assert "nowhere/metrics.json" in printed
     assert "Snakemake cannot plan this" in printed
+
+
+@pytest.mark.parametrize("number", ["1e-3", "0.1E-2"])
+def test_number_written_with_an_exponent_is_the_same_setting(pristine, tmp_path, number):
+    """In a file and on the command line: training is started with the very same words."""
+    change = f"{{demo: {{training: {{learning_rate: {number}}}}}}}"
+    (tmp_path / "mine.yaml").write_text(f"protocols: {change}")
+    commands = set()
+    for more in ((), (str(tmp_path / "mine.yaml"),), ("--config", f"protocols={change}")):
+        checkout = replace(pristine, configuration=(*SMALL, *more, "--", f"{RUNS}/seed0/run.json"))
+        printed = checkout.ask("-n", "--printshellcmds")
+        commands.add(printed.partition("exec python -m spml.train")[2].partition(">results")[0])
+    [command] = commands
+    assert '"learning_rate":0.001,' in command
+
+
+def test_option_given_twice_of_which_the_first_would_be_lost_is_refused(pristine):
+    for words in (
+        ("--configfile", "config/all_methods.yaml"),
+        ("--config", "device=cpu", "-C", "threads=2"),
+    ):
+        option = f"{words[0]} is given more than once on the command line"
+        assert option in pristine.ask("-n", *words, fails=True)
+        assert option in plan(pristine, *words, fails=True)
+
+
+def test_what_is_left_out_is_said_once_at_the_start_and_in_the_plan(pristine, tmp_path):
+    (tmp_path / "more.yaml").write_text("select: {protocols: [demo, gr]}")
+    checkout = replace(pristine, configuration=(*SMALL, str(tmp_path / "more.yaml")))
+    told = "Left out, since nothing else that is selected is for them: protocols gr"
+    target = "results/observed/digits/demo/full.npz"
+    assert checkout.ask("-n", target).count(told) == 1
+    assert plan(checkout).count(told) == 1
+    assert "Left out" not in plan(pristine)
 
 
 def test_touch_keeps_runs_whatever_has_changed(checkout):

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,63 @@ def test_what_needs_the_network_or_the_user_runs_where_snakemake_does():
 def test_profile_plans_without_a_cluster(pristine, name):
     printed = pristine.ask("-n", "--workflow-profile", f"workflow/profiles/{name}")
     assert re.search(r"^train +[1-9]", printed, re.M)
+
+
+# Snakemake, which tells of each job that it plans what the job asks for.
+TELLER = """
+import json
+import logging
+import sys
+
+from snakemake.cli import main
+from snakemake.logging import logger
+
+
+def tell(record: logging.LogRecord) -> bool:
+    if hasattr(record, "rule_name") and hasattr(record, "resources"):
+        print(json.dumps([record.rule_name, {k: str(v) for k, v in record.resources.items()}]))
+    return True
+
+
+logger.addFilter(tell)
+main(sys.argv[1:])
+"""
+OWN_PROFILE = """
+default-resources: {slurm_account: mine, slurm_partition: cpu}
+set-resources:
+  train: {slurm_partition: gpu}
+"""
+
+
+@dataclass(frozen=True)
+class Teller(Checkout):
+    """A checkout in which the module of a folder runs."""
+
+    folder: str = ""
+
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), "PYTHONPATH": self.folder}
+
+
+@pytest.mark.parametrize("name", ["slurm", "kubernetes"])
+def test_account_and_partition_of_a_profile_of_ones_own_survive(pristine, tmp_path, name):
+    (tmp_path / "teller.py").write_text(TELLER)
+    (tmp_path / "profile.yaml").write_text(OWN_PROFILE)
+    printed = Teller(pristine.path, pristine.configuration, str(tmp_path)).imported(
+        "teller",
+        *("-n", "--profile", str(tmp_path), "--workflow-profile", f"workflow/profiles/{name}"),
+        *("results/runs/digits/demo/an/seed0/metrics.json", *pristine.configuration),
+    )
+    asked = dict(json.loads(line) for line in printed.splitlines() if line.startswith('["'))
+    assert {"observe", "train", "evaluate"} <= asked.keys()
+    for rule, resources in asked.items():
+        assert resources["slurm_account"] == "mine", rule
+        assert resources["slurm_partition"] == ("gpu" if rule == "train" else "cpu"), rule
+        # What a job needs is no profile's to say.
+        assert int(resources["mem_mb"]) > 0, rule
+        assert int(resources["runtime"]) > 0, rule
+    assert asked["train"]["slurm_extra"] == "--signal=TERM@180"
+    assert asked["observe"]["together"] == asked["evaluate"]["together"] == "1"
 
 
 # Stand-ins of schedulers: each runs what it is given in the background, as a job called 7.

@@ -29,6 +29,10 @@ from workflow.spml.plumbing.addresses import (
 from workflow.spml.plumbing.sources import PLUMBING, charged_files
 from workflow.spml.report.pages import page_paths
 
+# What Snakemake has read, with numbers such as 1e-5 in place of the text that it takes them for, and
+# of a module with a config: of its own what that does not say.
+config = checked
+
 
 def configuration_files():
     """The configuration files in the order in which Snakemake merges them."""

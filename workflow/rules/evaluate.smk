@@ -27,6 +27,7 @@ rule evaluate:
     resources:
         mem_mb=memory("evaluate", 1000),
         runtime=time_limit("evaluate", 10),
+        together=1,
     params:
         selection=selection_criterion,
     message:

@@ -21,6 +21,7 @@ rule observe:
     resources:
         mem_mb=memory("observe", 2000),
         runtime=time_limit("observe", 10),
+        together=1,
     params:
         settings=observe_settings,
     message:

@@ -36,6 +36,9 @@ rule train:
         gpu=gpus(),
         mem_mb=memory("train", 10000),
         runtime=time_limit("train", 720, goes_on=True),
+        # SLURM tells it to stop three minutes before its limit, so that it can end a validation and
+        # save; of itself SLURM does so only seconds before it kills.
+        slurm_extra="--signal=TERM@180",
     params:
         settings=run_settings,
         machine=machine_settings,

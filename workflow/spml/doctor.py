@@ -9,18 +9,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spml.desk import data, disk, machine, results, workflow
+from spml.desk import data, disk, machine, results, training, workflow
 from spml.desk.finding import FAIL, Finding
 from spml.desk.targets import with_targets_first
 from spml.planning import preflight
-from spml.planning.files import load, merged_files
+from spml.planning.files import merged_files, refuse_repeated
 from spml.plumbing.errors import run_command
 
 
 def load_checked(files: Sequence[str]) -> dict[str, Any]:
     """The merged configuration; a mistake in it is a UserError."""
-    preflight.check(merged_files(files))
-    return load(files)
+    return preflight.check(merged_files(files))
 
 
 def examine(config: Mapping[str, Any]) -> list[Finding]:
@@ -31,6 +30,7 @@ def examine(config: Mapping[str, Any]) -> list[Finding]:
         *machine.check_packages(),
         *machine.check_gpu(config),
         *data.check_data(config),
+        *training.check_training(config),
         *results.check_results(),
         *disk.check_space(config),
         *disk.check_checkpoints(config),
@@ -49,6 +49,7 @@ def main() -> None:
     )
     parser.add_argument("--free", action="store_true", help="delete checkpoints of finished runs")
     arguments = parser.parse_args(with_targets_first(sys.argv[1:]))
+    refuse_repeated(sys.argv[1:])
     config = load_checked(arguments.configfile)
     if arguments.free:
         print(disk.delete_needless_checkpoints(config))

@@ -66,6 +66,7 @@ def describe_selection(exhibit: str) -> str:
 def explain_missing(exhibit: str, files: Sequence[str]) -> str:
     """Why an exhibit cannot be printed, and what to do; the configuration may be missing too."""
     from spml.desk import status
+    from spml.planning.configuration import is_shown
     from spml.planning.files import in_project, load
 
     runs = ""
@@ -79,6 +80,8 @@ def explain_missing(exhibit: str, files: Sequence[str]) -> str:
                 f"{suggestion(exhibit, config['exhibits'])}; there are: "
                 f"{', '.join(config['exhibits'])}"
             )
+        if not is_shown(config, exhibit):
+            return f"{exhibit} cannot be made: {status.why_left_out(config, exhibit)}"
         done, needed = status.count_runs(config, exhibit)
         runs = f" ({done} of its {needed} runs are finished)" if needed else ""
     given = f" --configfile {' '.join(files)} --" if files else ""
@@ -97,6 +100,10 @@ def main() -> None:
         "--configfile", nargs="+", default=[], help="as given to snakemake, for the status"
     )
     arguments = parser.parse_args(with_targets_first(sys.argv[1:]))
+    if arguments.configfile:
+        from spml.planning.files import refuse_repeated
+
+        refuse_repeated(sys.argv[1:])
     width, colour = terminal_width(), sys.stdout.isatty()
     if arguments.status or (arguments.exhibit is None and not is_made(MAIN)):
         from spml.desk import status

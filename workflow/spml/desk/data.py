@@ -7,7 +7,7 @@ from typing import Any
 
 from spml.desk.finding import FAIL, NOTE, OK, Finding, format_bytes
 from spml.planning import registry
-from spml.plumbing.addresses import PACKED
+from spml.plumbing.addresses import LABELS, PACKED
 from spml.plumbing.errors import UserError
 from spml.plumbing.files import read_json
 
@@ -52,17 +52,33 @@ def _check_archive(row: registry.Row) -> Iterator[Finding]:
             )
 
 
-def _check_tables(folder: Path) -> Iterator[Finding]:
-    from spml.datasets import table  # reads with pandas, which is slow to import
+def _is_read(config: Mapping[str, Any], dataset: str) -> bool:
+    """Whether a run still reads a tree of the user's own; of one that is packed, tables alone."""
+    source = config["datasets"][dataset]["source"]
+    made = all(Path(file.format(dataset=dataset)).is_file() for file in (LABELS, PACKED))
+    return not made or source["module"] == "table" or source["pack"] == "on_the_fly"
 
+
+def _check_tree(config: Mapping[str, Any], dataset: str, tree: Path) -> Iterator[Finding]:
+    """Whether formatting and packing would take a tree of the user's own, by what reads it."""
+    # They read with pandas, which is slow to import.
+    from spml.data.labels import SPLITS
+    from spml.datasets import dataset_module, reading
+
+    source = config["datasets"][dataset]["source"]
+    module = dataset_module(source["module"])
+    counts = source.get("class_counts")
     try:
-        for split in table.TABLES:
-            _, rows = table.read_split(folder, split)
-            for image in rows.paths():
+        labels = reading.read_labels(module, tree, source["size"])
+        known = reading.read_class_counts(counts, dataset) if counts else {}
+        reading.check_counts(labels, source.get("expected", {}), known)
+        folder = module.image_folder(tree)
+        for split in SPLITS:
+            for image in getattr(labels, split).paths():
                 if not (folder / image).is_file():
-                    raise UserError(f"{folder}: there is no {image}, which {split}.csv names")
-    except UserError as error:
-        yield Finding(FAIL, f"data: {error}")
+                    raise UserError(f"there is no {folder / image}, which the {split} split names")
+    except (OSError, UserError) as error:
+        yield Finding(FAIL, f"data: data.{dataset}.path: {error}")
 
 
 def _check_packed(dataset: str) -> Iterator[Finding]:
@@ -88,7 +104,7 @@ def _check_weights(config: Mapping[str, Any], dataset: str) -> Iterator[Finding]
 
 
 def check_data(config: Mapping[str, Any]) -> list[Finding]:
-    """Archives, packed images and weights of every selected dataset."""
+    """Archives or the user's own tree, packed images and weights of every selected dataset."""
     findings: list[Finding] = []
     for dataset in config["select"]["datasets"]:
         findings += _check_packed(dataset)
@@ -98,8 +114,8 @@ def check_data(config: Mapping[str, Any]) -> list[Finding]:
             findings.append(
                 Finding(FAIL, f"data: data.{dataset}.path is {own}, which is not a folder")
             )
-        elif own is not None and config["datasets"][dataset]["source"]["module"] == "table":
-            findings += _check_tables(Path(own))
+        elif own is not None and _is_read(config, dataset):
+            findings += _check_tree(config, dataset, Path(own))
         if own is None:
             for row in registry.configured_rows(config):
                 if row.dataset == dataset:

@@ -20,9 +20,8 @@ def _finished(run: configuration.Run) -> bool:
 def _exhibits(config: Mapping[str, Any]) -> list[str]:
     """The selected exhibits; a UserError where a name is not defined, which Snakemake explains."""
     try:
-        shown = configuration.shown_exhibits(config)
         configuration.reported_runs(config)
-        return shown
+        return list(config["select"]["exhibits"])
     except KeyError as error:
         raise UserError(
             f"the configuration does not define {error}; snakemake -n says where it is named"
@@ -35,7 +34,26 @@ def count_runs(config: Mapping[str, Any], exhibit: str) -> tuple[int, int]:
     return sum(map(_finished, runs)), len(runs)
 
 
+def why_left_out(config: Mapping[str, Any], exhibit: str) -> str:
+    """Why an exhibit shows nothing of what is selected, and what to do."""
+    definition = config["exhibits"][exhibit]
+    if "exhibits" in definition and configuration.exhibit_pairs(config, exhibit):
+        others = ", ".join(definition["exhibits"])
+        return f"it is made from others, none of which is selected; select one of them: {others}"
+    tied = [
+        f"{kind} {', '.join(definition[kind])}"
+        for kind in ("datasets", "protocols")
+        if kind in definition
+    ]
+    return (
+        f"it shows {' and '.join(tied) or 'what is selected'} alone, and the configuration selects "
+        "none of these together; select them, or name the file that does: --configfile FILE"
+    )
+
+
 def _state(config: Mapping[str, Any], exhibit: str) -> list[str]:
+    if not configuration.is_shown(config, exhibit):
+        return [exhibit, "–", "left out, since it shows nothing of what is selected"]
     done, needed = count_runs(config, exhibit)
     made = any(exhibit_path(exhibit, suffix).is_file() for suffix in (".md", ".png"))
     if done < needed:

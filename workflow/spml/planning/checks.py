@@ -15,6 +15,7 @@ from .configuration import (
     exhibit_methods,
     exhibit_pairs,
     exhibit_runs,
+    protocols_for,
     resolve_method,
     selected_pairs,
     training_settings,
@@ -194,13 +195,17 @@ def check(
     if error is not None:
         fail(*_explain(error))
 
-    def known(path: list[str | int], name: str, names: Iterable[str]) -> None:
+    def known(
+        path: list[str | int], name: str, names: Iterable[str], offered: Iterable[str] | None = None
+    ) -> None:
         if name not in names:
-            fail(path, f"is {name!r}{_allowed(name, names)}")
+            fail(path, f"is {name!r}{_allowed(name, names if offered is None else offered)}")
 
+    fitting = protocols_for(config, config["select"]["datasets"])
     for kind in ("datasets", "protocols", "methods", "exhibits"):
         for position, name in enumerate(config["select"][kind]):
-            known(["select", kind, position], name, config[kind])
+            offered = fitting if kind == "protocols" else config[kind]
+            known(["select", kind, position], name, config[kind], offered)
     for kind in ("datasets", "protocols", "methods", "exhibits"):
         for name, definition in config[kind].items():
             if {"{", "}"} & set(definition.get("title", "")):
@@ -214,11 +219,14 @@ def check(
         known(["protocols", name, "observation"], protocol["observation"], config["observations"])
         for position, dataset in enumerate(protocol.get("only", [])):
             known(["protocols", name, "only", position], dataset, config["datasets"])
+        for dataset in protocol.get("datasets", {}):
+            known(["protocols", name, "datasets", dataset], dataset, config["datasets"])
     for name, exhibit in config["exhibits"].items():
         for position, dataset in enumerate(exhibit.get("datasets", [])):
             known(["exhibits", name, "datasets", position], dataset, config["datasets"])
+        offered = protocols_for(config, exhibit.get("datasets", config["datasets"]))
         for position, protocol in enumerate(exhibit.get("protocols", [])):
-            known(["exhibits", name, "protocols", position], protocol, config["protocols"])
+            known(["exhibits", name, "protocols", position], protocol, config["protocols"], offered)
         if exhibit["methods"] != "selected":
             for position, method in enumerate(exhibit["methods"]):
                 known(["exhibits", name, "methods", position], method, config["methods"])
@@ -233,7 +241,8 @@ def check(
     if not selected_pairs(config):
         fail(
             ["select", "protocols"],
-            f"has none that is for a selected dataset ({', '.join(config['select']['datasets'])})",
+            f"has none that is for a selected dataset ({', '.join(config['select']['datasets'])}); "
+            f"allowed: {', '.join(sorted(fitting)) or 'none (protocols.<name>.only says which)'}",
         )
     _check_methods(config, fail, known, loss_hyperparameters(losses))
     _check_recording(config, fail)

@@ -6,7 +6,7 @@ checked (:mod:`spml.planning.checks`).
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 
@@ -104,6 +104,16 @@ def exhibit_methods(config: Mapping[str, Any], exhibit: str) -> list[str]:
     return list(config["select"]["methods"] if methods == "selected" else methods)
 
 
+def protocols_for(config: Mapping[str, Any], datasets: Iterable[str]) -> list[str]:
+    """The protocols that are for at least one of the datasets."""
+    datasets = list(datasets)
+    return [
+        name
+        for name, protocol in config["protocols"].items()
+        if any(dataset in protocol.get("only", datasets) for dataset in datasets)
+    ]
+
+
 def selected_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The selected datasets, each with the selected protocols that are for it."""
     return [
@@ -141,18 +151,31 @@ def exhibit_runs(config: Mapping[str, Any], exhibit: str) -> list[Run]:
     ]
 
 
-def shown_exhibits(config: Mapping[str, Any]) -> list[str]:
-    """The selected exhibits, without those that show none of the selected datasets or protocols.
+def is_shown(config: Mapping[str, Any], exhibit: str) -> bool:
+    """Whether an exhibit shows any of the selected datasets under any of the selected protocols.
 
     One that is made from other exhibits needs one of them to be shown.
     """
-    exhibits = config["exhibits"]
-    return [
-        name
-        for name in config["select"]["exhibits"]
-        if exhibit_pairs(config, name)
-        and ("exhibits" not in exhibits[name] or drawn_on(config, name))
-    ]
+    return bool(exhibit_pairs(config, exhibit)) and (
+        "exhibits" not in config["exhibits"][exhibit] or bool(drawn_on(config, exhibit))
+    )
+
+
+def shown_exhibits(config: Mapping[str, Any]) -> list[str]:
+    """The selected exhibits, without those that show nothing of what is selected."""
+    return [name for name in config["select"]["exhibits"] if is_shown(config, name)]
+
+
+def left_out(config: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What is selected and of which nothing is run or shown, by the keys of ``select``."""
+    select, pairs = config["select"], selected_pairs(config)
+    shown = {
+        "datasets": {dataset for dataset, _ in pairs},
+        "protocols": {protocol for _, protocol in pairs},
+        "exhibits": set(shown_exhibits(config)),
+    }
+    found = {key: [name for name in select[key] if name not in shown[key]] for key in shown}
+    return {key: names for key, names in found.items() if names}
 
 
 def drawn_on(config: Mapping[str, Any], exhibit: str) -> list[str]:

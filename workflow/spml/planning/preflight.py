@@ -4,15 +4,17 @@ Each mistake is one sentence that names its file. Planning imports this module, 
 neither torch nor numpy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..exhibits import published
 from ..plumbing.errors import UserError
-from . import checks, files, registry
+from . import checks, configuration, files, numbers, registry
 
 COMMAND_LINE = "the command line (--config)"
+MODULE = "the config: of the module statement"
+FOLDER = Path(__file__).absolute().parents[3]  # that of the Snakefile, config and workflow
 
 
 def _check_rules(config: Mapping[str, Any], exhibits: Path) -> None:
@@ -35,23 +37,45 @@ def _check_rules(config: Mapping[str, Any], exhibits: Path) -> None:
             raise UserError(f"datasets.digits.{key} is missing; a rule needs it, so define it")
 
 
+def require_own_folder(moved: Callable[[str], str]) -> None:
+    """Raise UserError where rules would not find the files of the checkout by their paths.
+
+    moved: what a module statement makes of a path of a rule.
+    """
+    if not FOLDER.samefile(Path.cwd()):
+        raise UserError(
+            f"this workflow runs in its own folder, and {Path.cwd()} is another one; start "
+            f"snakemake there, or with --directory {FOLDER}"
+        )
+    paths = [f"{folder}/file" for folder in ("config", "data", "results", "workflow")]
+    if any(moved(path) != path for path in paths):
+        raise UserError(
+            "a module statement with prefix: or replace_prefix: moves files that this workflow "
+            f"looks for in {FOLDER}; leave that out"
+        )
+
+
 def check(
     paths: Sequence[str | Path],
     *,
     command_line: Mapping[str, Any] | None = None,
+    module: Mapping[str, Any] | None = None,
     package: str | Path = "workflow",
-) -> None:
-    """Raise UserError for the first mistake in the merged configuration and its tables.
+) -> dict[str, Any]:
+    """The merged configuration; UserError for the first mistake in it and its tables.
 
     paths: the configuration files in the order in which they are merged. command_line: what
-    ``--config`` says, which comes after them. package: the folder of ``schemas`` and ``spml``.
+    ``--config`` says, which comes after them. module: what a Snakefile that uses this one as a
+    module gives it. package: the folder of ``schemas`` and ``spml``.
     """
     try:
         documents = {str(path): files.read(path) for path in paths}
         documents[COMMAND_LINE] = dict(command_line or {})
+        documents[MODULE] = dict(module or {})
         config: dict[str, Any] = {}
         for document in documents.values():
             files.update(config, document)
+        numbers.read_numbers(config, checks.load_validator(Path(package) / "schemas"))
         checks.check(
             config,
             documents=documents,
@@ -67,3 +91,13 @@ def check(
         published.PublishedError,
     ) as error:
         raise UserError(str(error)) from None
+    return config
+
+
+def notice(config: Mapping[str, Any]) -> str:
+    """What is selected and left out, in a line; empty where all of it is run and shown."""
+    found = configuration.left_out(config)
+    if not found:
+        return ""
+    names = "; ".join(f"{key} {', '.join(found[key])}" for key in found)
+    return f"Left out, since nothing else that is selected is for them: {names}"

@@ -1,0 +1,75 @@
+"""Whether training takes the networks and losses of the selected runs, by building each once."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from spml.desk.finding import FAIL, OK, Finding
+from spml.planning import configuration
+from spml.plumbing.errors import UserError
+
+
+def _check_network(architecture: str, weights: Path, channels: int, size: int) -> str:
+    """Why a network cannot be trained from these weights on pictures of this size, or nothing."""
+    import torch
+
+    from spml.training.models import build_classifier, load_backbone
+
+    try:
+        classifier = build_classifier(architecture, num_classes=1).eval()
+        if weights.is_file():  # else a job brings or makes them
+            load_backbone(classifier, weights)
+    except UserError as error:
+        return str(error)
+    try:
+        with torch.inference_mode():
+            classifier(torch.zeros(1, channels, size, size))
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        return (
+            f"backbone.architecture {architecture!r} cannot take pictures of {channels} x {size} x "
+            f"{size}; choose another one or another size ({reason})"
+        )
+    return ""
+
+
+def _networks(config: Mapping[str, Any]) -> Iterator[Finding]:
+    verdicts: dict[tuple[str, str, int, int], str] = {}
+    for dataset in config["select"]["datasets"]:
+        definition = config["datasets"][dataset]
+        backbone = definition["backbone"]
+        network = (
+            backbone["architecture"],
+            backbone["weights"],
+            len(definition["images"]["mean"]),
+            (definition.get("source") or definition["compose"])["size"],
+        )
+        if network not in verdicts:
+            architecture, weights, channels, size = network
+            verdicts[network] = _check_network(architecture, Path(weights), channels, size)
+        if verdicts[network]:
+            yield Finding(FAIL, f"training: datasets.{dataset}: {verdicts[network]}")
+
+
+def _losses(config: Mapping[str, Any]) -> Iterator[Finding]:
+    from spml import losses
+
+    for run in configuration.reported_runs(config):
+        settings = configuration.run_settings(config, *run)
+        try:
+            # How many classes and images there are is not known before there are labels.
+            losses.build(
+                settings["loss"],
+                num_classes=1000,
+                num_examples=10,
+                total_epochs=settings["training"]["epochs"],
+                **settings["hyperparameters"],
+            )
+        except Exception as error:
+            yield Finding(FAIL, f"training: methods.{run.method} on {run.dataset}: {error}")
+
+
+def check_training(config: Mapping[str, Any]) -> list[Finding]:
+    """Networks of the selected datasets, and losses of the runs that are shown."""
+    findings = list(dict.fromkeys([*_networks(config), *_losses(config)]))
+    return findings or [Finding(OK, "training: networks and losses can be built")]

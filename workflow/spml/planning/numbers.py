@@ -1,0 +1,57 @@
+"""Numbers that reached the configuration as text.
+
+Snakemake's reader of YAML takes a number for text where it has an exponent but no point, or an
+exponent without a sign (1e-5, 1.0e3). Of what --config nests, Snakemake takes everything for text.
+"""
+
+import math
+import re
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+import jsonschema
+
+NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+WORDS = {"true": ("boolean", True), "false": ("boolean", False), "null": ("null", None)}
+
+
+def _meant(text: str, wanted: Collection[str]) -> Any:
+    """The number, truth value or null that a text stands for where one is wanted, or the text."""
+    kind, value = WORDS.get(text.lower(), ("", None))
+    if kind in wanted:
+        return value
+    if not {"number", "integer"} & set(wanted) or not NUMBER.fullmatch(text):
+        return text
+    if text.lstrip("+-").isdecimal():
+        return int(text)
+    number = float(text)
+    if "number" in wanted:
+        return number if math.isfinite(number) else text
+    return int(number) if number.is_integer() else text
+
+
+def _wrong_types(
+    errors: Iterable[jsonschema.ValidationError],
+) -> Iterator[jsonschema.ValidationError]:
+    """Values of a wrong type among schema violations, and among the alternatives of each."""
+    for error in errors:
+        if error.validator == "type":
+            yield error
+        yield from _wrong_types(error.context)
+
+
+def read_numbers(config: dict[str, Any], validator: jsonschema.Draft202012Validator) -> None:
+    """Put the number in place of its text wherever the schemas ask for a number.
+
+    The same for true, false and null. What stands for none of them stays as it is.
+    """
+    for error in list(_wrong_types(validator.iter_errors(config))):
+        if not isinstance(error.instance, str):
+            continue
+        kinds: Any = error.validator_value
+        *parents, last = error.absolute_path
+        holder: Any = config
+        for key in parents:
+            holder = holder[key]
+        if isinstance(holder[last], str):  # and no number yet, by another alternative
+            holder[last] = _meant(holder[last], [kinds] if isinstance(kinds, str) else kinds)
