@@ -1,8 +1,12 @@
-"""The configuration, checked before Snakemake reads it: a mistake is one sentence."""
+"""The configuration, checked before Snakemake reads it: a mistake is one sentence.
+
+And a warning, before the first job, where Snakemake was told not to look at what results rest on.
+"""
 
 import os
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from workflow.spml.planning import preflight
 from workflow.spml.planning.files import named_files
@@ -18,3 +22,9 @@ try:
     )
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+
+# Not above, because Snakemake does not know its triggers yet when it reads this file.
+onstart:
+    if overlooked := preflight.overlooked(trigger.name for trigger in workflow.rerun_triggers):
+        logger.warning(overlooked)

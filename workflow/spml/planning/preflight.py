@@ -4,7 +4,7 @@ Each mistake is one sentence that names its file. Planning imports this module, 
 neither torch nor numpy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from ..exhibits import published
 from ..plumbing.errors import UserError
 from . import checks, files, registry
 
+# What makes jobs run again; software-env is left to the user, who may not use environments.
+NEEDED_TRIGGERS = {"CODE", "INPUT", "MTIME", "PARAMS"}
 COMMAND_LINE = "the command line (--config)"
 
 
@@ -67,3 +69,20 @@ def check(
         published.PublishedError,
     ) as error:
         raise UserError(str(error)) from None
+
+
+def overlooked(triggers: Iterable[str]) -> str:
+    """A warning where Snakemake does not look at all that results rest on; empty where it does.
+
+    triggers: the names of what makes jobs run again, in capitals.
+    """
+    missing = sorted(name.lower() for name in NEEDED_TRIGGERS - set(triggers))
+    if not missing:
+        return ""
+    line = "*" * 88
+    return (
+        f"{line}\nrerun-triggers, of the command line or profile, leave out: {', '.join(missing)}\n"
+        "What was made with other settings, files or commands counts as up to date, and stands in\n"
+        "tables beside what is new. To have all of it noticed:\n"
+        f"snakemake --workflow-profile workflow/profiles/default\n{line}"
+    )
