@@ -6,15 +6,21 @@ For ResNet-50 at 448 pixels (on a GPU) and for the embedded dataset's network (o
 (b) the training loop on packed images, which it reads from a file as it goes, with all its records;
 (c) a loop written as the papers' code is: PIL decodes and resizes each JPEG in four workers, torch's
     own float32 settings (convolutions may use TensorFloat-32), one value read by the host each step.
+    Its workers start once and read ahead from turn to turn, as within one long epoch.
 
-(a) and (b) take turns in one process, (c) runs in another; medians of several turns. (a) and (b)
-pass through the network as --ways say: kernel by kernel, from CUDA graphs, or compiled. Memory is
-the most that the process had. Prints a Markdown table; --json keeps the figures, as they come. Needs
-torch and torchvision alone.
+(a) and (b) take turns in one process, (c) runs in another; medians of several turns, of which the
+first, with its start, does not count. (a) and (b) pass through the network as --ways say: kernel by
+kernel, from CUDA graphs, or compiled. Memory is the most that the process had. Prints a Markdown
+table; --json keeps the figures, as they come. Needs torch and torchvision alone.
+
+All of it is meant to end within --minutes: each measure has an equal share of what is left, and takes
+turns until it is used up, one at least. So more combinations (--batches, --precisions, --ways) have
+fewer turns each, and a device on which one turn takes longer than the share needs more time.
 """
 
 import argparse
 import json
+import math
 import os
 import resource
 import subprocess
@@ -74,6 +80,11 @@ def now(device: torch.device) -> float:
 # --------------------------------------------------------------------------------------------------
 # The limit and the training loop
 # --------------------------------------------------------------------------------------------------
+
+
+def used_up(case: dict[str, Any]) -> bool:
+    """Whether the process has had its share of the time."""
+    return time.monotonic() - case["spawned"] > case["seconds"]
 
 
 def write_images(path: Path, case: dict[str, Any]) -> np.ndarray:
@@ -160,10 +171,13 @@ def measure_loop(case: dict[str, Any]) -> dict[str, Any]:
             else:
                 loop, limit = loop_seconds(trainer, epoch), limit_seconds(trainer, steps)
             turns.append((steps * case["batch"] / limit, case["images"] / loop))
+            if used_up(case):
+                break
     return {
         "limit": median(limit for limit, _ in turns),
         "loop": median(loop for _, loop in turns),
         "ratio": median(loop / limit for limit, loop in turns),
+        "turns_taken": len(turns),
         **peak_memory(trainer.device),
     }
 
@@ -226,25 +240,29 @@ def measure_papers(case: dict[str, Any]) -> dict[str, Any]:
         photographs = Photographs(
             write_photographs(Path(folder), case["images"]), case["size"], case["classes"]
         )
+        steps = case["images"] // case["batch"]
+        count = (1 + case["turns"]) * steps * case["batch"]
         batches = torch.utils.data.DataLoader(
-            photographs, batch_size=case["batch"], shuffle=True, num_workers=4, drop_last=True
+            photographs,
+            batch_size=case["batch"],
+            sampler=torch.utils.data.RandomSampler(photographs, num_samples=count),
+            num_workers=4,
         )
-        for _ in range(1 + case["turns"]):
-            started = time.perf_counter()
-            total, seen = 0.0, 0
-            for images, labels in batches:
-                logits = network(images.to(device))
-                loss = torch.nn.functional.binary_cross_entropy_with_logits(
-                    logits, labels.to(device)
-                )
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                total += loss.item()
-                seen += len(images)
-            now(device)
-            rates.append(seen / (time.perf_counter() - started))
-    return {"papers": median(rates[1:]), **peak_memory(device)}
+        started, total = time.perf_counter(), 0.0
+        for step, (images, labels) in enumerate(batches, start=1):
+            logits = network(images.to(device))
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels.to(device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+            if step % steps == 0:
+                now(device)
+                rates.append(steps * case["batch"] / (time.perf_counter() - started))
+                if len(rates) > 1 and used_up(case):
+                    break
+                started = time.perf_counter()
+    return {"papers": median(rates[1:]), "turns_taken": len(rates) - 1, **peak_memory(device)}
 
 
 # --------------------------------------------------------------------------------------------------
@@ -266,9 +284,13 @@ def measure_start(case: dict[str, Any]) -> dict[str, Any]:
 MEASURES = {"loop": measure_loop, "papers": measure_papers, "start": measure_start}
 
 
-def in_a_process(measure: str, case: dict[str, Any]) -> dict[str, Any]:
-    """Measure in a process of its own, whose memory is then that of this measure."""
-    request = json.dumps({**case, "measure": measure, "spawned": time.monotonic()})
+def in_a_process(measure: str, case: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Measure in a process of its own, whose memory is then that of this measure.
+
+    seconds: how long it may take turns.
+    """
+    times = {"spawned": time.monotonic(), "seconds": seconds}
+    request = json.dumps({**case, "measure": measure, **times})
     done = subprocess.run(
         [sys.executable, __file__, "--case", request],
         stdout=subprocess.PIPE,
@@ -279,30 +301,54 @@ def in_a_process(measure: str, case: dict[str, Any]) -> dict[str, Any]:
     return {**case, "measure": measure, **json.loads(done.stdout.splitlines()[-1])}
 
 
-def run_all(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """What was measured, one result after the other."""
-    common = {"turns": arguments.turns, "precision": "fp32", "way": "plain"}
-    digits = {**common, **DIGITS, "device": "cpu", "images": 2000, "machine": {}, "batch": 32}
-    # Two at once, as jobs start on two cores.
-    with ThreadPoolExecutor(2) as threads:
-        yield from threads.map(in_a_process, ["start"] * 2, [digits] * 2)
-    yield in_a_process("loop", digits)
-    if arguments.device == "cpu":
+def cases(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is measured, after the start: the embedded dataset's network, then ResNet-50."""
+    yield "loop", digits(arguments)
+    if arguments.device == "cpu" and not arguments.resnet:
         return
     # Nothing stays on the device, as with a dataset that is larger than it.
     machine = {"resident_megabytes": 0}
-    resnet = {**common, **RESNET, "device": arguments.device, "machine": machine}
+    resnet = {**common(arguments), **RESNET, "device": arguments.device, "machine": machine}
+    resnet["size"] = arguments.size
     for batch in arguments.batches:
-        case = {**resnet, "batch": batch, "images": max(256, 16 * batch)}
-        yield in_a_process("papers", case)
+        case = {**resnet, "batch": batch, "images": max(arguments.images, 16 * batch)}
+        yield "papers", case
         for precision, way in product(arguments.precisions, arguments.ways):
-            yield in_a_process("loop", {**case, "precision": precision, "way": way})
+            yield "loop", {**case, "precision": precision, "way": way}
+
+
+def common(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {"turns": arguments.turns, "precision": "fp32", "way": "plain"}
+
+
+def digits(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        **common(arguments),
+        **DIGITS,
+        "device": "cpu",
+        "images": 2000,
+        "machine": {},
+        "batch": 32,
+    }
+
+
+def run_all(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What was measured, one result after the other, within the time that there is."""
+    end = time.monotonic() + 60 * arguments.minutes
+    # Two at once, as jobs start on two cores.
+    with ThreadPoolExecutor(2) as threads:
+        started = digits(arguments)
+        yield from threads.map(in_a_process, ["start"] * 2, [started] * 2, [0.0] * 2)
+    waiting = list(cases(arguments))
+    for position, (measure, case) in enumerate(waiting):
+        share = (end - time.monotonic()) / (len(waiting) - position)
+        yield in_a_process(measure, case, share)
 
 
 def table(results: list[dict[str, Any]]) -> str:
     head = [
         "network", "size", "device", "batch", "precision", "way", "(a) limit", "(b) loop", "(b)/(a)",
-        "(c) papers", "(b)/(c)", "host MB", "device MB",
+        "(c) papers", "(b)/(c)", "turns", "host MB", "device MB",
     ]  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     papers = {r["batch"]: r for r in results if r["measure"] == "papers"}
@@ -311,13 +357,13 @@ def table(results: list[dict[str, Any]]) -> str:
             continue
         row = [result[k] for k in ("architecture", "size", "device", "batch", "precision", "way")]
         row += [f"{result['limit']:.0f}", f"{result['loop']:.0f}", f"{result['ratio']:.3f}"]
-        other = papers.get(result["batch"]) if result["device"] != "cpu" else None
+        other = papers.get(result["batch"]) if result["architecture"] != "digit_network" else None
         row += (
             [f"{other['papers']:.0f}", f"{result['loop'] / other['papers']:.1f}"]
             if other
             else ["", ""]
         )
-        row += [result["host_mb"], result["device_mb"]]
+        row += [result["turns_taken"], result["host_mb"], result["device_mb"]]
         lines.append("| " + " | ".join(map(str, row)) + " |")
     lines.append("")
     lines.append("Images a second; the most memory that a process had.")
@@ -340,17 +386,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--batches", type=int, nargs="+", default=[8, 16, 64])
-    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
-    parser.add_argument("--turns", type=int, default=9)
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=["plain", "graphs"])
+    parser.add_argument("--minutes", type=float, default=8.0, help="for all of it (8)")
+    parser.add_argument("--batches", type=int, nargs="+", default=[8, 64], help="(8 64)")
+    parser.add_argument(
+        "--precisions", nargs="+", choices=PRECISIONS, default=["fp32", "bf16"], help="(fp32 bf16)"
+    )
+    parser.add_argument("--turns", type=int, default=9, help="at most, of each measure (9)")
+    parser.add_argument(
+        "--ways", nargs="+", choices=WAYS, default=["plain", "graphs"], help="(plain graphs)"
+    )
+    parser.add_argument("--images", type=int, default=256, help="at least, of a turn (256)")
+    parser.add_argument("--size", type=int, default=448, help="of ResNet-50's images (448)")
+    parser.add_argument("--resnet", action="store_true", help="measure ResNet-50 on a CPU too")
     parser.add_argument("--json", type=Path, help="where to keep the figures")
     parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.case is not None:
         keep_freed_memory()
-        print(json.dumps(MEASURES[arguments.case["measure"]](arguments.case)))
+        case = {"spawned": time.monotonic(), "seconds": math.inf, **arguments.case}
+        print(json.dumps(MEASURES[case["measure"]](case)))
         return
     results = []
     for result in run_all(arguments):

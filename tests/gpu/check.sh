@@ -118,8 +118,7 @@ tests() {
 # loop: a resident batch, which is the limit, and the engine on packed images. papers: a plain loop.
 engine() {
     local measure=$1 batch=$2 precision=$3 way=$4 limit=${5:-60} turns=3 least=256 images
-    # Workers of the plain loop start anew in each turn, which more images hide. Making them is slow.
-    [ "$measure" = loop ] || { least=512 && turns=$((batch < 64 ? 2 : 1)); }
+    [ "$measure" = loop ] || turns=$((batch < 64 ? 2 : 1)) # JPEGs take long to make and to read
     images=$((16 * batch > least ? 16 * batch : least))
     [ "$DEVICE" = cuda ] || { images=$((2 * batch)) && turns=1; }
     part "${measure}_${batch}_${precision}_${way}" "$limit" "$PYTHON" tests/benchmarks/engine.py \

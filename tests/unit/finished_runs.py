@@ -13,7 +13,7 @@ from spml.data.labels import Labels, Split, save_labels
 from spml.data.observation import Observation, save_observation
 from spml.evaluate import measure
 from spml.observe import thin_out
-from spml.planning.configuration import Run, compared_pairs, comparison_settings, observation_of
+from spml.planning.configuration import Run, compared_pairs, comparison_settings, run_settings
 from spml.plumbing.addresses import comparison_path, labels_path, observed_path, run_path
 from spml.plumbing.checksums import RUN_CHECKSUMS, write_checksums
 from spml.plumbing.files import write_json, write_json_lines
@@ -41,6 +41,7 @@ TRAINING = {
     "weight_decay": 0,
     "early_stop_gap": None,
     "linear_init": None,
+    "selection": "clean",
 }
 
 
@@ -74,12 +75,19 @@ def configuration(
             "single_positive": {"positives": 1, "negatives": 0, "seed": 3},
             "full": {"positives": "all", "negatives": "all", "seed": 3},
         },
-        "datasets": {name: {"title": name.title()} for name in datasets},
+        "datasets": {
+            name: {
+                "title": name.title(),
+                "backbone": {"architecture": "digit_network"},
+                "images": {"mean": [0.1], "deviation": [0.2], "flip": False},
+            }
+            for name in datasets
+        },
         "protocols": {
             name: {
                 "title": name.title(),
                 "observation": "single_positive",
-                "training": {"selection": "clean"},
+                "training": dict(TRAINING),
             }
             for name in protocols
         },
@@ -186,18 +194,10 @@ def _write_run(
 
 
 def _write_record(folder: Path, config: dict[str, Any], run: Run) -> None:
-    method = config["methods"][run.method]
     write_json(
         folder / "run.json",
         {
-            "settings": {
-                **run._asdict(),
-                "loss": method["loss"],
-                "hyperparameters": method.get("hyperparameters", {}),
-                "head": "linear",
-                "observation": observation_of(config, run.protocol, run.method),
-                "training": {**TRAINING, **method.get("training", {})},
-            },
+            "settings": run_settings(config, *run),
             "selected_epoch": 2 + run.seed % 2,
             "git_commit": "0123456789abcdef",
             "git_dirty": run.seed > 0,

@@ -448,7 +448,7 @@ def test_latex_escapes_and_marks():
         r"\toprule", r"\midrule", r"\bottomrule",
         r"A \& B & 50 \% \\",
         r"x\_1 $<$y$>$ & \textbf{$-$2.0 $\pm$ 0.1} \\",
-        r"\$y\# & \underline{--} \\",
+        r"\$y\# & \underline{\textendash{}} \\",
         r"\caption{100 \% \{of\} it}",
         r"\label{tab:gr_t}",
     ):  # fmt: skip

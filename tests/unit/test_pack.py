@@ -17,7 +17,8 @@ from spml import pack as stage
 from spml.data.decode import decode_image
 from spml.data.labels import Labels, Split, save_labels
 from spml.data.packed import load_packed
-from spml.pack import check_space, list_only, pack
+from spml.datasets import MODULES, dataset_module
+from spml.pack import check_space, list_only, pack, repeated_images
 from spml.plumbing.errors import UserError
 from torchvision.transforms import Resize
 from torchvision.transforms.functional import pil_to_tensor
@@ -80,6 +81,69 @@ def test_pixels_equal_torchvisions(tmp_path, mode, size):
 def test_palette_and_transparency(tmp_path):
     picture(2).convert("P").save(tmp_path / "x.png")
     assert decode_image(tmp_path / "x.png", 8).shape == (8, 8, 3)
+
+
+def shown(pixels: np.ndarray, path: Path, **options) -> Path:
+    """The pixels in a file as they are; what tells a viewer how to show them beside."""
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def quadrants() -> np.ndarray:
+    """(16, 16, 3): upper left red, upper right green, lower left blue, lower right black."""
+    pixels = np.zeros((16, 16, 3), dtype=np.uint8)
+    pixels[:8, :8, 0] = pixels[:8, 8:, 1] = pixels[8:, :8, 2] = 255
+    return pixels
+
+
+# How the stored pixels have to be turned to be upright, by the definition of the tag in EXIF 2.3.
+UPRIGHT = {
+    1: lambda p: p,
+    2: lambda p: p[:, ::-1],
+    3: lambda p: p[::-1, ::-1],
+    4: lambda p: p[::-1],
+    5: lambda p: p.transpose(1, 0, 2),
+    6: lambda p: np.rot90(p, -1),
+    7: lambda p: p.transpose(1, 0, 2)[::-1, ::-1],
+    8: lambda p: np.rot90(p, 1),
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_photographs_of_ones_own_are_upright(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = shown(quadrants(), tmp_path / "x.png", exif=exif)
+    assert (decode_image(path, 16, as_viewed=True) == UPRIGHT[orientation](quadrants())).all()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB with one transparent colour"])
+def test_transparent_pixels_of_ones_own_are_white(tmp_path, mode):
+    """A red square, a quarter of which is transparent, whatever colour it hides."""
+    pixels = np.zeros((16, 16, 4), dtype=np.uint8)
+    pixels[..., 0], pixels[..., 3] = 200, 255
+    pixels[:8, :8] = (0, 90, 0, 0)
+    image, options = Image.fromarray(pixels), {}
+    expected = np.zeros((16, 16, 3), dtype=np.uint8)
+    expected[..., 0] = 200
+    if mode == "LA":
+        image = image.convert("LA")
+        expected[:] = np.asarray(image)[15, 15, 0]
+    elif mode == "P":
+        image = image.convert("RGB").quantize(4)
+        options = {"transparency": image.getpixel((0, 0))}
+    elif mode != "RGBA":
+        image, options = image.convert("RGB"), {"transparency": (0, 90, 0)}
+    expected[:8, :8] = 255
+    image.save(tmp_path / "x.png", **options)
+    assert (decode_image(tmp_path / "x.png", 16, as_viewed=True) == expected).all()
+    assert (decode_image(tmp_path / "x.png", 16)[0, 0] != 255).any()
+
+
+def test_half_transparent_pixels_of_ones_own_are_half_white(tmp_path):
+    pixels = np.full((4, 4, 4), (100, 0, 255, 51), dtype=np.uint8)  # a fifth
+    path = shown(pixels, tmp_path / "x.png")
+    assert (decode_image(path, 4, as_viewed=True) == (224, 204, 255)).all()
 
 
 def test_orientation_is_ignored(tmp_path):
@@ -170,6 +234,64 @@ def test_on_the_fly_gives_the_same_numbers(folder):
     for rows in (np.array([3, 69, 0]), np.array([], dtype=np.int64), slice(60, None)):
         assert (listed[rows] == packed[rows]).all()
         assert torch.from_numpy(listed[rows]).dtype == torch.uint8
+
+
+def test_images_of_ones_own_are_the_same_bytes_either_way(folder):
+    for number in (0, 71):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        picture(number).save(folder / f"images/{number}.jpg", exif=exif)
+    options = {"root": folder / "images", "size": SIZE, "origin": ""}
+    plain = pack_all(folder)
+    manifests = {
+        "packed": pack_all(folder, as_viewed=True),  # over what was packed as the papers read it
+        "listed": list_only(folder / "listed", images(), as_viewed=True, **options),
+        "listed_plain": list_only(folder / "listed_plain", images(), **options),
+    }
+    found = {}
+    for name, manifest in manifests.items():
+        (folder / name / "manifest.json").write_text(json.dumps(manifest))
+        found[name] = load_packed(folder / name / "manifest.json")
+    for split in ("train", "test"):
+        packed, listed = (getattr(found[name], split)[:] for name in ("packed", "listed"))
+        assert (packed == listed).all()
+        assert (packed != expected(folder, split)).any()
+        assert (getattr(found["listed_plain"], split)[:] == expected(folder, split)).all()
+        assert plain[split]["sha256"] != manifests["packed"][split]["sha256"]
+
+
+def test_only_tables_of_ones_own_are_read_as_viewed():
+    viewed = {name for name in MODULES if getattr(dataset_module(name), "AS_VIEWED", False)}
+    assert viewed == {"table"}
+
+
+def test_test_images_that_are_training_images_too_are_named(folder, capsys):
+    contents = {  # one that ends otherwise, and one of the same length that begins otherwise
+        "same": b"x" * 40_000,
+        "end": b"x" * 39_999 + b"y",
+        "start": b"y" + b"x" * 39_999,
+    }
+    for name, files in {"same": ("3", "68", "72", "74"), "end": ("73",), "start": ("71",)}.items():
+        for file in files:
+            (folder / f"images/{file}.jpg").write_bytes(contents[name])
+    repeated = repeated_images(images(), folder / "images")
+    assert repeated == ["72.jpg", "74.jpg"]
+    assert (
+        repeated_images({"train": ["3.jpg"], "test": ["71.jpg", "70.jpg"]}, folder / "images") == []
+    )
+
+
+@pytest.mark.parametrize("how", ["memory_map", "on_the_fly"])
+def test_placeholders_in_both_splits_are_told_in_log_and_manifest(folder, monkeypatch, capsys, how):
+    for number in (5, 72):
+        picture(0).save(folder / f"images/{number}.jpg", quality=80)
+    monkeypatch.setattr("sys.argv", [*command(folder)[2:], "--pack", how])
+    stage.main()
+    written = json.loads((folder / "packed/manifest.json").read_text())
+    assert written["test_images_in_train"] == {"count": 1, "first": ["72.jpg"]}
+    said = "a training image too, byte for byte, perhaps placeholders of photographs that are gone"
+    assert f"{said}: 1, 72.jpg\n" in capsys.readouterr().err
+    assert len(load_packed(folder / "packed/manifest.json").train) == 70
 
 
 @pytest.mark.parametrize("how", [pack, list_only])

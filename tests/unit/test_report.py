@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 from finished_runs import ROOT, configuration, write_results
-from spml.exhibits.markdown import BEST, Table, format_tables
-from spml.planning.configuration import compact_json, report_settings
+from spml.exhibits.markdown import BEST, Formulas, Table, format_tables
+from spml.planning.configuration import (
+    compact_json,
+    made_with,
+    report_settings,
+    reported_runs,
+)
 from spml.plumbing.addresses import exhibit_path, run_path
 from spml.plumbing.checksums import write_checksums
 from spml.plumbing.errors import UserError
@@ -83,10 +88,15 @@ def config(tmp_path, monkeypatch):
     return config
 
 
+def settings_of(config):
+    """The settings of the report as its rule gives them."""
+    return {**report_settings(config), "made_with": made_with(config, reported_runs(config))}
+
+
 def render(config, monkeypatch):
     """Make the site; return its pages by their path in it."""
     arguments = [
-        "report", "--settings", compact_json(report_settings(config)),
+        "report", "--settings", compact_json(settings_of(config)),
         "--benchmarks", "results/benchmarks/train", "--definitions", *FILES,
         "--output-directory", str(SITE),
     ]  # fmt: skip
@@ -459,20 +469,48 @@ def test_settings_fit_on_a_command_line():
     for number in range(150):
         config["methods"][f"variant{number}"] = {"title": f"Variant number {number}", "loss": "an"}
     config["select"]["methods"] = list(config["methods"])
-    assert len(json.dumps(report_settings(config))) < 60_000
+    assert len(json.dumps(settings_of(config))) < 60_000
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("hyperparameters", {"q3": 1.5}, r"hyperparameters\.q3 = nothing, .* says 1\.5: "),
+        ("training", {"epochs": 9}, r"training\.epochs = 3, but the configuration says 9: "),
+        ("loss", "an", r'loss = "gr", but the configuration says "an": '),
+    ],
+)
+def test_runs_of_other_settings_are_refused(config, monkeypatch, key, value, message):
+    config["methods"]["gr"][key] = value
+    with pytest.raises(
+        UserError, match=rf"\Aresults/runs/alpha/demo/gr/seed0 was made with {message}"
+    ):
+        render(config, monkeypatch)
+    assert not SITE.exists()
+
+
+def test_runs_of_a_version_that_did_not_record_threads_are_shown(config, monkeypatch):
+    for path in Path("results/runs").glob("*/*/*/*/run.json"):
+        record = json.loads(path.read_text())
+        assert record["settings"]["training"].pop("threads") == 1
+        path.write_text(json.dumps(record))
+    assert render(config, monkeypatch)
 
 
 def test_columns_of_words_are_set_to_the_left():
-    rows = [["a", "1.0 ± 0.1", "cpu", "$p$", "word " * 9], ["b", "–", "3 of them", "–", ""]]
+    formula = Formulas("$p$")
+    rows = [["a", "1.0 ± 0.1", "cpu", formula, "word " * 9], ["b", "–", "3 of them", "–", ""]]
     table = Table(["M", "mAP", "Device", "k", "Text"], [*rows, ["c", "−2", "gpu", "0", "x"]])
     assert texts.column_kinds(table) == ["text", "", "text", "text", "prose"]
 
 
 def test_formulas_become_mathml_and_the_rest_is_escaped():
-    html = texts.with_formulas(r"$\beta$ if <odd>, else $p^2$")
+    html = texts.with_formulas(Formulas(r"$\beta$ if <odd>, else $p^2$"))
     assert html.count("<math") == 2
-    assert texts.with_formulas("$L_2$ of $p$, $0$") == "<i>L</i><sub>2</sub> of <i>p</i>, 0"
-    assert "<script" not in texts.with_formulas(r"$\text{<script>}$")
+    symbols = texts.with_formulas(Formulas("$L_2$ of $p$, $0$"))
+    assert symbols == "<i>L</i><sub>2</sub> of <i>p</i>, 0"
+    assert "<script" not in texts.with_formulas(Formulas(r"$\text{<script>}$"))
     assert "&#x003B2;" in html or "β" in html
     assert "<msup><mi>p</mi><mn>2</mn></msup>" in html
     assert " if &lt;odd&gt;, else " in html
+    assert texts.with_formulas("<$5> to $10") == "&lt;$5&gt; to $10"

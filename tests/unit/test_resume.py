@@ -25,7 +25,7 @@ from spml.data.packed import save_packed
 from spml.plumbing.checksums import verified
 from spml.plumbing.errors import INTERRUPTED, UserError, run_command
 from spml.plumbing.files import read_json
-from spml.train import train
+from spml.train import constant_classes, train
 from spml.training.checkpoint import Checkpoint, differences
 from spml.training.engine import Trainer
 from spml.training.linear_init import HeadTrainer
@@ -455,3 +455,23 @@ def test_run_of_which_something_was_lost_is_not_evaluated(inputs, tmp_path, monk
         evaluate_run(inputs, arguments.output, monkeypatch)
     path.write_bytes(b"".join(lines))
     evaluate_run(inputs, arguments.output, monkeypatch)
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_run_tells_that_its_scores_do_not_depend_on_the_picture(inputs, tmp_path, capsys, constant):
+    """Placeholders in place of all pictures, as of a dataset that is gone."""
+    shutil.copytree(inputs, tmp_path / "inputs")
+    if constant:
+        grey = np.full((ROWS, 8, 8, 1), 99, dtype=np.uint8)
+        save_packed(tmp_path / "inputs/manifest.json", {"train": grey, "test": grey})
+    arguments = arguments_of(tmp_path / "inputs", tmp_path)
+    train(settings_of("an"), arguments)
+    assert read_json(arguments.output / "run.json")["constant_scores"] == CLASSES * constant
+    said = f"made_up/test/an/seed0: the validation scores of {CLASSES} of {CLASSES} classes are the"
+    assert (said in capsys.readouterr().err) == constant
+
+
+def test_scores_are_constant_but_for_the_last_bits():
+    scores = np.array([[0.5, 1e-9, 0.25], [0.5 + 2**-24, 2e-9, 0.25]], dtype=np.float32)
+    assert constant_classes(scores) == 2
+    assert constant_classes(scores[:1]) == 0

@@ -50,6 +50,26 @@ def test_names_are_plain(tmp_path, name, text):
         preflight.check([*named_files(), tmp_path / "hostile.yaml"])
 
 
+@pytest.mark.parametrize(
+    "title", ["", " x", "x ", "_x", "two\nlines", "end\n", "a\u2028b", "a\x85b"]
+)
+def test_titles_are_one_line_that_a_legend_shows(tmp_path, title):
+    """matplotlib leaves out of a legend what begins with an underscore."""
+    document = {"methods": {"mine": {"title": title, "loss": "an"}}}
+    (tmp_path / "hostile.yaml").write_text(json.dumps(document))
+    with pytest.raises(
+        UserError, match=r"\A.*methods\.mine\.title .*a title is one line, [^\n]*\Z"
+    ):
+        preflight.check([*named_files(), tmp_path / "hostile.yaml"])
+
+
+@pytest.mark.parametrize("title", ["$5 to $10", "x", "\u73ab\u7470", "[*", "**b** | `c`", "a b_c"])
+def test_other_titles_are_free(tmp_path, title):
+    document = {"methods": {"mine": {"title": title, "loss": "an"}}}
+    (tmp_path / "hostile.yaml").write_text(json.dumps(document))
+    preflight.check([*named_files(), tmp_path / "hostile.yaml"])
+
+
 def test_paths_of_the_configuration_reach_no_shell(pristine, tmp_path):
     """What a user may set to any text stands quoted in each command."""
     evil = "x'; touch pwned; $(touch pwned) `touch pwned` \""

@@ -32,8 +32,9 @@ def write_images(folder):
         (folder / f"{split}.csv").write_text("\n".join(lines) + "\n")
 
 
-def test_own_tables_give_a_run_and_are_read_again_when_they_are_edited(pristine, tmp_path):
-    photos = tmp_path / "photos"
+def make_checkout(pristine, folder, *targets, **source) -> Checkout:
+    """A checkout with a dataset of one's own; ``source`` is what differs in how it is read."""
+    photos = folder / "photos"
     write_images(photos)
     torch.manual_seed(0)
     torch.save(resnet18(weights=None).state_dict(), photos / "resnet18.pt")
@@ -42,7 +43,7 @@ def test_own_tables_give_a_run_and_are_read_again_when_they_are_edited(pristine,
         "datasets": {
             "photos": {
                 "title": "Photos",
-                "source": {"module": "table", "size": 32, "pack": "memory_map"},
+                "source": {"module": "table", "size": 32, "pack": "memory_map", **source},
                 "images": {"mean": [0.5] * 3, "deviation": [0.2] * 3, "flip": True},
                 "backbone": {"architecture": "resnet18", "weights": str(photos / "resnet18.pt")},
             }
@@ -56,9 +57,16 @@ def test_own_tables_give_a_run_and_are_read_again_when_they_are_edited(pristine,
             "exhibits": ["gr_class_counts", "extra_learning_curves"],
         },
     }
-    copy = pristine.copy(tmp_path / "checkout")
+    copy = pristine.copy(folder / "checkout")
     (copy.path / "photos.yaml").write_text(yaml.safe_dump(configuration))
-    checkout = Checkout(copy.path, ("--configfile", "photos.yaml", "--", RUN, "gr_class_counts"))
+    return Checkout(copy.path, ("--configfile", "photos.yaml", "--", *targets))
+
+
+def test_own_tables_give_a_run_and_are_read_again_when_they_are_edited(pristine, tmp_path):
+    checkout, photos = (
+        make_checkout(pristine, tmp_path, RUN, "gr_class_counts"),
+        tmp_path / "photos",
+    )
     checkout.snakemake()
 
     metrics = json.loads((checkout.path / RUN).read_text())
@@ -76,3 +84,20 @@ def test_own_tables_give_a_run_and_are_read_again_when_they_are_edited(pristine,
     assert {"format/photos", f"train/{RUN.split('/', 2)[2].rpartition('/')[0]}"} <= (
         checkout.planned()
     )
+
+
+def test_pictures_decoded_as_they_are_read_give_the_same_run_with_any_cores(pristine, tmp_path):
+    """More cores are more threads that decode, of this job and beside it."""
+    target = RUN.replace("metrics.json", "predictions.npz")
+    checkout = make_checkout(pristine, tmp_path, target, pack="on_the_fly")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = tmp_path / "photos/train0.png"
+    with Image.open(photo) as image:
+        image.save(photo, exif=exif)
+    scores = []
+    for cores in ("1", "2"):
+        checkout.snakemake("--cores", cores, "--forcerun", "train")
+        scores.append((checkout.path / target).read_bytes())
+    assert scores[0] == scores[1]
+    assert not list((checkout.path / "data/packed").rglob("*.npy"))

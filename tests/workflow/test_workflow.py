@@ -173,14 +173,14 @@ def test_file_of_a_run_that_nothing_is_made_of_is_made_again_when_it_is_lost(che
     assert trained == runs("train", ["an"], [0]) | runs("train", ["gr"], [1])
 
 
-def test_same_seed_gives_the_same_bytes(checkout):
-    """Weights and scores too; the run is made anew from its inputs."""
+def test_same_seed_gives_the_same_bytes_with_any_threads(checkout):
+    """Weights and scores too; the run is made anew from its inputs, in a job of two threads."""
     folder = checkout.path / RUN / "gr/seed0"
     names = ("metrics.json", "history.jsonl", "predictions.npz", "weights.pt")
     before = {name: (folder / name).read_bytes() for name in names}
     for path in folder.iterdir():
         path.unlink()
-    checkout.snakemake(f"{RUN}/gr/seed0/metrics.json")
+    checkout.snakemake("--set-threads", "train=2", "--", f"{RUN}/gr/seed0/metrics.json")
     for name, content in before.items():
         assert (folder / name).read_bytes() == content, name
 

@@ -287,9 +287,13 @@ def image_address(wildcards, resources):
     return source_setting("image_address")(wildcards)
 
 
-def exhibit_settings(exhibit):
-    """What an exhibit shows."""
-    return as_json(configuration.exhibit_settings(config, exhibit))
+def exhibit_settings(exhibit, reads):
+    """What an exhibit shows and, where it reads records of runs, what these have to say."""
+    settings = configuration.exhibit_settings(config, exhibit)
+    if "records" in reads:
+        runs = configuration.exhibit_runs(config, exhibit)
+        settings["made_with"] = configuration.made_with(config, runs)
+    return as_json(settings)
 
 
 def exhibit_file(exhibit, suffix):
@@ -466,8 +470,14 @@ def exhibit_inputs(exhibit, words):
 
 
 def report_settings():
-    """What the report shows, and the configuration that it prints."""
-    return as_json(configuration.report_settings(config))
+    """What the report shows, the configuration that it prints, and with what its runs were made."""
+    runs = configuration.reported_runs(config)
+    return as_json(
+        {
+            **configuration.report_settings(config),
+            "made_with": configuration.made_with(config, runs),
+        }
+    )
 
 
 def other_pages():

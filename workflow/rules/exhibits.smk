@@ -57,7 +57,7 @@ for exhibit, (form, *reads) in EXHIBITS.items():
             runtime=10,
         params:
             module=f"spml.exhibits.{exhibit}",
-            settings=exhibit_settings(exhibit),
+            settings=exhibit_settings(exhibit, reads),
             directory=subpath(output.caption, parent=True),
         message:
             f"Make the {form} {exhibit}"

@@ -1,4 +1,7 @@
-"""The configuration, checked before Snakemake reads it: a mistake is one sentence."""
+"""The configuration, checked before Snakemake reads it: a mistake is one sentence.
+
+And a warning, before the first job, where Snakemake was told not to look at what results rest on.
+"""
 
 import os
 import sys
@@ -35,3 +38,8 @@ except UserError as error:
 
 if workflow.is_main_process and (left_out := preflight.notice(checked)):
     logger.warning(left_out)
+
+# Not above, because Snakemake does not know its triggers yet when it reads this file.
+onstart:
+    if overlooked := preflight.overlooked(trigger.name for trigger in workflow.rerun_triggers):
+        logger.warning(overlooked)

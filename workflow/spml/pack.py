@@ -5,6 +5,9 @@ With ``on_the_fly`` nothing is stored but the list of images, which training the
 While a split is packed, <split>.npy.partial holds the pixels and <split>.done one byte an image, so
 that an interrupted run goes on where it stopped. <split>.key says what the pixels were made from;
 pixels made from something else are made anew.
+
+Test images that are a training image too, byte for byte, such as the placeholder of a photograph
+that is gone, are counted in the log and in the manifest.
 """
 
 import argparse
@@ -15,8 +18,9 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import shutil
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -35,6 +39,10 @@ from spml.plumbing.files import write_json, write_text
 
 # Images that a process decodes between two entries in the record of what is done.
 PIECE = 32
+# Bytes of a file that are compared before all of them are: beyond what headers have in common.
+BEGINNING = 16384
+# Names that are given of many.
+SHOWN = 5
 # Raised when a change of this module or of the decoding changes pixels.
 VERSION = 1
 
@@ -45,6 +53,7 @@ class Piece(NamedTuple):
     start: int
     files: list[str]
     size: int
+    as_viewed: bool
     target: str
     offset: int  # of the first pixel of row 0
 
@@ -55,7 +64,7 @@ def _pack_piece(piece: Piece) -> tuple[int, int]:
     # A memory map would die of a signal on a full disk; writing raises an error.
     with open(piece.target, "r+b") as target:
         for number, file in enumerate(piece.files):
-            pixels = decode_image(file, piece.size)
+            pixels = decode_image(file, piece.size, as_viewed=piece.as_viewed)
             target.seek(piece.offset + (piece.start + number) * row_bytes)
             target.write(pixels.tobytes())
         target.flush()
@@ -86,17 +95,28 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
 class _Split:
     """Paths and state of one split on the way to its .npy file."""
 
-    def __init__(self, folder: Path, name: str, files: list[str], size: int, origin: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        files: list[str],
+        *,
+        size: int,
+        origin: str,
+        as_viewed: bool,
+    ) -> None:
         self.name = name
         self.files = files
         self.size = size
+        self.as_viewed = as_viewed
         self.shape = (len(files), size, size, 3)
         self.header = _npy_header(self.shape)
         self.final = folder / f"{name}.npy"
         self.partial = folder / f"{name}.npy.partial"
         self.record = folder / f"{name}.done"
         self.key_file = folder / f"{name}.key"
-        text = json.dumps([VERSION, size, origin, files])
+        seen = ["as viewed"] if as_viewed else []
+        text = json.dumps([VERSION, size, origin, files, *seen])
         self.key = hashlib.sha256(text.encode()).hexdigest()
         if not self.key_file.exists() or self.key_file.read_text() != self.key:
             for path in (self.final, self.partial, self.record):
@@ -134,6 +154,7 @@ class _Split:
                 start,
                 self.files[start : start + PIECE],
                 self.size,
+                self.as_viewed,
                 str(self.partial),
                 len(self.header),
             )
@@ -205,14 +226,23 @@ def pack(
     size: int,
     origin: str,
     processes: int,
+    as_viewed: bool = False,
 ) -> dict[str, Any]:
     """Pack the images of each split into ``folder`` and return the manifest's content.
 
-    images: paths relative to ``root``. origin: identifies the files beyond their names.
+    images: paths relative to ``root``. origin: identifies the files beyond their names. as_viewed:
+    as :func:`spml.data.decode.decode_image` has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     splits = [
-        _Split(folder, name, [str(root / path) for path in paths], size, origin)
+        _Split(
+            folder,
+            name,
+            [str(root / path) for path in paths],
+            size=size,
+            origin=origin,
+            as_viewed=as_viewed,
+        )
         for name, paths in images.items()
     ]
     for split in splits:
@@ -240,7 +270,13 @@ def pack(
 
 
 def list_only(
-    folder: Path, images: dict[str, list[str]], *, root: Path, size: int, origin: str
+    folder: Path,
+    images: dict[str, list[str]],
+    *,
+    root: Path,
+    size: int,
+    origin: str,
+    as_viewed: bool = False,
 ) -> dict[str, Any]:
     """The manifest's content for images that training decodes itself."""
     manifest = {}
@@ -253,8 +289,56 @@ def list_only(
             "folder": str(root),
             "shape": [len(paths), size, size, 3],
             "sha256": hashlib.sha256(f"{origin}\n{text}".encode()).hexdigest(),
+            **({"as_viewed": True} if as_viewed else {}),
         }
     return manifest
+
+
+def _digests(files: Iterable[Path], *, upto: int | None) -> dict[tuple[int, bytes], list[Path]]:
+    """Files by their size and the digest of their first ``upto`` bytes, or of all of them."""
+    groups: dict[tuple[int, bytes], list[Path]] = {}
+    for file in files:
+        with file.open("rb") as stream:
+            digest = hashlib.sha256(stream.read() if upto is None else stream.read(upto)).digest()
+        groups.setdefault((file.stat().st_size, digest), []).append(file)
+    return groups
+
+
+def repeated_images(images: dict[str, list[str]], root: Path) -> list[str]:
+    """Test images that are byte for byte a training image too, in their order.
+
+    Only files that could be equal are read: those whose size the other split has too, then those
+    that begin alike.
+    """
+    splits = [[root / path for path in images[split]] for split in ("train", "test")]
+    sizes = [[file.stat().st_size for file in files] for files in splits]
+    shared = set(sizes[0]) & set(sizes[1])
+    splits = [
+        [file for file, size in zip(files, own, strict=True) if size in shared]
+        for files, own in zip(splits, sizes, strict=True)
+    ]
+    for upto in (BEGINNING, None):
+        train, test = (_digests(files, upto=upto) for files in splits)
+        splits = [
+            [file for key in train.keys() & test.keys() for file in groups[key]]
+            for groups in (train, test)
+        ]
+    found = set(splits[1])
+    return [path for path in images["test"] if root / path in found]
+
+
+def _tell_repeated(repeated: Sequence[str]) -> dict[str, Any]:
+    """What log and manifest say of them; nothing where there are none."""
+    if not repeated:
+        return {}
+    shown = ", ".join(repeated[:SHOWN])
+    more = f" and {len(repeated) - SHOWN} more" if len(repeated) > SHOWN else ""
+    print(
+        "warning: test images that are a training image too, byte for byte, perhaps placeholders "
+        f"of photographs that are gone: {len(repeated)}, {shown}{more}",
+        file=sys.stderr,
+    )
+    return {"test_images_in_train": {"count": len(repeated), "first": list(repeated[:SHOWN])}}
 
 
 def main() -> None:
@@ -276,10 +360,13 @@ def main() -> None:
     arguments = parser.parse_args()
     labels = load_labels(arguments.labels)
     images = {name: getattr(labels, name).paths() for name in SPLITS}
+    module = dataset_module(arguments.dataset)
+    root = module.image_folder(arguments.raw)
     options = {
-        "root": dataset_module(arguments.dataset).image_folder(arguments.raw),
+        "root": root,
         "size": arguments.size,
         "origin": "\n".join(path.read_text() for path in arguments.origin),
+        "as_viewed": getattr(module, "AS_VIEWED", False),
     }
     folder = arguments.manifest.parent
     with exclusive(arguments.manifest):
@@ -287,6 +374,7 @@ def main() -> None:
             manifest = pack(folder, images, processes=arguments.processes, **options)
         else:
             manifest = list_only(folder, images, **options)
+        manifest |= _tell_repeated(repeated_images(images, root))
         write_json(arguments.manifest, manifest)
 
 

@@ -114,6 +114,27 @@ def _save(result: Result, directory: Path) -> None:
     write_json_lines(directory / "history.jsonl", result.history)
 
 
+def constant_classes(scores: np.ndarray) -> int:
+    """Classes whose scores (N, C) are the same on all pictures, but for the last bits."""
+    if len(scores) < 2:
+        return 0
+    spread = scores.max(axis=0) - scores.min(axis=0)
+    return int((spread <= 8 * np.finfo(np.float32).eps * scores.max(axis=0)).sum())
+
+
+def _report_constant(name: str, scores: np.ndarray) -> int:
+    """Count the classes that say nothing about pictures, and tell of them."""
+    constant = constant_classes(scores)
+    if constant:
+        print(
+            f"warning: {name}: the validation scores of {constant} of {scores.shape[1]} classes "
+            "are the same for every picture, so that they say nothing about it; look at the loss "
+            "in history.jsonl, and try another learning_rate",
+            file=sys.stderr,
+        )
+    return constant
+
+
 def _read_data(arguments: argparse.Namespace) -> Data:
     """What the run reads, refused before the first step where it does not belong together."""
     labels = load_labels(arguments.labels)
@@ -263,6 +284,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
         "deterministic": training.deterministic,
         "machine": asdict(machine),
         "selected_epoch": select_epoch(result.history, options["selection"]),
+        "constant_scores": _report_constant(name, result.val),
         "linear_init": checkpoint.notes.get("linear_init"),
         "resumed": checkpoint.resumed,
         "seconds": round(checkpoint.seconds(), 3),

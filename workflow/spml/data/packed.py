@@ -5,7 +5,7 @@ Images that are not packed have a manifest too, and are decoded whenever they ar
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -67,23 +67,30 @@ def _memory_map(path: Path, shape: list[int], manifest: Path) -> np.ndarray:
     return array
 
 
-def _on_the_fly(path: Path, folder: Path, shape: list[int], manifest: Path) -> DecodedImages:
+def _on_the_fly(path: Path, description: dict[str, Any], manifest: Path) -> DecodedImages:
     try:
         paths = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error}); {_remedy(manifest)}") from error
-    return DecodedImages(folder, paths, shape[1])
+    return DecodedImages(
+        Path(description["folder"]),
+        paths,
+        description["shape"][1],
+        as_viewed=description.get("as_viewed", False),
+    )
 
 
 def load_packed(manifest: str | Path) -> PackedImages:
     """Memory-map the packed images; a missing file or another shape is a :class:`UserError`."""
     manifest = Path(manifest)
     arrays: dict[str, Images] = {}
-    for split, description in read_json(manifest).items():
-        shape = description["shape"]
+    document = read_json(manifest)
+    for split in SPLITS:
+        description = document[split]
         if "list" in description:
             listed = manifest.with_name(description["list"])
-            arrays[split] = _on_the_fly(listed, Path(description["folder"]), shape, manifest)
+            arrays[split] = _on_the_fly(listed, description, manifest)
         else:
-            arrays[split] = _memory_map(manifest.with_name(description["file"]), shape, manifest)
+            packed = manifest.with_name(description["file"])
+            arrays[split] = _memory_map(packed, description["shape"], manifest)
     return PackedImages(**arrays)

@@ -6,6 +6,9 @@ image_folder(root)       the folder that image paths are relative to
 read_split(root, split)  class names and the :class:`spml.data.labels.Split` of ``train`` or
                          ``test``, with boxes in fractions of the image's width and height
 
+Where one says ``AS_VIEWED = True``, its images are read as viewers show them, upright and on white,
+and not as the papers' code reads them.
+
 ``root`` is the official tree, or the parts of it that the split needs. A file that is missing or
 has another layout is a :class:`spml.plumbing.errors.UserError`.
 """

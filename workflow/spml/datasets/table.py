@@ -3,7 +3,8 @@
 The first column, ``image``, is the path of an image relative to the folder; every other one is a
 class: 1 present, 0 absent, an empty cell where nobody looked, which counts neither as
 present nor as absent. ``validation.csv``, where there is one, is its own validation split;
-otherwise the protocol divides the rows of ``train.csv``. Rows keep their order.
+otherwise the protocol divides the rows of ``train.csv``. Rows keep their order. Images are read as
+viewers show them: turned by their EXIF orientation, and on white where they are transparent.
 """
 
 import csv
@@ -18,6 +19,7 @@ from spml.plumbing.errors import UserError
 
 TABLES = {"train": "train.csv", "test": "test.csv"}
 VALIDATION = "validation.csv"
+AS_VIEWED = True
 # What may stand in a cell; pandas writes whole numbers beside empty cells as 1.0.
 CELLS = {"1": "1", "1.0": "1", "0": "0", "0.0": "0", "": ""}
 
@@ -48,6 +50,8 @@ def _read_table(path: Path) -> pd.DataFrame:
     for number, name in enumerate(names, start=1):
         if not name:
             raise UserError(f"{path}: column {number} has no name")
+        if not name.isprintable():
+            raise UserError(f"{path}: column {number} is called {name!r}, which is not one line")
         if names.count(name) > 1:
             raise UserError(f"{path}: {name!r} heads two columns")
     rows = numbered[1:]

@@ -85,7 +85,14 @@ def _check_packed(dataset: str) -> Iterator[Finding]:
     manifest = Path(PACKED.format(dataset=dataset))
     if not manifest.is_file():
         return
-    for split, description in read_json(manifest).items():
+    document = read_json(manifest)
+    if isinstance(repeated := document.get("test_images_in_train"), dict):
+        yield Finding(
+            NOTE,
+            f"data: {repeated['count']} of the test images of {dataset} are a training image too, "
+            f"byte for byte: {', '.join(repeated['first'])}",
+        )
+    for split, description in document.items():
         file = description.get("file") if isinstance(description, dict) else None
         if file is not None and not manifest.with_name(file).is_file():
             yield Finding(

@@ -9,8 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from spml.plumbing.addresses import run_path
 from spml.plumbing.errors import UserError
-from spml.plumbing.files import atomic_path, write_text
+from spml.plumbing.files import atomic_path, read_json, write_text
+from spml.plumbing.run_settings import check_record
 
 
 def module_of(function: Callable[..., Any]) -> str:
@@ -34,7 +36,20 @@ def parse_arguments(module: str, description: str | None) -> tuple[dict[str, Any
             f"{module.rpartition('.')[2]} has nothing to show: none of its protocols is selected "
             "for a selected dataset"
         )
+    if "made_with" in arguments.settings:
+        _check_runs(arguments.settings)
     return arguments.settings, arguments.output_directory / arguments.settings["name"]
+
+
+def _check_runs(settings: dict[str, Any]) -> None:
+    """Refuse runs that were made with other settings than those of the configuration."""
+    for block in settings["blocks"]:
+        for method in settings["methods"]:
+            address = (block["dataset"], block["protocol"], method["name"])
+            for seed in settings["seeds"]:
+                folder = run_path(*address, seed)
+                record = read_json(folder / "run.json")
+                check_record(record, settings["made_with"], folder, address)
 
 
 def write_data(frame: pd.DataFrame, stem: Path) -> None:

@@ -1,5 +1,6 @@
 """The command of a figure: its data first, then picture and caption from that data alone."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from spml.exhibits.command import module_of, parse_arguments, write_caption, write_data
+from spml.exhibits.fonts import use_fonts
 from spml.exhibits.style import save_figure, style_context
 from spml.plumbing.checksums import write_checksums
 
@@ -23,9 +25,13 @@ def figure_command(
         settings, stem = parse_arguments(module_of(tabulate), description)
         frame = tabulate(settings)
         with style_context():
-            save_figure(draw(frame, settings), stem)
+            figure = draw(frame, settings)
+            boxes = use_fonts(figure)
+            save_figure(figure, stem)
+        if boxes:
+            print(boxes, file=sys.stderr)
         write_data(frame, stem)
-        write_caption(caption(frame, settings), stem)
+        write_caption(f"{caption(frame, settings)} {boxes}", stem)
         suffixes = (".csv", ".pdf", ".png", ".caption.txt")
         write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from spml.exhibits.comparison import format_own, mark_best, own_columns
 from spml.exhibits.hyperparameters import assignment, changed_settings, value_text
-from spml.exhibits.markdown import Table
+from spml.exhibits.markdown import Formulas, Table
 from spml.exhibits.records import block_columns, read_record, select_rows
 from spml.exhibits.settings import (
     Block,
@@ -82,7 +82,7 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
         rows = [
             [
                 titles[row["method"]],
-                NOTHING if row["method"] == reference else row["differs"] or "nothing",
+                NOTHING if row["method"] == reference else Formulas(row["differs"] or "nothing"),
                 format_own(row),
                 str(row["seeds"]),
                 _format_difference(row),

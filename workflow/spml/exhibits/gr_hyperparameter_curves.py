@@ -118,9 +118,10 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
                 zorder=3,
                 label=method_titles(settings)[settings["reference"]],
             )
-            axes.set_xticks(curve.index, [value_text(value) for value in curve["point"]])
+            points = [value_text(value) for value in curve["point"]]
+            axes.set_xticks(curve.index, points, parse_math=True)
             axes.set_xlim(-0.4, len(curve) - 0.6)
-            axes.set_xlabel(f"${name}$")
+            axes.set_xlabel(f"${name}$", parse_math=True)
             add_grid(axes)
         row[0].set_ylabel(f"{block.title}: test mAP (%)" if len(shown) > 1 else "Test mAP (%)")
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center")

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from spml.exhibits.hyperparameters import effective_hyperparameters, loss_text, value_text
-from spml.exhibits.markdown import Table
+from spml.exhibits.markdown import Formulas, Table
 from spml.exhibits.records import block_columns, read_record, select_rows
 from spml.exhibits.settings import (
     Block,
@@ -105,7 +105,7 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
         Table(
             ["Method", *(COLUMNS[name] for name in columns)],
             [
-                [titles[row["method"]], *(row[name] or NOTHING for name in columns)]
+                [titles[row["method"]], *(Formulas(row[name] or NOTHING) for name in columns)]
                 for row in select_rows(frame, block).to_dict("records")
             ],
             block.title if len(shown) > 1 else "",

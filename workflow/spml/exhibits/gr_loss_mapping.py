@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from spml.exhibits.markdown import Table
+from spml.exhibits.markdown import Formulas, Table
 from spml.exhibits.table import table_command
 from spml.exhibits.tables import NOTHING
 from spml.plumbing.addresses import MAPPING_TABLE
@@ -28,9 +28,9 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
 
 def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
     """The table of formulas; a part that plays no role is a dash."""
-    header = ["Loss", "$k$", "$v$", "$L_1$", "$L_2$", "$L_3$"]
+    header = ["Loss", *map(Formulas, ("$k$", "$v$", "$L_1$", "$L_2$", "$L_3$"))]
     rows = [
-        [row["title"], *(row[column] or NOTHING for column in COLUMNS)]
+        [row["title"], *(Formulas(row[column] or NOTHING) for column in COLUMNS)]
         for row in frame.to_dict("records")
     ]
     return [Table(header, rows)]

@@ -26,6 +26,7 @@ from spml.exhibits.style import (
     FALSE_NEGATIVE,
     TEXT_WIDTH,
     TRUE_NEGATIVE,
+    PowersOfTen,
     add_grid,
     new_figure,
 )
@@ -102,6 +103,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
             name = f"{block.title}, {title}" if len(shown) > 1 else title
             axes.set_title(f"{name}\nWasserstein distance {_distance_text(here)}")
             axes.set_yscale("log")
+            axes.yaxis.set_minor_formatter(PowersOfTen())
             axes.set_xlim(0, 1)
             axes.set_ylim(top=100)
             add_grid(axes)

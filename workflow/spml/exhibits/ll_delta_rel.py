@@ -68,7 +68,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
             axes.axhline(level.iloc[0], color=GREY, linestyle=(0, (1, 1)), label=titles[reference])
         axes.set_xlim(left=0)
         axes.margins(y=0.1)
-        axes.set_xlabel(r"$\Delta_\mathrm{rel}$ (%)")
+        axes.set_xlabel(r"$\Delta_\mathrm{rel}$ (%)", parse_math=True)
         axes.set_ylabel("Test mAP (%)")
         add_grid(axes)
         if len(shown) > 1:

@@ -26,7 +26,7 @@ from spml.exhibits.settings import (
     seeds_phrase,
     selection_phrase,
 )
-from spml.exhibits.style import SERIES, add_grid, draw_points, new_panels
+from spml.exhibits.style import SERIES, PowersOfTen, add_grid, draw_points, new_panels
 from spml.plumbing.addresses import observed_path, table_path
 from spml.plumbing.checksums import verified
 from spml.plumbing.errors import run_command
@@ -137,6 +137,8 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
                 markersize=5,
             )
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(PowersOfTen())
+        axes.xaxis.set_minor_formatter(PowersOfTen())
         axes.set_xlabel("Observed labels")
         axes.set_ylabel("Test mAP (%)")
         add_grid(axes)

@@ -1,7 +1,8 @@
 """Tables as Markdown: written by exhibits, read back by the report and the terminal.
 
 A document is a row of tables. Where there are several, a heading goes before each. ``**`` marks the
-best cell of a column and ``<ins>`` the second.
+best cell of a column and ``<ins>`` the second. A text that is no formula has a backslash before
+what would make it one, or a mark, or another cell.
 """
 
 import re
@@ -12,9 +13,15 @@ BEST, SECOND = "best", "second"
 _MARKS = {BEST: ("**", "**"), SECOND: ("<ins>", "</ins>")}
 
 
+class Formulas(str):
+    """A text with LaTeX formulas between dollar signs. In any other text such a sign is itself."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Table:
-    """Plain texts in rows and columns.
+    """Texts in rows and columns, plain ones or :class:`Formulas`.
 
     marks: what is ``best`` or ``second``, by (row, column). The first column names the row.
     """
@@ -25,29 +32,46 @@ class Table:
     marks: dict[tuple[int, int], str] = field(default_factory=dict)
 
 
+_SPECIAL = r"([\\|$*`]|<(?=/?ins>))"
+
+
+def _escape(cell: str) -> str:
+    if isinstance(cell, Formulas):
+        return cell.replace("|", r"\|")
+    return re.sub(_SPECIAL, r"\\\1", cell)
+
+
+def _read(cell: str) -> str:
+    """The text of a cell: plain where none of its dollar signs opens a formula."""
+    if re.search(r"(?<!\\)(\\\\)*\$", cell):
+        return Formulas(cell.replace(r"\|", "|"))
+    return re.sub(rf"\\{_SPECIAL}", r"\1", cell)
+
+
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(cells)} |"
 
 
 def format_tables(tables: Sequence[Table]) -> str:
     """The document that :func:`parse_tables` reads."""
     parts = []
     for table in tables:
-        lines = [f"### {table.title}", ""] if table.title else []
-        lines += [_line(table.header), _line([":--", *["--:"] * (len(table.header) - 1)])]
+        lines = [f"### {_escape(table.title)}", ""] if table.title else []
+        lines.append(_line([_escape(cell) for cell in table.header]))
+        lines.append(_line([":--", *["--:"] * (len(table.header) - 1)]))
         for row, cells in enumerate(table.rows):
             marked = []
             for column, cell in enumerate(cells):
                 before, after = _MARKS.get(table.marks.get((row, column), ""), ("", ""))
-                marked.append(f"{before}{cell}{after}")
+                marked.append(f"{before}{_escape(cell)}{after}")
             lines.append(_line(marked))
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
 
 def _split(line: str) -> list[str]:
-    cells = re.split(r"(?<!\\)\|", line.strip())[1:-1]
-    return [cell.strip().replace("\\|", "|") for cell in cells]
+    """The cells of a line, as they stand in it."""
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
 
 
 def parse_tables(text: str) -> list[Table]:
@@ -57,9 +81,9 @@ def parse_tables(text: str) -> list[Table]:
     while waiting:
         line = waiting.pop(0)
         if not line.startswith("|"):
-            title = line.lstrip("# ")
+            title = _read(line.removeprefix("### "))
             continue
-        header = _split(line)
+        header = [_read(cell) for cell in _split(line)]
         waiting.pop(0)  # the line that aligns the columns
         rows: list[list[str]] = []
         marks: dict[tuple[int, int], str] = {}
@@ -70,7 +94,7 @@ def parse_tables(text: str) -> list[Table]:
                     if cell.startswith(before) and cell.endswith(after):
                         marks[len(rows), column] = mark
                         cells[column] = cell[len(before) : len(cell) - len(after)]
-            rows.append(cells)
+            rows.append([_read(cell) for cell in cells])
         tables.append(Table(header, rows, title, marks))
         title = ""
     return tables

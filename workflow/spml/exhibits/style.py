@@ -2,8 +2,12 @@
 
 Colours are those of Okabe and Ito (2008). No two series are told apart by colour alone: lines also
 differ in dash and marker, bars in hatch.
+
+Text is as it stands, since titles and class names are the user's: only what asks for it
+(``parse_math=True``) is read as a formula.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation
 
 from spml.plumbing.files import atomic_path
 
@@ -40,8 +45,12 @@ SERIES: tuple[tuple[str, Any, str], ...] = (
     (GREEN, (0, (5, 1, 1, 1, 1, 1)), "v"),
 )
 
+FONT = "DejaVu Sans"  # comes with matplotlib, so it looks alike everywhere
+SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
 SETTINGS: Any = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so it looks alike everywhere
+    "font.family": FONT,
+    "text.parse_math": False,
     "font.size": 7.5,
     "axes.titlesize": 8,
     "axes.labelsize": 7.5,
@@ -94,6 +103,16 @@ def new_panels(count: int, *, height: float) -> tuple[Figure, list[Axes]]:
 def add_grid(axes: Axes, axis: Any = "y") -> None:
     """Faint lines to read values by."""
     axes.grid(visible=True, axis=axis)
+
+
+class PowersOfTen(LogFormatterSciNotation):
+    """Ticks of a logarithmic axis as text, 10⁻², where matplotlib writes formulas."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The tick at ``x``; empty where there is no room for it."""
+        formula = super().__call__(x, pos).replace(r"\times", " × ")
+        text = formula.removeprefix(r"$\mathdefault{").removesuffix("}$")
+        return re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(SUPERSCRIPTS), text)
 
 
 def draw_points(axes: Axes, x: Any, points: pd.DataFrame, position: int, label: str) -> None:

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from spml.exhibits.markdown import BEST, SECOND, Table, format_tables
+from spml.exhibits.markdown import BEST, SECOND, Formulas, Table, format_tables
 from spml.plumbing.files import write_text
 
 MINUS = "\N{MINUS SIGN}"
@@ -27,7 +27,7 @@ _LATEX = {
     "|": "$|$",
     "\N{PLUS-MINUS SIGN}": r"$\pm$",
     MINUS: "$-$",
-    NOTHING: "--",
+    NOTHING: r"\textendash{}",
     "\N{MULTIPLICATION SIGN}": r"$\times$",
     "\N{LESS-THAN OR EQUAL TO}": r"$\leq$",
     "\N{GREATER-THAN OR EQUAL TO}": r"$\geq$",
@@ -41,6 +41,8 @@ _LATEX = {
         for letter in "αβγδεζηθικμνξπρστφχψω"
     },
 }
+# What pdfLaTeX can set beyond the letters of European languages.
+TYPESET = {*_LATEX, *"‘’‚“”„†‡•…‰‹›€™—"}
 ROWS_PER_PAGE = 40
 PROSE = 40  # letters: a column with a longer cell is set in lines of text
 
@@ -77,12 +79,24 @@ def rank_marks(values: Sequence[float | None], decimals: int = 1) -> dict[int, s
 
 
 def _latex(text: str) -> str:
-    """Text for LaTeX; formulas between dollar signs stay as they are."""
-    parts = re.split(r"(\$[^$]+\$)", text)
-    return "".join(
-        part if position % 2 else "".join(_LATEX.get(character, character) for character in part)
-        for position, part in enumerate(parts)
-    )
+    """Text for LaTeX, wholly escaped; only what is among formulas may have one, which stays."""
+    parts = re.split(r"(\$[^$]+\$)", text) if isinstance(text, Formulas) else [text]
+    whole = "".join(part if position % 2 else _escape(part) for position, part in enumerate(parts))
+    # At the beginning of a line these would be an option of the end of the line before it.
+    return f"{{}}{whole}" if whole.startswith(("[", "*")) else whole
+
+
+def _escape(text: str) -> str:
+    letters = unicodedata.normalize("NFC", text)
+    escaped = "".join(_LATEX.get(letter, letter) for letter in letters)
+    # Two hyphens are no dash here, two quotes no other one.
+    return re.sub(r"([-,'`?!])(?=[-,'`])", r"\1{}", escaped)
+
+
+def _beyond_pdflatex(text: str) -> list[str]:
+    """Letters that pdfLaTeX has no fonts for, each once."""
+    letters = dict.fromkeys(unicodedata.normalize("NFC", text))
+    return [letter for letter in letters if letter > "\u017f" and letter not in TYPESET]
 
 
 def _columns(tables: Sequence[Table]) -> str:
@@ -90,7 +104,7 @@ def _columns(tables: Sequence[Table]) -> str:
     result = "l"
     for column in range(1, len(tables[0].header)):
         cells = [row[column] for table in tables for row in table.rows]
-        prose = any(len(cell) > PROSE and "$" not in cell for cell in cells)
+        prose = any(len(cell) > PROSE and not isinstance(cell, Formulas) for cell in cells)
         result += r">{\raggedright\arraybackslash}p{16em}" if prose else "r"
     return result
 
@@ -146,7 +160,12 @@ def format_latex(tables: Sequence[Table], caption: str, label: str) -> str:
     first, *others = _pages(tables)
     columns, label = _columns(tables), f"tab:{label}"
     heading = [rf"  \caption{{{_latex(caption)}}}", rf"  \label{{{label}}}"]
-    lines = [r"% needs \usepackage{array,booktabs,graphicx}", *_float(first, columns, heading)]
+    lines = [r"% needs \usepackage{array,booktabs,graphicx}"]
+    texts = [caption, *(table.title for table in tables)]
+    texts += [cell for table in tables for row in (table.header, *table.rows) for cell in row]
+    if foreign := _beyond_pdflatex("".join(texts)):
+        lines.append(f"% and XeLaTeX or LuaLaTeX with a font that has {' '.join(foreign)}")
+    lines += _float(first, columns, heading)
     for page in others:
         lines += ["", *_float(page, columns, [rf"  \caption{{Table~\ref{{{label}}}, continued.}}"])]
     return "\n".join(lines) + "\n"

@@ -127,6 +127,12 @@ def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
         return path, f"must be {limits[rule].format(value)}, not {error.instance!r}"
     if rule == "uniqueItems":
         return path, f"names something twice: {error.instance!r}"
+    if rule == "pattern" and error.absolute_path and error.absolute_path[-1] == "title":
+        return (
+            path,
+            f"is {error.instance!r}; a title is one line, which neither begins with a space or an "
+            "underscore nor ends with a space",
+        )
     if rule == "pattern":
         return (
             path,

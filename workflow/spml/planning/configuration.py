@@ -1,6 +1,6 @@
 """The merged configuration, resolved into runs and settings.
 
-Imports nothing of this package, so that planning does not import torch. What it is given has been
+Imports nothing that imports torch or numpy, since planning imports it. What it is given has been
 checked (:mod:`spml.planning.checks`).
 """
 
@@ -8,6 +8,8 @@ import copy
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+
+from ..plumbing.run_settings import shorten
 
 
 class Run(NamedTuple):
@@ -96,6 +98,15 @@ def run_settings(
         "images": config["datasets"][dataset]["images"],
         "training": training_settings(config, dataset, protocol, method),
     }
+
+
+def made_with(config: Mapping[str, Any], runs: Iterable[Run]) -> dict[str, Any]:
+    """The settings that these runs have, in the short form of :mod:`spml.plumbing.run_settings`.
+
+    What shows settings compares them with those that the runs were made with.
+    """
+    addresses = dict.fromkeys((run.dataset, run.protocol, run.method) for run in runs)
+    return shorten({address: run_settings(config, *address, 0) for address in addresses})
 
 
 def exhibit_methods(config: Mapping[str, Any], exhibit: str) -> list[str]:

@@ -4,7 +4,7 @@ Each mistake is one sentence that names its file. Planning imports this module, 
 neither torch nor numpy.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from ..exhibits import published
 from ..plumbing.errors import UserError
 from . import checks, configuration, files, numbers, registry
 
+# What makes jobs run again; software-env is left to the user, who may not use environments.
+NEEDED_TRIGGERS = {"CODE", "INPUT", "MTIME", "PARAMS"}
 COMMAND_LINE = "the command line (--config)"
 MODULE = "the config: of the module statement"
 FOLDER = Path(__file__).absolute().parents[3]  # that of the Snakefile, config and workflow
@@ -101,3 +103,20 @@ def notice(config: Mapping[str, Any]) -> str:
         return ""
     names = "; ".join(f"{key} {', '.join(found[key])}" for key in found)
     return f"Left out, since nothing else that is selected is for them: {names}"
+
+
+def overlooked(triggers: Iterable[str]) -> str:
+    """A warning where Snakemake does not look at all that results rest on; empty where it does.
+
+    triggers: the names of what makes jobs run again, in capitals.
+    """
+    missing = sorted(name.lower() for name in NEEDED_TRIGGERS - set(triggers))
+    if not missing:
+        return ""
+    line = "*" * 88
+    return (
+        f"{line}\nrerun-triggers, of the command line or profile, leave out: {', '.join(missing)}\n"
+        "What was made with other settings, files or commands counts as up to date, and stands in\n"
+        "tables beside what is new. To have all of it noticed:\n"
+        f"snakemake --workflow-profile workflow/profiles/default\n{line}"
+    )

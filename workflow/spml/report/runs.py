@@ -9,6 +9,7 @@ from spml.exhibits.markdown import Table
 from spml.plumbing.addresses import run_path
 from spml.plumbing.checksums import verified
 from spml.plumbing.files import read_json, read_json_lines
+from spml.plumbing.run_settings import check_record
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,16 @@ class Run:
 
 
 def read_runs(
-    groups: Sequence[dict[str, Any]], names: Mapping[str, str], benchmarks: Path
+    groups: Sequence[dict[str, Any]],
+    names: Mapping[str, str],
+    benchmarks: Path,
+    made_with: Mapping[str, Any],
 ) -> list[Run]:
-    """All runs, in the order of ``names``.
+    """All runs, in the order of ``names``; one that was made with other settings is a UserError.
 
     groups: dataset, protocol and the seeds of each method. names: those of the methods.
-    benchmarks: the folder of training's benchmarks.
+    benchmarks: the folder of training's benchmarks. made_with: the settings that the runs have by
+    the configuration, in short (:mod:`spml.plumbing.run_settings`).
     """
     result = []
     for group in groups:
@@ -60,6 +65,8 @@ def read_runs(
                 folder = run_path(dataset, protocol, method, seed)
                 job = benchmarks / dataset / protocol / method / f"seed{seed}.jsonl"
                 history = read_json_lines(folder / "history.jsonl")
+                record = read_json(folder / "run.json")
+                check_record(record, made_with, folder, (dataset, protocol, method))
                 result.append(
                     Run(
                         dataset=dataset,
@@ -68,7 +75,7 @@ def read_runs(
                         seed=seed,
                         name=name,
                         folder=folder,
-                        record=read_json(folder / "run.json"),
+                        record=record,
                         metrics=read_json(verified(folder / "metrics.json")),
                         curve=[epoch["val_map"] for epoch in history],
                         measured=read_json_lines(job)[-1],

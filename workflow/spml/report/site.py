@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from spml.exhibits.markdown import Formulas
 from spml.exhibits.papers import PAPERS, REFERENCES
 from spml.report import definitions, methods, origins, pages, texts
 from spml.report.exhibits import Exhibit, read_exhibit
@@ -165,6 +166,7 @@ def _environment(site: Site) -> jinja2.Environment:
     )
     for name in ("column_kinds", "paragraphs", "sort_key", "with_code", "with_formulas"):
         environment.filters[name] = getattr(texts, name)
+    environment.filters["as_formulas"] = Formulas
     environment.globals.update(
         site=site,
         method_pages={
@@ -183,11 +185,12 @@ def render(
 ) -> dict[str, str]:
     """The text of each file of the site, by its path in ``folder``, which links are relative to.
 
-    settings: see :func:`spml.planning.configuration.report_settings`. benchmarks: those of
-    training. files: the configuration files that define methods, datasets or protocols.
+    settings: see :func:`spml.planning.configuration.report_settings`, and ``made_with`` there.
+    benchmarks: those of training. files: the configuration files that define methods, datasets or
+    protocols.
     """
     names = methods.unique_names(method_titles(settings))
-    runs = read_runs(settings["runs"]["groups"], names, benchmarks)
+    runs = read_runs(settings["runs"]["groups"], names, benchmarks, settings["made_with"])
     site = Site(settings, runs, files)
     environment = _environment(site)
 

@@ -8,7 +8,7 @@ from statistics import mean, stdev
 import latex2mathml.converter
 import markupsafe
 
-from spml.exhibits.markdown import Table
+from spml.exhibits.markdown import Formulas, Table
 from spml.exhibits.tables import NOTHING, PROSE, format_mean
 
 
@@ -26,16 +26,18 @@ def column_kinds(table: Table) -> list[str]:
     for cells in zip(*table.rows, strict=True):
         filled = [cell for cell in cells if cell not in ("", NOTHING)]
         numbers = sum(bool(re.fullmatch(r"-?[\d.]+", sort_key(cell))) for cell in filled)
-        if any(len(cell) > PROSE and "$" not in cell for cell in cells):
+        plain = [cell for cell in cells if not isinstance(cell, Formulas)]
+        if any(len(cell) > PROSE for cell in plain):
             kinds.append("prose")
         else:
-            kinds.append("text" if 2 * numbers < len(filled) or "$" in "".join(cells) else "")
+            words = 2 * numbers < len(filled) or len(plain) < len(cells)
+            kinds.append("text" if words else "")
     return kinds or [""] * len(table.header)
 
 
 def with_formulas(text: str) -> markupsafe.Markup:
-    """Text with the LaTeX formulas between its dollar signs as MathML, everything else escaped."""
-    parts = re.split(r"\$([^$]+)\$", text)
+    """A text of a table: the LaTeX formulas in it as MathML, everything else escaped."""
+    parts = re.split(r"\$([^$]+)\$", text) if isinstance(text, Formulas) else [text]
     return markupsafe.Markup("").join(
         _formula(part) if position % 2 else part for position, part in enumerate(parts)
     )
