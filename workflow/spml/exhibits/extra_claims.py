@@ -1,8 +1,8 @@
 """What the two papers claim, one line each, and whether the runs bear it out.
 
-A claim is about the datasets that its paper shows it on, and the verdict in front is of those alone;
-what other datasets say to it stands beside. The interval of its statistic decides: all of it has to
-bear the claim out, or to speak against it, or the runs do not tell.
+A claim is about the datasets that its paper shows it on, and the verdict in front is of those
+alone; what other datasets say to it stands beside. The interval of its statistic decides: all of it
+has to bear the claim out, or to speak against it, or the runs do not tell.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -100,22 +100,27 @@ class Findings:
                 path = verified(comparison_path(exhibit, **pair, suffix=".npz"))
                 yield block, load_resampled(path)
 
-    def names(self, names: Sequence[str]) -> str:
-        return join_words(self.titles[name] for name in names)
+    def note(self, exhibit: str) -> str:
+        """What to say of evidence of an exhibit whose methods have one run each."""
+        return ", one seed" if len(self._made[exhibit]["seeds"]) == 1 else ""
 
 
-Check = Callable[[Findings], Iterator[Evidence]]
+Check = Callable[[Findings, str], Iterator[Evidence]]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence for what a paper says, where it says so, of which datasets, and its check."""
+    """A sentence for what a paper says, where it says so, of which datasets, and its check.
+
+    exhibit: the one whose data or comparisons the check reads.
+    """
 
     paper: str
     text: str
     source: str
     datasets: tuple[str, ...]
     statistic: str
+    exhibit: str
     check: Check
 
 
@@ -128,10 +133,10 @@ def _same_labels(block: Block, found: Resampled) -> dict[str, float]:
     }
 
 
-def _higher_than_most(exhibit: str, method: str) -> Check:
+def _higher_than_most(method: str) -> Check:
     """A method has its mAP above most others that saw the same labels, each by its interval."""
 
-    def check(findings: Findings) -> Iterator[Evidence]:
+    def check(findings: Findings, exhibit: str) -> Iterator[Evidence]:
         for block, found in findings.compared(exhibit):
             rivals = [name for name in _same_labels(block, found) if name != method]
             if method not in found.methods or not rivals:
@@ -149,14 +154,14 @@ def _higher_than_most(exhibit: str, method: str) -> Check:
 
 
 def _best_higher(
-    exhibit: str, methods: Sequence[str], others: Sequence[str], *, except_on: Sequence[str] = ()
+    methods: Sequence[str], others: Sequence[str], *, except_on: Sequence[str] = ()
 ) -> Check:
     """The best of ``methods`` has its mAP above the best of others that saw the same labels.
 
     Except on some datasets, on which the claim is that it does not.
     """
 
-    def check(findings: Findings) -> Iterator[Evidence]:
+    def check(findings: Findings, exhibit: str) -> Iterator[Evidence]:
         for block, found in findings.compared(exhibit):
             mean = _same_labels(block, found)
             own, rivals = ([name for name in names if name in mean] for names in (methods, others))
@@ -185,10 +190,10 @@ def _each(block: Block, found: Mapping[str, Measured], findings: Findings) -> It
         yield Evidence(block, text, judge(low, high))
 
 
-def _each_higher(exhibit: str, methods: Sequence[str], other: str) -> Check:
+def _each_higher(methods: Sequence[str], other: str) -> Check:
     """Each of ``methods`` has its mAP above another's."""
 
-    def check(findings: Findings) -> Iterator[Evidence]:
+    def check(findings: Findings, exhibit: str) -> Iterator[Evidence]:
         for block, found in findings.compared(exhibit):
             if other in found.methods:
                 here = [name for name in methods if name in found.methods]
@@ -202,19 +207,17 @@ def _differences(here: pd.DataFrame, methods: Sequence[str]) -> dict[str, Measur
     """The differences to its reference that an exhibit's data hold of some methods."""
     rows = here[here["method"].isin(methods) & here["difference"].notna()]
     columns = ["method", "difference", "difference_low", "difference_high"]
-    return {
-        method: Measured(*found) for method, *found in rows[columns].itertuples(index=False)
-    }
+    return {method: Measured(*found) for method, *found in rows[columns].itertuples(index=False)}
 
 
-def _separates_better(findings: Findings) -> Iterator[Evidence]:
-    for block, here in findings.of("gr_separation_table"):
+def _separates_better(findings: Findings, exhibit: str) -> Iterator[Evidence]:
+    for block, here in findings.of(exhibit):
         for measured in _differences(here, ["gr"]).values():
             yield Evidence(block, measured.text(3), judge(measured.low, measured.high))
 
 
-def _rate_grows(findings: Findings) -> Iterator[Evidence]:
-    for block, here in findings.of("gr_false_negative_rate"):
+def _rate_grows(findings: Findings, exhibit: str) -> Iterator[Evidence]:
+    for block, here in findings.of(exhibit):
         end = here[(here["moment"] == "end") & (here["method"] == "gr")]
         if len(end):
             measured = Measured(*end[["area", "area_low", "area_high"]].iloc[0])
@@ -222,20 +225,18 @@ def _rate_grows(findings: Findings) -> Iterator[Evidence]:
             yield Evidence(block, measured.text(3, sign=False), verdict)
 
 
-def _parts_add(findings: Findings) -> Iterator[Evidence]:
+def _parts_add(findings: Findings, exhibit: str) -> Iterator[Evidence]:
     """Of the methods that lack a part; a setting that GR has already on a dataset lacks none."""
-    for block, here in findings.of("gr_ablation"):
+    for block, here in findings.of(exhibit):
         lost = {
             name: Measured(-found.value, -found.high, -found.low)
-            for name, found in _differences(
-                here[here["differs"].notna()], WITHOUT_A_PART
-            ).items()
+            for name, found in _differences(here[here["differs"].notna()], WITHOUT_A_PART).items()
         }
         yield from _each(block, lost, findings)
 
 
-def _memorises_late(findings: Findings) -> Iterator[Evidence]:
-    for block, here in findings.of("ll_memorisation_table"):
+def _memorises_late(findings: Findings, exhibit: str) -> Iterator[Evidence]:
+    for block, here in findings.of(exhibit):
         columns = ["share_mean", "share_low", "share_high"]
         share = here.groupby(["entries", "phase"])[columns].mean()
         early = Measured(*share.loc[("true_negatives", "warmup")])
@@ -248,8 +249,8 @@ def _memorises_late(findings: Findings) -> Iterator[Evidence]:
         yield Evidence(block, text, verdict)
 
 
-def _large_losses_are_false_negatives(findings: Findings) -> Iterator[Evidence]:
-    for block, here in findings.of("ll_corrections"):
+def _large_losses_are_false_negatives(findings: Findings, exhibit: str) -> Iterator[Evidence]:
+    for block, here in findings.of(exhibit):
         modified = here[(here["method"] == "ll_r") & (here["entries"] > 0)]
         if len(modified):
             first = modified[modified["epoch"] == modified["epoch"].min()]
@@ -261,19 +262,19 @@ def _large_losses_are_false_negatives(findings: Findings) -> Iterator[Evidence]:
             yield Evidence(block, text, judge(measured.low, measured.high, above=50))
 
 
-def _groups_higher(findings: Findings) -> Iterator[Evidence]:
-    for block, here in findings.of("ll_openimages"):
+def _groups_higher(findings: Findings, exhibit: str) -> Iterator[Evidence]:
+    for block, here in findings.of(exhibit):
         totals = here[here["metric"] == "test_map"]
         yield from _each(block, _differences(totals, LARGE_LOSS), findings)
 
 
-def _points_better(findings: Findings) -> Iterator[Evidence]:
-    for block, here in findings.of("ll_pointing_game"):
+def _points_better(findings: Findings, exhibit: str) -> Iterator[Evidence]:
+    for block, here in findings.of(exhibit):
         yield from _each(block, _differences(here, LARGE_LOSS), findings)
 
 
-def _needs_fewer_labels(findings: Findings) -> Iterator[Evidence]:
-    for block, here in findings.of("ll_labelling_efficiency"):
+def _needs_fewer_labels(findings: Findings, exhibit: str) -> Iterator[Evidence]:
+    for block, here in findings.of(exhibit):
         points = here[(here["method"] == "ll_ct") & here["difference"].notna()]
         if len(points):
             least = points.loc[points["difference"].idxmin()]
@@ -292,7 +293,8 @@ CLAIMS = (
         FOUR,
         f"number of methods that it beats, each by the whole 95 % interval of the difference in "
         f"test mAP; at least {100 * MOST:.0f} % is the vast majority",
-        _higher_than_most("gr_main_table", "gr"),
+        "gr_main_table",
+        _higher_than_most("gr"),
     ),
     Claim(
         "gr",
@@ -300,7 +302,8 @@ CLAIMS = (
         "later papers that reprint its row (AEVLP, ICCV 2025); its own table was not found by us",
         FOUR,
         "test mAP, difference (95 % interval)",
-        _best_higher("gr_main_table", ["gr"], ["em_apl"], except_on=["cub"]),
+        "gr_main_table",
+        _best_higher(["gr"], ["em_apl"], except_on=["cub"]),
     ),
     Claim(
         "gr",
@@ -308,6 +311,7 @@ CLAIMS = (
         "summaries of the paper name its ablation; no number of it was found by us",
         FOUR,
         "test mAP lost without a part, the least (95 % interval)",
+        "gr_ablation",
         _parts_add,
     ),
     Claim(
@@ -317,6 +321,7 @@ CLAIMS = (
         FOUR,
         "area under the ROC curve of false against true negatives, difference to AN (95 % "
         "interval)",
+        "gr_separation_table",
         _separates_better,
     ),
     Claim(
@@ -326,6 +331,7 @@ CLAIMS = (
         "the released code plots FN / (FN + TN); what the paper says of it was not found by us",
         FOUR,
         "area under the ROC curve of false against true negatives, above 0.5 (95 % interval)",
+        "gr_false_negative_rate",
         _rate_grows,
     ),
     Claim(
@@ -334,6 +340,7 @@ CLAIMS = (
         "as its abstract says; table of memorisation",
         ("voc", "coco"),
         "share of labels whose loss is highest in that phase, above half (95 % interval)",
+        "ll_memorisation_table",
         _memorises_late,
     ),
     Claim(
@@ -342,6 +349,7 @@ CLAIMS = (
         "what the method rests on; no number of it was found by us",
         FOUR,
         "share of false negatives among what LL-R first rejects, above half (95 % interval)",
+        "ll_corrections",
         _large_losses_are_false_negatives,
     ),
     Claim(
@@ -350,7 +358,8 @@ CLAIMS = (
         "table of artificial partial labels",
         FOUR,
         "test mAP, the least difference (95 % interval)",
-        _each_higher("ll_partial_labels", LARGE_LOSS, "an"),
+        "ll_partial_labels",
+        _each_higher(LARGE_LOSS, "an"),
     ),
     Claim(
         "ll",
@@ -359,7 +368,8 @@ CLAIMS = (
         "with LinearInit",
         FOUR,
         "test mAP, difference to the best of these (95 % interval)",
-        _best_higher("ll_partial_labels", LARGE_LOSS, ("wan", "an_ls", "epr", "role")),
+        "ll_partial_labels",
+        _best_higher(LARGE_LOSS, ("wan", "an_ls", "epr", "role")),
     ),
     Claim(
         "ll",
@@ -367,6 +377,7 @@ CLAIMS = (
         "as its abstract says; table of OpenImages",
         ("openimages",),
         "test mAP, the least difference (95 % interval over seeds alone)",
+        "ll_openimages",
         _groups_higher,
     ),
     Claim(
@@ -375,6 +386,7 @@ CLAIMS = (
         "table of the pointing game",
         ("voc", "coco"),
         "accuracy of the pointing game, the least difference (95 % interval)",
+        "ll_pointing_game",
         _points_better,
     ),
     Claim(
@@ -383,6 +395,7 @@ CLAIMS = (
         "figure of labelling efficiency",
         ("coco",),
         "test mAP, the least difference (95 % interval)",
+        "ll_labelling_efficiency",
         _needs_fewer_labels,
     ),
 )
@@ -403,7 +416,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
             "source": claim.source,
             "statistic": claim.statistic,
         }
-        evidence = list(claim.check(findings))
+        evidence = list(claim.check(findings, claim.exhibit))
         rows += [
             {
                 **columns,
@@ -411,7 +424,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                 "protocol": item.block.protocol,
                 "place": item.block.title,
                 "of_the_paper": item.block.dataset in claim.datasets,
-                "evidence": item.text,
+                "evidence": item.text + findings.note(claim.exhibit),
                 "verdict": item.verdict,
             }
             for item in evidence
@@ -483,9 +496,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         each = others.groupby("number")["verdict"].apply(lambda words: overall(list(words)))
         places = join_words(dict.fromkeys(others["place"]))
         text += (
-            f"On {places}, about which no paper speaks here, of {len(each)} claims: "
-            f"{_counts(list(each))}; that says how these methods do there, not whether a paper is "
-            "right. "
+            f"Elsewhere, on {places}, of {len(each)} claims: {_counts(list(each))}; that says how "
+            "the methods do there, not whether a paper is right. "
         )
     return text + (
         "The 95 % interval of the statistic decides: a claim is supported where all of it bears "

@@ -21,9 +21,9 @@ from spml.plumbing.files import read_json
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a run: seconds, memory in MB, GPU-hours, and energy in kJ.
 
-    ``seconds`` are of the whole run by the clock. ``training_seconds`` and ``processor_seconds`` are
-    of its training steps alone, by the clock and of the processor; the latter are empty for a run
-    of a version that did not record them.
+    ``seconds`` are of the whole run by the clock. ``training_seconds`` and ``processor_seconds``
+    are of its training steps alone, by the clock and of the processor; the latter are empty for a
+    run of a version that did not record them.
     """
     rows = []
     for block in blocks(settings):

@@ -64,7 +64,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
 
     ``map_mean`` and ``map_std`` are over seeds (n - 1). The same in all rows of a method:
     ``draw_mean`` and ``draw_std``, mean and deviation of ``map_mean`` over draws, and
-    ``difference`` to the reference, draw by draw, with its 95 % interval over draws and test images.
+    ``difference`` to the reference, draw by draw, with its 95 % interval over draws and images.
     """
     collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     draws, reference = _draws(settings), reference_method(settings)

@@ -105,7 +105,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     text = (
         f"Ablation of {title}: test mAP in percent{spread} of {seeds_phrase(settings)}, at "
         f"{selection_phrase(settings)}, and the difference to {title} in points{paired}. "
-        f"{interval_phrase(settings)} {data_phrase(settings)} What differs from {title} is read from the records of the runs. "
+        f"{interval_phrase(settings)} {data_phrase(settings)} What differs from {title} is read "
+        "from the records of the runs. "
     )
     others = frame[frame["method"] != settings["reference"]]
     if (others["differs"] == "").any():

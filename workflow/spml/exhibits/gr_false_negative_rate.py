@@ -2,8 +2,8 @@
 
 In each interval of the prediction p: FN / (FN + TN) over the unobserved entries of the validation
 images, after the first and after the last epoch. Beside it two curves. The ideal is
-k(p) = (1 - a) p / (1 - a p), with a = 1 / (mean positives of a training image): the probability that
-an entry is positive although unobserved, if p is calibrated and a positive is observed with
+k(p) = (1 - a) p / (1 - a p), with a = 1 / (mean positives of a training image): the probability
+that an entry is positive although unobserved, if p is calibrated and a positive is observed with
 probability a. The other is the k that GR Loss trained with in that epoch, a logistic curve. How far
 each of them is from the shares is the mean distance over entries.
 """
@@ -28,7 +28,15 @@ from spml.exhibits.settings import (
     method_titles,
     seeds_phrase,
 )
-from spml.exhibits.style import BLACK, BLUE, LIGHT_GREY, TEXT_WIDTH, VERMILLION, add_grid, new_figure
+from spml.exhibits.style import (
+    BLACK,
+    BLUE,
+    LIGHT_GREY,
+    TEXT_WIDTH,
+    VERMILLION,
+    add_grid,
+    new_figure,
+)
 from spml.exhibits.unobserved import (
     Unobserved,
     refuse_observed,
@@ -55,10 +63,12 @@ def ideal_rate(prediction: np.ndarray, positives: float) -> np.ndarray:
 def trained_rate(prediction: np.ndarray, schedules: Sequence[dict[str, float]]) -> np.ndarray:
     """k(p) = 1 / (1 + exp(-(w p + b))), the mean over the ``w`` and ``b`` of several runs."""
     curves = [1 / (1 + np.exp(-(each["w"] * prediction + each["b"]))) for each in schedules]
-    return np.mean(curves, axis=0)  # type: ignore[no-any-return]
+    return np.mean(curves, axis=0)
 
 
-def _schedules(block: Block, method: str, seeds: Sequence[int]) -> dict[str, list[dict[str, float]]]:
+def _schedules(
+    block: Block, method: str, seeds: Sequence[int]
+) -> dict[str, list[dict[str, float]]]:
     """w and b of each run in the first and the last epoch; none where k is another curve."""
     if read_record(block, method, seeds[0])["settings"]["loss"] not in LOGISTIC:
         return {moment: [] for moment in MOMENTS.values()}
@@ -93,7 +103,8 @@ def _rows(
     low, high = edges[:-1][filled], edges[1:][filled]
     middle, positives = (low + high) / 2, mean_positives(block)
     rate = missed / (missed + negative)
-    rate_low, rate_high = wilson_interval(missed, missed + negative)
+    # Runs see the same entries, so that several of them know no more entries than one.
+    rate_low, rate_high = wilson_interval(missed / len(runs), (missed + negative) / len(runs))
     area = separation_estimate(runs)
     columns = block_columns(
         block,
@@ -123,9 +134,9 @@ def _rows(
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a method, moment and interval that holds an entry.
 
-    ``rate`` is FN / (FN + TN) with its 95 % Wilson interval; ``ideal`` and ``trained`` are the two
-    curves of k at the middle of the interval, and ``ideal_error`` and ``trained_error`` the mean
-    over entries of their distance to it, the same in all rows of a moment. So is ``area``: the area
+    ``rate`` is FN / (FN + TN) with its 95 % Wilson interval, for the entries of one run; ``ideal``
+    and ``trained`` are the two curves of k at the middle of the interval, and ``ideal_error`` and
+    ``trained_error`` the mean over entries of their distance to it, the same in all rows of a moment. So is ``area``: the area
     under the ROC curve of false against true negatives, with its 95 % interval.
     """
     edges = np.linspace(0, 1, settings["intervals"] + 1)
@@ -241,6 +252,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the figure shows, what the ideal curve assumes, and how far both curves are off."""
     entries = frame["false_negatives"] + frame["true_negatives"]
     few = int((entries < 20).sum())
+    of_one_run = " for the entries of one run" * (len(settings["seeds"]) > 1)
     trained = (
         " Dashed: the k that GR Loss trained with in that epoch, 1 / (1 + exp(−(wp + b)))."
         if frame["trained"].notna().any()
@@ -250,13 +262,15 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         "Share of false negatives among the unobserved entries of the validation images, "
         f"FN / (FN + TN), in {settings['intervals']} equal intervals of the predicted probability "
         "p, after the first epoch and after the last. Points are larger where there are more "
-        f"entries, whose numbers stand below; bars: 95 % Wilson intervals; {few} of {len(frame)} "
-        "intervals of p hold fewer than 20 entries, and those without any are left out. Line: "
-        "k(p) = (1 − a)p / (1 − ap), the share that is to be expected if p is calibrated and one "
+        f"entries, whose numbers stand below; bars: 95 % Wilson intervals{of_one_run}; {few} of "
+        f"{len(frame)} intervals of p hold fewer than 20 entries, and those without any are left "
+        "out. Line: k(p) = (1 − a)p / (1 − ap), the share that is to be expected if p is calibrated and one "
         "positive of each image is observed, drawn uniformly, where 1/a is the mean number of "
-        f"positives of a training image.{trained} Error of a curve: mean over entries of its "
-        f"distance to the share, after the first and after the last epoch. {_errors(frame, settings)}. "
-        f"{interval_phrase(settings, 'validation images')} {data_phrase(settings)} "
+        f"positives of a training image.{trained} Error of a curve: its distance to the share, "
+        "averaged over entries, after the first and after the last epoch. "
+        f"{_errors(frame, settings)}. "
+        f"{interval_phrase(settings, 'validation images', 'Intervals of areas')} "
+        f"{data_phrase(settings)} "
         f"{join_words(method_titles(settings).values())}, {seeds_phrase(settings, 'pooled over')}."
     )
 

@@ -142,9 +142,10 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     return (
         f"Test mAP under different hyperparameters of {title}, each varied with the others held "
         f"fixed. Star: the values of {title}. Values of an axis are spaced alike, not to scale. "
-        f"{'; '.join(meanings)}. Each point: {runs}, at {selection_phrase(settings)}. Bars: "
-        f"{interval_phrase(settings)} {data_phrase(settings)} Test mAP is shown as in the paper's figure; no value was chosen "
-        "by it. The published values were not found by us, so there are none to compare with."
+        f"{'; '.join(meanings)}. Each point: {runs}, at {selection_phrase(settings)}. "
+        f"{interval_phrase(settings, subject='Bars, 95 % intervals,')} {data_phrase(settings)} "
+        "Test mAP is shown as in the paper's figure; no value was chosen by it. The published "
+        "values were not found by us, so there are none to compare with."
     )
 
 

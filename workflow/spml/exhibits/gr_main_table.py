@@ -125,9 +125,10 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         f"Test images: {join_words(images)}. "
     )
     if frame["difference"].notna().any():
+        images = f"test images ({settings['resamples']} resamples)"
         text += (
-            f"Differences to {titles[settings['reference']]} are paired; their "
-            f"{interval_phrase(settings)} Images are resampled {settings['resamples']} times. "
+            f"Differences to {titles[settings['reference']]} are paired; "
+            f"{interval_phrase(settings, images, 'their 95 % intervals')} "
         )
     return text + ranking_phrase(frame, settings) + published_phrase(frame)
 

@@ -1,9 +1,9 @@
 """Separation of false and true negatives among the unobserved validation entries, by method.
 
 A method that tells them apart gives the false negatives, which are truly positive, higher
-predictions. The area under the ROC curve says how often. The Wasserstein distance of order 1 between
-the two distributions, which the paper's code measures, says by how much, in units of probability: so
-it also grows with the scale of the predictions.
+predictions. The area under the ROC curve says how often. The Wasserstein distance of order 1
+between the two distributions, which the paper's code measures, says by how much, in units of
+probability: so it also grows with the scale of the predictions.
 """
 
 from typing import Any
@@ -137,9 +137,9 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     return (
         "Separation of false negatives (present but unobserved) from true negatives among the "
         "unobserved entries of the validation images. Area under the ROC curve: probability that a "
-        f"false negative is predicted higher than a true negative{area}; 0.5 is chance. Wasserstein "
-        "distance of order 1, which the paper's code measures: mean shift of predicted probability "
-        f"that turns one distribution into the other{spread}; it rewards the scale of predictions "
+        f"false negative is predicted higher than a true negative{area}; 0.5 is chance. "
+        "Wasserstein distance of order 1, which the paper's code measures: mean shift of predicted "
+        f"probability that turns one distribution into the other{spread}; it rewards the scale of predictions "
         f"too. {seeds_phrase(settings).capitalize()}, at {selection_phrase(settings)}. "
         f"{interval_phrase(settings, 'validation images')} {data_phrase(settings)} The area is "
         "ranked. "

@@ -86,7 +86,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         "percentage of the labels of a batch by which the rejected (LL-R) or corrected (LL-Ct) "
         "ones grow from epoch to epoch, or that is corrected in every step (LL-Cp). "
         f"{data_phrase(settings)} {seeds_phrase(settings, 'Mean of')}, at "
-        f"{selection_phrase(settings)}. Bars: {interval_phrase(settings)}"
+        f"{selection_phrase(settings)}. "
+        f"{interval_phrase(settings, subject='Bars, 95 % intervals,')}"
     )
     titles = method_titles(settings)
     if settings.get("reference") in titles:

@@ -164,8 +164,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         f"Test mAP against the number of labels that training sees, of {percents.min()} % to "
         f"{percents.max()} % of the training images. {data_phrase(settings)} Methods for full "
         "labels see every label of an image. "
-        f"{seeds_phrase(settings, 'Mean of')}, at {selection_phrase(settings)}. Bars: "
-        f"{interval_phrase(settings)}"
+        f"{seeds_phrase(settings, 'Mean of')}, at {selection_phrase(settings)}. "
+        f"{interval_phrase(settings, subject='Bars, 95 % intervals,')}"
     )
     if any_published(frame):
         kinds = [kind for kind in KINDS if (frame["published_kind"] == kind).any()]

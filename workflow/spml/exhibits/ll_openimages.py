@@ -25,6 +25,7 @@ from spml.exhibits.comparison import (
 from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
+    Block,
     blocks,
     data_phrase,
     join_words,

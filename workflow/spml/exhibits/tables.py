@@ -68,7 +68,7 @@ def format_interval(low: float, high: float, decimals: int = 1, *, sign: bool = 
 
 
 def format_p(p: float, *, at_most: bool = False) -> str:
-    """A p with three decimals, ``≤`` before one that is a bound; one that rounds to 0 is ``< 0.001``."""
+    """A p with three decimals: ``≤`` before a bound, and ``< 0.001`` for what would print as 0."""
     text = f"{p:.3f}"
     if at_most:
         return f"≤ {text}"

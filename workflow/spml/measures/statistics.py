@@ -163,7 +163,7 @@ def confidence_interval(
     ends = []
     for share in ((1 - level) / 2, (1 + level) / 2):
         if scale == 0:
-            ends.append(float(np.quantile(centred, share)))
+            ends.append(float(np.quantile(centred, share, method="hazen")))
             continue
         tail = scale * stdtrit(freedom, share)
         low, high = tail + centred.min(), tail + centred.max()
@@ -302,7 +302,7 @@ class Resampled(NamedTuple):
     @property
     def map(self) -> np.ndarray:
         """The mean over seeds (M,)."""
-        return self.seed_map.mean(axis=1)  # type: ignore[no-any-return]
+        return self.seed_map.mean(axis=1)
 
     def _differences(self, method: str, other: str) -> tuple[np.ndarray, np.ndarray]:
         first, second = self.methods.index(method), self.methods.index(other)
