@@ -292,13 +292,15 @@ def test_labels_are_counted_and_published_points_stand_beside(thinned_out, monke
             for seed in (0, 1)
         ]
         assert row["mean"] == pytest.approx(np.mean(maps))
-        assert row["low"] < row["mean"] < row["high"]
+        # Two runs of equal scores, as where all are ranked rightly, leave no width.
+        assert (row["low"] < row["high"]) == (min(maps) < 100)
+        assert row["low"] <= row["mean"] <= row["high"]
         if method == "an":
             assert np.isnan(row["difference"])
         elif percent == 100:
             other = ours.loc[(dataset, "an", 100), "mean"]
             assert row["difference"] == pytest.approx(row["mean"] - other)
-            assert row["difference_low"] < row["difference"] < row["difference_high"]
+            assert row["difference_low"] <= row["difference"] <= row["difference_high"]
     assert ours.loc[("coco", "an", 50), "published"] == "58.6"
     difference = ours.loc[("coco", "an", 50), "mean"] - 58.6
     assert ours.loc[("coco", "an", 50), "published_difference"] == pytest.approx(difference)

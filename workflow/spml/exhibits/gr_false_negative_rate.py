@@ -136,8 +136,9 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
 
     ``rate`` is FN / (FN + TN) with its 95 % Wilson interval, for the entries of one run; ``ideal``
     and ``trained`` are the two curves of k at the middle of the interval, and ``ideal_error`` and
-    ``trained_error`` the mean over entries of their distance to it, the same in all rows of a moment. So is ``area``: the area
-    under the ROC curve of false against true negatives, with its 95 % interval.
+    ``trained_error`` the mean over entries of their distance to it, the same in all rows of a
+    moment. So is ``area``: the area under the ROC curve of false against true negatives, with its
+    95 % interval.
     """
     edges = np.linspace(0, 1, settings["intervals"] + 1)
     frames = []
@@ -264,10 +265,10 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         "p, after the first epoch and after the last. Points are larger where there are more "
         f"entries, whose numbers stand below; bars: 95 % Wilson intervals{of_one_run}; {few} of "
         f"{len(frame)} intervals of p hold fewer than 20 entries, and those without any are left "
-        "out. Line: k(p) = (1 − a)p / (1 − ap), the share that is to be expected if p is calibrated and one "
-        "positive of each image is observed, drawn uniformly, where 1/a is the mean number of "
-        f"positives of a training image.{trained} Error of a curve: its distance to the share, "
-        "averaged over entries, after the first and after the last epoch. "
+        "out. Line: k(p) = (1 − a)p / (1 − ap), the share that is to be expected if p is "
+        "calibrated and one positive of each image is observed, drawn uniformly, where 1/a is the "
+        f"mean number of positives of a training image.{trained} Error of a curve: its distance to "
+        "the share, averaged over entries, after the first and after the last epoch. "
         f"{_errors(frame, settings)}. "
         f"{interval_phrase(settings, 'validation images', 'Intervals of areas')} "
         f"{data_phrase(settings)} "
