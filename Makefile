@@ -41,7 +41,7 @@ demo: $(STAMP) ## Run the whole pipeline on the embedded dataset
 	echo "make demo took $$((SECONDS - started)) s"
 
 .PHONY: demo-all
-demo-all: $(STAMP) ## The same with every method, the ablations of GR included
+demo-all: $(STAMP) ## The same with every method, the ablations of GR and other draws of the labels
 	$(SNAKEMAKE) --configfile config/all_methods.yaml
 	python -m spml.show
 

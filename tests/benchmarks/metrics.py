@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow"))
 import numpy as np
 from sklearn.metrics import average_precision_score
 from spml.measures.metrics import average_precision
-from spml.measures.statistics import draw_resamples, resampled_map
+from spml.measures.statistics import draw_weights, resampled_map
 
 ROWS, CLASSES, POSITIVES, TURNS = 40_137, 80, 2.9 / 80, 7
 
@@ -43,9 +43,9 @@ def main() -> None:
             f"(at most 1 wanted); results differ by at most {difference:.0e} (below 1e-9 wanted)"
         )
     runs, present = random.random((3, 1000, 10)), random.random((1000, 10)) < 0.22
-    resamples = draw_resamples(resamples=1000, seeds=3, images=1000)
+    weights = draw_weights(resamples=1000, images=1000)
     started = time.process_time()
-    resampled_map(runs, present, resamples)
+    resampled_map(runs, present, weights)
     print(
         "1,000 resamples of 3 seeds, 10 classes and 1,000 images: "
         f"{time.process_time() - started:.2f} s of processor time (0.6 wanted)"

@@ -149,8 +149,11 @@ def write_comparisons(config: dict[str, Any], key: str) -> None:
         settings = comparison_settings(config, key, **pair)
         path = comparison_path(key, **pair)
         path.parent.mkdir(parents=True, exist_ok=True)
-        compare(settings, resample(settings)).to_csv(path, index=False)
-        write_checksums(path)
+        found = resample(settings)
+        compare(settings, found).to_csv(path, index=False)
+        resamples = comparison_path(key, **pair, suffix=".npz")
+        np.savez(resamples, **found._asdict())
+        write_checksums(path, resamples)
 
 
 def _write_run(
@@ -189,7 +192,14 @@ def _write_run(
     )
     write_json_lines(
         folder / "history.jsonl",
-        [{"epoch": epoch, "val_map": 100 * random.random()} for epoch in range(1, EPOCHS + 1)],
+        [
+            {
+                "epoch": epoch,
+                "val_map": 100 * random.random(),
+                "schedule": {"w": 2 * (epoch - 1) / EPOCHS, "b": -2.0},
+            }
+            for epoch in range(1, EPOCHS + 1)
+        ],
     )
 
 

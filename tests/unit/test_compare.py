@@ -1,4 +1,4 @@
-"""Differences to a reference: against the bootstrap done by hand, and what is made of them."""
+"""Differences between methods: what is kept of them, and what is made of them."""
 
 import importlib
 import json
@@ -13,7 +13,7 @@ from scipy.stats import false_discovery_control
 from spml import compare
 from spml.data.labels import load_labels, save_labels
 from spml.exhibits.markdown import parse_tables
-from spml.measures.statistics import load_resampled, two_sided_p
+from spml.measures.statistics import load_resampled
 from spml.planning.configuration import (
     compact_json,
     compared_pairs,
@@ -34,22 +34,6 @@ def config(tmp_path, monkeypatch):
     config["select"]["exhibits"].append("extra_significance")
     write_results(config)
     return config
-
-
-def test_p_counts_resamples_on_the_other_side_of_zero():
-    assert two_sided_p(np.array([1.0, 2.0, 3.0])) == pytest.approx(2 * 1 / 4)
-    assert two_sided_p(np.array([-1.0, 2.0, 3.0, 4.0] * 10)) == pytest.approx(2 * 11 / 41)
-    assert two_sided_p(-np.array([-1.0, 2.0, 3.0, 4.0] * 10)) == pytest.approx(2 * 11 / 41)
-    assert two_sided_p(np.zeros(5)) == 1.0
-
-
-def test_p_of_a_true_null_is_uniform():
-    """Of means of noise without a shift, about a tenth has p below 0.1."""
-    random = np.random.default_rng(1)
-    values = random.normal(size=(400, 60))
-    draws = random.integers(60, size=(400, 500, 60))
-    found = [two_sided_p(row[draw].mean(axis=1)) for row, draw in zip(values, draws, strict=True)]
-    assert 0.06 < np.mean(np.array(found) < 0.1) < 0.16
 
 
 def run_compare(config, monkeypatch, **changes):
@@ -100,6 +84,17 @@ def test_a_method_against_itself_differs_by_nothing(config, monkeypatch):
     [row] = run_compare(config, monkeypatch, methods=["an"]).to_dict("records")
     assert (row["difference"], row["difference_low"], row["difference_high"]) == (0, 0, 0)
     assert (row["p"], row["corrected_p"]) == (1, 1)
+    assert not row["p_at_most"]
+
+
+def test_of_one_seed_differences_are_over_images_alone(config, monkeypatch):
+    table = run_compare(config, monkeypatch, seeds=[1]).set_index("method")
+    kept = load_resampled(comparison_path(KEY, dataset="alpha", protocol="demo", suffix=".npz"))
+    deviations = kept.resampled[2] - kept.resampled[0]
+    deviations -= deviations.mean()
+    row = table.loc["gr"]
+    ends = row["difference"] + np.quantile(deviations, [0.025, 0.975])
+    assert row[["difference_low", "difference_high"]].to_list() == pytest.approx(ends, abs=0.1)
 
 
 def test_nothing_is_compared_without_the_reference(config):
@@ -124,29 +119,80 @@ def make_significance(config, monkeypatch):
     importlib.import_module("spml.exhibits.extra_significance").main()
 
 
-def test_significance_shows_every_comparison_and_its_verdict(config, monkeypatch):
+def test_matrix_compares_every_two_methods_once(config, monkeypatch):
     write_comparisons(config, KEY)
-    path = comparison_path(KEY, dataset="alpha", protocol="demo")
-    table = pd.read_csv(path)
-    table["corrected_p"], table["difference"] = [0.049, 0.051], [-3.0, 4.0]
-    table.to_csv(path, index=False)
-    write_checksums(path)
     make_significance(config, monkeypatch)
+    data = pd.read_csv(exhibit_path("extra_significance", ".csv"))
+    kept = load_resampled(comparison_path(KEY, dataset="alpha", protocol="demo", suffix=".npz"))
+    assert {frozenset(pair) for pair in data[["method", "other"]].to_numpy().tolist()} == {
+        frozenset(pair) for pair in (("an", "bce"), ("an", "gr"), ("bce", "gr"))
+    }
+    for row in data.to_dict("records"):
+        difference, _, _ = kept.difference(row["method"], row["other"])
+        assert row["difference"] == pytest.approx(difference)
+        assert row["difference"] >= 0
+        assert row["p"] == pytest.approx(kept.p(row["method"], row["other"]))
+    assert data["corrected_p"].to_list() == pytest.approx(list(false_discovery_control(data["p"])))
     [shown] = parse_tables(exhibit_path("extra_significance", ".md").read_text())
     assert shown.title == "Main comparison, Alpha"
-    assert [(row[0], row[1], row[-1]) for row in shown.rows] == [
-        ("GR_1 <x>", "+4.0", "not told apart"),
-        ("Full labels", "\N{MINUS SIGN}3.0", "lower"),
-    ]
+    assert list(shown.header) == ["Method", "mAP (%)", "1", "2", "3"]
+    means = [float(row[1]) for row in shown.rows]
+    assert means == sorted(means, reverse=True)
+    cell = data.iloc[0]
+    assert shown.rows[0][3] == f"{cell['difference']:+.1f}"
+    assert shown.rows[1][2].removeprefix("≤ ") == f"{cell['corrected_p']:.3f}"
+    assert ((0, 3) in shown.marks) == cell["differs"]
     caption = exhibit_path("extra_significance", ".caption.txt").read_text()
-    assert "3 seeds a method" in caption
-    assert "1000 resamples" in caption
-    table["seeds"] = 1
-    table.to_csv(path, index=False)
+    assert "over seeds and test images (3 seeds a method, 1000 resamples of the images)" in caption
+    assert f"{data['differs'].sum()} of 3 pairs differ" in caption
+
+
+def write_kept(key, methods, seed_map, spread):
+    """What a comparison of made-up methods leaves."""
+    path = comparison_path(key, dataset="alpha", protocol="demo", suffix=".npz")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(3).normal(size=(len(methods), 999)) * spread
+    resampled = np.mean(seed_map, axis=1)[:, None] + noise
+    np.savez(path, methods=np.array(methods), seed_map=np.array(seed_map), resampled=resampled)
     write_checksums(path)
+
+
+def test_p_at_the_floor_is_printed_as_a_bound_and_exhibits_share_a_matrix(config, monkeypatch):
+    """Of one seed: nothing but resampled images. A method of both exhibits is shown once."""
+    other = "ll_partial_labels"
+    config["select"]["exhibits"].append(other)
+    config["exhibits"][other]["methods"] = ["an", "bce"]
+    for key in (KEY, other):
+        config["exhibits"][key]["seeds"] = [0]
+    write_kept(KEY, ["an", "gr"], [[70.0], [90.0]], 1.0)
+    write_kept(other, ["an", "bce"], [[70.0], [70.5]], 1.0)
     make_significance(config, monkeypatch)
+    data = pd.read_csv(exhibit_path("extra_significance", ".csv")).set_index(["method", "other"])
+    assert data["p_at_most"].to_dict() == {
+        ("gr", "bce"): True, ("gr", "an"): True, ("bce", "an"): False,
+    }  # fmt: skip
+    assert data.loc[("gr", "an"), "p"] == pytest.approx(2 / 1000)
+    [shown] = parse_tables(exhibit_path("extra_significance", ".md").read_text())
+    assert shown.title == "Main comparison and Artificial partial labels, Alpha"
+    assert [row[2] for row in shown.rows] == ["–", "≤ 0.003", "≤ 0.003"]
+    assert not shown.rows[2][3].startswith("≤")
     caption = exhibit_path("extra_significance", ".caption.txt").read_text()
-    assert "(1 seed a method)" in caption
+    assert "≤: less than one resample lies beyond zero." in caption
+    assert "over test images alone (1 seed a method" in caption
+
+
+def test_exhibits_of_other_seeds_have_matrices_of_their_own(config, monkeypatch):
+    other = "ll_partial_labels"
+    config["select"]["exhibits"].append(other)
+    config["exhibits"][other]["methods"] = ["an", "bce"]
+    config["exhibits"][other]["seeds"] = [0]
+    write_kept(KEY, ["an", "gr"], [[70.0, 71.0, 72.0], [90.0, 91.0, 92.5]], 1.0)
+    write_kept(other, ["an", "bce"], [[70.0], [70.5]], 1.0)
+    make_significance(config, monkeypatch)
+    tables = parse_tables(exhibit_path("extra_significance", ".md").read_text())
+    assert [table.title for table in tables] == [
+        "Main comparison, Alpha", "Artificial partial labels, Alpha",
+    ]  # fmt: skip
 
 
 def test_significance_is_left_out_where_no_exhibit_that_compares_is_shown(config):

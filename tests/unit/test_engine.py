@@ -379,3 +379,12 @@ def test_whole_state_goes_through_a_checkpoint_at_any_moment(name, tmp_path):
             pass
     assert same(result, expected)
     assert {(0, False), (6, False), (6, True)} <= moments
+
+
+def test_time_of_the_processor_is_counted_and_goes_on_with_the_run():
+    trainer = make_trainer(epochs=1)
+    trainer.run()
+    assert trainer.processor_seconds > 0
+    going_on = make_trainer(epochs=1)
+    going_on.load_state(trainer.state())
+    assert going_on.processor_seconds == trainer.processor_seconds

@@ -22,11 +22,13 @@ from finished_runs import (
     write_results,
 )
 from requirements_closure import stages
+from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score
 from spml import collect
 from spml.data.labels import load_labels
 from spml.data.observation import load_observation
 from spml.exhibits import settings as phrases
-from spml.exhibits.gr_false_negative_rate import estimated_rate
+from spml.exhibits.gr_false_negative_rate import ideal_rate, trained_rate
 from spml.exhibits.ll_memorisation_curve import smooth
 from spml.exhibits.markdown import BEST, SECOND, Table, parse_tables
 from spml.exhibits.tables import format_latex, format_mean, format_number, rank_marks
@@ -282,6 +284,8 @@ def test_false_negative_rate_in_each_interval(config, monkeypatch):
         **config["exhibits"]["gr_false_negative_rate"], "intervals": 4,
     }  # fmt: skip
     data = make("gr_false_negative_rate", config, monkeypatch)
+    # In the made-up histories of three epochs w is 0 in the first and 4/3 in the last; b is -2.
+    slopes = {"start": 0.0, "end": 4 / 3}
     for moment, array in (("start", "val_first"), ("end", "val_last")):
         missed, negative = [], []
         for seed in (0, 1, 2):
@@ -300,6 +304,57 @@ def test_false_negative_rate_in_each_interval(config, monkeypatch):
                 [row] = rows.to_dict("records")
                 assert (row["false_negatives"], row["true_negatives"]) == tuple(inside)
                 assert row["rate"] == pytest.approx(inside[0] / sum(inside))
+                expected = binomtest(inside[0], sum(inside)).proportion_ci(method="wilson")
+                # Three runs know no more entries than one.
+                assert row["rate_low"] <= expected.low
+                assert row["rate_high"] >= expected.high
+                middle = low + 0.125
+                k = 1 / (1 + np.exp(2 - slopes[moment] * middle))
+                assert row["trained"] == pytest.approx(k)
+        here = data[data["moment"] == moment]
+        labels = [1] * len(missed) + [0] * len(negative)
+        for name in ("ideal", "trained"):
+            distances = [
+                abs(row[name] - row["rate"])
+                for row in here.to_dict("records")
+                for _ in range(row["false_negatives"] + row["true_negatives"])
+            ]
+            assert here[f"{name}_error"].unique() == pytest.approx(np.mean(distances))
+            assert f"{np.mean(distances):.3f}" in read_caption("gr_false_negative_rate")
+        assert len(labels) == len(distances)
+
+
+def test_area_of_the_rates_is_scikit_learns_for_each_run(config, monkeypatch):
+    data = make("gr_false_negative_rate", config, monkeypatch)
+    areas = []
+    for seed in (0, 1, 2):
+        with np.load(run_path("alpha", "demo", "gr", seed) / "predictions.npz") as arrays:
+            missed, negative = (unobserved(arrays["val_last"], kind) for kind in (True, False))
+        areas.append(roc_auc_score([1] * len(missed) + [0] * len(negative), missed + negative))
+    end = data[data["moment"] == "end"]
+    assert end["area"].unique() == pytest.approx(np.mean(areas))
+    assert (end["area_low"] < end["area"]).all()
+
+
+def test_a_loss_with_another_k_has_no_curve_of_its_own(config, monkeypatch):
+    for seed in (0, 1, 2):
+        path = run_path("alpha", "demo", "gr", seed) / "run.json"
+        record = json.loads(path.read_text())
+        record["settings"]["loss"] = "gr_learned_k"
+        path.write_text(json.dumps(record))
+    data = make("gr_false_negative_rate", config, monkeypatch)
+    assert data["trained"].isna().all()
+    caption = read_caption("gr_false_negative_rate")
+    assert "Dashed" not in caption
+    assert "trained" not in caption.replace("trained as", "")
+
+
+def test_trained_rate_is_the_mean_of_the_runs_curves():
+    curves = [{"w": 0.0, "b": 0.0}, {"w": 2.0, "b": -1.0}]
+    assert trained_rate(np.array([0.5]), curves) == pytest.approx([0.5])
+    assert trained_rate(np.array([1.0]), curves) == pytest.approx(
+        [(0.5 + 1 / (1 + np.exp(-1))) / 2]
+    )
 
 
 def test_intervals_without_entries_are_left_out(config, monkeypatch):
@@ -317,7 +372,7 @@ def test_estimated_rate_is_the_posterior_of_a_positive_that_was_not_observed():
         for p in (0.0, 0.1, 0.5, 0.9, 1.0):
             unobserved_positive, unobserved_negative = p * (1 - a), 1 - p
             expected = unobserved_positive / (unobserved_positive + unobserved_negative)
-            assert estimated_rate(np.array(p), positives) == pytest.approx(expected)
+            assert ideal_rate(np.array(p), positives) == pytest.approx(expected)
 
 
 def test_estimate_uses_the_mean_positives_of_training_images(config, monkeypatch):
@@ -453,6 +508,15 @@ def test_latex_escapes_and_marks():
         r"\label{tab:gr_t}",
     ):  # fmt: skip
         assert line in text
+
+
+def test_latex_tables_of_other_columns_share_no_tabular():
+    first = Table(["A", "B"], [["a", "1"]], "First")
+    second = Table(["A", "B", "C"], [["a", "1", "2"]], "Second")
+    text = format_latex([first, second, first], "Caption", "gr_t")
+    assert text.count(r"\begin{tabular}{lr}") == 2
+    assert text.count(r"\begin{tabular}{lrr}") == 1
+    assert format_latex([first, first], "Caption", "gr_t").count(r"\begin{tabular}") == 1
 
 
 # --- what commands load ---------------------------------------------------------------------------

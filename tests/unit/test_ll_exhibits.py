@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from finished_runs import CLASSES, configuration, write_results
+from scipy.stats import ttest_rel
 from spml.data.labels import load_labels
 from spml.data.observation import load_observation
 from spml.data.packed import save_packed
@@ -246,11 +247,14 @@ def test_points_lie_at_what_the_runs_recorded(tmp_path, monkeypatch):
         read_json(run_path("voc", "ll", "point_0.1", seed) / "metrics.json")["test"]["map"]
         for seed in (0, 1)
     ]
-    found = data.loc[("voc", "point_0.1"), ["mean", "low", "high"]].tolist()
-    assert found == pytest.approx([np.mean(maps), min(maps), max(maps)])
+    mean, low, high = data.loc[("voc", "point_0.1"), ["mean", "low", "high"]]
+    assert mean == pytest.approx(np.mean(maps))
+    # Of two seeds, with one degree of freedom: wider than from the one to the other.
+    assert low < min(maps)
+    assert high > max(maps)
     text = caption_of("ll_delta_rel")
     assert "Dotted: AN, which all are where Δrel is 0." in text
-    assert "The curves of the paper could not be recovered." in text
+    assert "The curves of the paper were not found by us." in text
     assert "of LL-R against" in text
 
 
@@ -288,6 +292,15 @@ def test_labels_are_counted_and_published_points_stand_beside(thinned_out, monke
             for seed in (0, 1)
         ]
         assert row["mean"] == pytest.approx(np.mean(maps))
+        # Two runs of equal scores, as where all are ranked rightly, leave no width.
+        assert (row["low"] < row["high"]) == (min(maps) < 100)
+        assert row["low"] <= row["mean"] <= row["high"]
+        if method == "an":
+            assert np.isnan(row["difference"])
+        elif percent == 100:
+            other = ours.loc[(dataset, "an", 100), "mean"]
+            assert row["difference"] == pytest.approx(row["mean"] - other)
+            assert row["difference_low"] <= row["difference"] <= row["difference_high"]
     assert ours.loc[("coco", "an", 50), "published"] == "58.6"
     difference = ours.loc[("coco", "an", 50), "mean"] - 58.6
     assert ours.loc[("coco", "an", 50), "published_difference"] == pytest.approx(difference)
@@ -317,7 +330,10 @@ def test_pointing_game_shows_means_over_seeds_beside_published(tmp_path, monkeyp
     config = configure("ll_pointing_game", methods)
     write_results(config)
     for position, address in enumerate(addresses(config)):
-        content = {"hits": 1, "pairs": 123, "accuracy": 70.0 + position, "class_mean": 60.0}
+        content = {
+            "hits": 1, "pairs": 123, "accuracy": 70.0 + position, "class_mean": 60.0,
+            "image_hits": [2, 0, 1, 1], "image_pairs": [2, 1, 1, 2],
+        }  # fmt: skip
         write_json(run_path(*address) / "pointing.json", content)
     data = make("ll_pointing_game", config, monkeypatch).set_index(["dataset", "method"])
     assert data.loc[("voc", "wan"), "accuracy_mean"] == pytest.approx(72.5)
@@ -325,8 +341,15 @@ def test_pointing_game_shows_means_over_seeds_beside_published(tmp_path, monkeyp
     voc, alpha = tables_of("ll_pointing_game")
     assert (voc.title, alpha.title) == ("Voc", "Alpha")
     rows = {row[0]: row for row in voc.rows}
-    assert rows["WAN"][1:4] == ["72.5 ± 0.7", "79.8 (primary)", "−7.3"]
-    assert rows["OTHER"][2:4] == ["", ""]
+    assert rows["WAN"][1] == "72.5 ± 0.7"
+    assert rows["WAN"][3:5] == ["79.8 (primary)", "−7.3"]
+    assert rows["OTHER"][3:5] == ["", ""]
+    wan = data.loc[("voc", "wan")]
+    assert rows["WAN"][2] == f"{wan['accuracy_low']:.1f} to {wan['accuracy_high']:.1f}"
+    # All methods hit on the same images here, so that the difference is one of seeds alone.
+    assert wan[["difference", "difference_low", "difference_high"]].tolist() == pytest.approx(
+        [2] * 3
+    )
     assert voc.marks[2, 1] == BEST
     assert voc.marks[1, 1] == SECOND
     text = caption_of("ll_pointing_game")
@@ -436,3 +459,89 @@ def test_curve_without_published_points_does_not_speak_of_them(tmp_path, monkeyp
     data = make("ll_memorisation_curve", config, monkeypatch)
     assert "published" not in data
     assert "ublished" not in caption_of("ll_memorisation_curve")
+
+
+# --- other draws of the labels --------------------------------------------------------------------
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    methods = {
+        "an": {"title": "AN"},
+        "an_draw_b": {"title": "AN, draw b", "observation": "other"},
+        "gr": {"title": "GR Loss"},
+        "gr_draw_b": {"title": "GR Loss, draw b", "observation": "other"},
+    }
+    config = configure("extra_draws", methods, datasets=("alpha",))
+    config["observations"]["other"] = {**config["observations"]["single_positive"], "seed": 4}
+    write_results(config)
+    return config
+
+
+def test_draws_are_observations_whose_means_are_compared_draw_by_draw(drawn, monkeypatch):
+    data = make("extra_draws", drawn, monkeypatch).set_index(["method", "draw"])
+
+    def mean(method):
+        runs = [run_path("alpha", "ll", method, seed) / "metrics.json" for seed in (0, 1)]
+        return np.mean([read_json(path)["test"]["map"] for path in runs])
+
+    means = {name: mean(name) for name in ("an", "an_draw_b", "gr", "gr_draw_b")}
+    assert data.loc[("gr", "b"), "map_mean"] == pytest.approx(means["gr_draw_b"])
+    assert data.loc[("gr", "b"), "observation"] == "other"
+    assert data.loc[("gr", "a"), "draw_mean"] == pytest.approx(
+        (means["gr"] + means["gr_draw_b"]) / 2
+    )
+    spread = abs(means["gr"] - means["gr_draw_b"]) / 2**0.5
+    assert data.loc[("gr", "a"), "draw_std"] == pytest.approx(spread)
+    pairs = [means["gr"] - means["an"], means["gr_draw_b"] - means["an_draw_b"]]
+    assert data.loc[("gr", "a"), "difference"] == pytest.approx(np.mean(pairs))
+    alone = ttest_rel(pairs, [0, 0]).confidence_interval(0.95)
+    assert data.loc[("gr", "a"), "difference_low"] < alone.low
+    [table] = tables_of("extra_draws")
+    assert [row[0] for row in table.rows] == ["AN", "GR Loss"]
+    assert table.rows[1][1:3] == [f"{means[name]:.1f}" for name in ("gr", "gr_draw_b")]
+    assert table.rows[0][-2:] == ["–", "–"]
+    text = caption_of("extra_draws")
+    assert "under 2 draws of the observed labels (a and b; a is that of all other" in text
+    assert "over draws (Student's t with 1 degree of freedom) and test images" in text
+
+
+def test_methods_that_lack_a_draw_are_a_sentence(drawn, monkeypatch):
+    drawn["exhibits"]["extra_draws"]["methods"] = ["an", "gr", "gr_draw_b"]
+    with pytest.raises(UserError, match="extra_draws needs each of its methods on the same two"):
+        make("extra_draws", drawn, monkeypatch)
+
+
+# --- what runs cost -------------------------------------------------------------------------------
+
+
+def test_the_least_time_counts_and_time_of_the_processor_where_it_was_recorded(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    config = configure(
+        "extra_cost", {"an": {"title": "AN"}, "gr": {"title": "GR"}}, datasets=("alpha",)
+    )
+    write_results(config)
+    times = {("an", 0): 12.0, ("an", 1): 5.0, ("gr", 0): 6.0, ("gr", 1): 7.0}
+    for (method, seed), seconds in times.items():
+        path = run_path("alpha", "ll", method, seed) / "run.json"
+        record = read_json(path) | {
+            "seconds": 2 * seconds, "training_seconds": seconds,
+            "images_per_second": 600 / seconds, "peak_host_memory_mb": 500,
+        }  # fmt: skip
+        if method == "gr":
+            record["processor_seconds"] = seconds - 1.5
+        write_json(path, record)
+    make("extra_cost", config, monkeypatch)
+    [table] = tables_of("extra_cost")
+    assert list(table.header) == [
+        "Method", "Runs", "Training, least (s)", "Processor, least (s)", "Images per second, most",
+        "Peak host memory (MB)",
+    ]  # fmt: skip
+    assert table.rows == [
+        ["AN", "2", "5.0", "–", "120", "500"],
+        ["GR", "2", "6.0", "4.5", "100", "500"],
+    ]
+    assert "time of the processor, that of all threads" in caption_of("extra_cost")

@@ -118,6 +118,8 @@ def test_hits_and_pairs_are_counted_by_class(game):
         "class_hits": [2, 0, 0],
         "class_pairs": [2, 1, 0],
         "class_accuracy": [100.0, 0.0, None],
+        "image_hits": [1, 1, 0],
+        "image_pairs": [2, 1, 0],
     }
 
 
@@ -140,6 +142,9 @@ def test_pointing_game_equals_a_loop_over_pairs_and_boxes():
         inside = left <= x <= right and top <= y <= bottom
         hits[row, column] = hits.get((row, column), False) or inside
     assert (result["hits"], result["pairs"]) == (sum(hits.values()), len(hits))
+    of_image = [[hit for (row, _), hit in hits.items() if row == image] for image in range(20)]
+    assert result["image_hits"] == [sum(found) for found in of_image]
+    assert result["image_pairs"] == [len(found) for found in of_image]
 
 
 # --- the command ----------------------------------------------------------------------------------

@@ -450,7 +450,6 @@ OF_EXHIBIT = {
 OF_OTHERS = {
     "data of others": lambda exhibit: with_checksums(exhibit_file(exhibit, ".csv")),
     "published of others": published_numbers,
-    "comparisons of others": comparisons,
     "resamples of others": lambda exhibit: comparisons(exhibit, suffix=".npz"),
 }
 

@@ -39,6 +39,7 @@ except UserError as error:
 if workflow.is_main_process and (left_out := preflight.notice(checked)):
     logger.warning(left_out)
 
+
 # Not above, because Snakemake does not know its triggers yet when it reads this file.
 onstart:
     if overlooked := preflight.overlooked(trigger.name for trigger in workflow.rerun_triggers):

@@ -1,11 +1,14 @@
 """Stage *compare*: differences of test mAP to a reference method, on one dataset and protocol.
 
-One row a method: the difference of the means over seeds in points, its 95 % interval from a paired
-bootstrap over seeds and test images, the two-sided p of that bootstrap, and that p corrected for
-the number of methods compared (false discovery rate, Benjamini and Hochberg 1995).
+One row a method: the difference of the means over seeds in points, its 95 % interval and the
+two-sided p over seeds and test images (:mod:`spml.measures.statistics`), and that p corrected for
+the number of methods compared (false discovery rate, Benjamini and Hochberg 1995). ``p_at_most`` is
+whether both are bounds, since less than one resample lies beyond zero. Of one seed, interval and p
+are over test images alone.
 
-Beside it an .npz with the test mAP of each resample, from which any two methods can be compared:
-``methods`` (M,) str, the reference first, ``map`` (M,) and ``resampled`` (M, R) float64 in percent.
+Beside it an .npz from which any two methods can be compared: ``methods`` (M,) str, the reference
+first, ``seed_map`` (M, S) float64, the test mAP of each run in percent, and ``resampled`` (M, R)
+float64, its mean over seeds on resampled test images.
 """
 
 import argparse
@@ -18,7 +21,7 @@ from scipy.stats import false_discovery_control
 
 from spml.data.labels import load_labels
 from spml.data.matrices import dense
-from spml.measures.statistics import Resampled, draw_resamples, resampled_map, two_sided_p
+from spml.measures.statistics import Resampled, draw_weights, is_at_most, resampled_map
 from spml.plumbing.addresses import labels_path, run_path
 from spml.plumbing.arrays import open_arrays
 from spml.plumbing.checksums import RUN_CHECKSUMS, verified, write_checksums
@@ -34,19 +37,20 @@ COLUMNS = [
     "difference_low",
     "difference_high",
     "p",
+    "p_at_most",
     "corrected_p",
 ]
 
 
 def resample(settings: dict[str, Any]) -> Resampled:
-    """The test mAP of the reference and the methods of ``settings``, and of each resample."""
+    """The test mAP of the reference and the methods of ``settings``, and on each resample."""
     dataset, protocol, seeds = settings["dataset"], settings["protocol"], settings["seeds"]
     split = load_labels(labels_path(dataset)).test
     truth = dense(split.truth)
     annotated = None if split.annotated is None else dense(split.annotated)
-    resamples = draw_resamples(resamples=settings["resamples"], seeds=len(seeds), images=len(truth))
+    weights = draw_weights(resamples=settings["resamples"], images=len(truth))
     methods = (settings["reference"], *settings["methods"])
-    means, resampled = [], []
+    seed_map, resampled = [], []
     for method in methods:
         runs = [run_path(dataset, protocol, method, seed) for seed in seeds]
         scores = []
@@ -55,19 +59,20 @@ def resample(settings: dict[str, Any]) -> Resampled:
             with open_arrays(predictions) as arrays:
                 scores.append(arrays["test"])
         metrics = [read_json(verified(run / "metrics.json")) for run in runs]
-        means.append(np.mean([each["test"]["map"] for each in metrics]))
-        resampled.append(resampled_map(np.stack(scores), truth, resamples, annotated))
-    return Resampled(methods, np.array(means), np.array(resampled))
+        seed_map.append([each["test"]["map"] for each in metrics])
+        resampled.append(resampled_map(np.stack(scores), truth, weights, annotated))
+    return Resampled(methods, np.array(seed_map), np.array(resampled))
 
 
 def compare(settings: dict[str, Any], found: Resampled) -> pd.DataFrame:
     """The table of differences; methods in the order of ``settings``."""
     reference, count = settings["reference"], len(settings["seeds"])
     rows = []
-    for method, resampled in zip(found.methods[1:], found.resampled[1:], strict=True):
+    for method in found.methods[1:]:
         row = (settings["dataset"], settings["protocol"], method, reference, count)
-        p = two_sided_p(resampled - found.resampled[0])
-        rows.append((*row, settings["resamples"], *found.difference(method, reference), p))
+        p, resamples = found.p(method, reference), settings["resamples"]
+        difference = found.difference(method, reference)
+        rows.append((*row, resamples, *difference, p, is_at_most(p, resamples)))
     table = pd.DataFrame(rows, columns=COLUMNS[:-1])
     table["corrected_p"] = false_discovery_control(table["p"]) if rows else []
     return table

@@ -110,9 +110,10 @@ def find_hits(points: np.ndarray, pairs: np.ndarray, boxes: np.ndarray) -> np.nd
 
 
 def play(classifier: Classifier, images: Images, split: Split, **inputs: Any) -> dict[str, Any]:
-    """Hits and pairs of an image and a class, in all and of each class; accuracy in percent.
+    """Hits and pairs of an image and a class, in all, of each class and of each image.
 
-    A class without a pair has no accuracy (null). inputs: as :func:`peak_cells` takes them.
+    Accuracies are in percent; a class without a pair has none (null). inputs: as
+    :func:`peak_cells` takes them.
     """
     boxes = split.boxes
     row, column = boxes[:, 0].astype(np.int64), boxes[:, 1].astype(np.int64)
@@ -140,6 +141,8 @@ def play(classifier: Classifier, images: Images, split: Split, **inputs: Any) ->
         "class_hits": hits.tolist(),
         "class_pairs": pairs.tolist(),
         "class_accuracy": accuracies,
+        "image_hits": np.bincount(rows[hit], minlength=len(split.images)).tolist(),
+        "image_pairs": np.bincount(rows, minlength=len(split.images)).tolist(),
     }
 
 

@@ -289,6 +289,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
         "resumed": checkpoint.resumed,
         "seconds": round(checkpoint.seconds(), 3),
         "training_seconds": round(trainer.training_seconds, 3),
+        "processor_seconds": round(trainer.processor_seconds, 3),
         "images_per_second": round(images / trainer.training_seconds, 1),
         "energy_joules": energy_used(energy, read_energy(device), resumed=checkpoint.resumed),
         **provenance(device),

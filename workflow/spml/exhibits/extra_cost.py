@@ -1,4 +1,8 @@
-"""What the runs of each method cost: time, memory, and energy where the device tells."""
+"""What the runs of each method cost: time, memory, and energy where the device tells.
+
+Other work on the machine only ever adds to a time, so that of several runs the least counts; time
+of the processor does not contain the wait for it.
+"""
 
 from typing import Any
 
@@ -8,13 +12,19 @@ from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase, join_words, method_titles, seeds_phrase
 from spml.exhibits.table import table_command
+from spml.exhibits.tables import NOTHING
 from spml.plumbing.addresses import run_path
 from spml.plumbing.errors import run_command
 from spml.plumbing.files import read_json
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
-    """One row a run: seconds, images per second, memory in MB, GPU-hours, and energy in kJ."""
+    """One row a run: seconds, memory in MB, GPU-hours, and energy in kJ.
+
+    ``seconds`` are of the whole run by the clock. ``training_seconds`` and ``processor_seconds``
+    are of its training steps alone, by the clock and of the processor; the latter are empty for a
+    run of a version that did not record them.
+    """
     rows = []
     for block in blocks(settings):
         for method in method_titles(settings):
@@ -29,13 +39,19 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                     device=record["device"],
                     seconds=record["seconds"],
                     gpu_hours=record["seconds"] / 3600 if record["device"] != "cpu" else 0.0,
-                    images_per_second=record["images_per_second"],
+                    training_seconds=record["training_seconds"],
+                    processor_seconds=record.get("processor_seconds"),
+                    images=round(record["images_per_second"] * record["training_seconds"]),
                     host_memory_mb=record["peak_host_memory_mb"],
                     device_memory_mb=record["peak_device_memory_mb"],
                     energy_kj=None if energy is None else energy / 1000,
                 )
                 rows.append(row)
-    return pd.DataFrame(rows).astype({"energy_kj": float})
+    return pd.DataFrame(rows).astype({"energy_kj": float, "processor_seconds": float})
+
+
+def _least(seconds: pd.Series) -> str:
+    return NOTHING if seconds.isna().all() else f"{seconds.min():.1f}"
 
 
 def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
@@ -43,7 +59,10 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
     titles = method_titles(settings)
     shown = blocks(settings)
     on_gpu, metered = frame["gpu_hours"].any(), frame["energy_kj"].notna().any()
-    header = ["Method", "Runs", "Mean time (s)", "Images per second", "Peak host memory (MB)"]
+    timed = frame["processor_seconds"].notna().any()
+    header = ["Method", "Runs", "Training, least (s)"]
+    header += ["Processor, least (s)"] if timed else []
+    header += ["Images per second, most", "Peak host memory (MB)"]
     header += ["Peak GPU memory (MB)", "GPU-hours"] if on_gpu else []
     header += ["Energy (kJ)"] if metered else []
     tables = []
@@ -51,9 +70,11 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
         rows = []
         for method, title in titles.items():
             here = select_rows(frame, block, method)
-            row = [title, str(len(here)), f"{here['seconds'].mean():.1f}"]
+            row = [title, str(len(here)), f"{here['training_seconds'].min():.1f}"]
+            if timed:
+                row.append(_least(here["processor_seconds"]))
             row += [
-                f"{here['images_per_second'].mean():,.0f}",
+                f"{(here['images'] / here['training_seconds']).max():,.0f}",
                 f"{here['host_memory_mb'].max():,.0f}",
             ]
             if on_gpu:
@@ -72,12 +93,17 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         if frame["energy_kj"].notna().any()
         else "No device of these runs counts energy."
     )
+    processor = (
+        "time of the processor, that of all threads of the process; "
+        if frame["processor_seconds"].notna().any()
+        else ""
+    )
     return (
-        "Time from the first line of a run to its last record, start of the process left out; "
-        "images of training per second of training; highest memory of any run; sums over runs of "
-        f"GPU-hours and energy. {data_phrase(settings)} {seeds_phrase(settings).capitalize()}. "
-        f"Device: {join_words(sorted(frame['device'].unique()))}. Runs that shared a machine with "
-        f"others slowed each other down. {energy}"
+        "Training steps alone, without validation and saving: the least time of any run by the "
+        f"clock, since other work on the machine only adds to it; {processor}images of training "
+        "per second of the fastest run. Highest memory of any run; sums over runs of GPU-hours and "
+        f"energy. {data_phrase(settings)} {seeds_phrase(settings).capitalize()}. "
+        f"Device: {join_words(sorted(frame['device'].unique()))}. {energy}"
     )
 
 

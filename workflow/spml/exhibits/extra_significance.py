@@ -1,80 +1,152 @@
-"""Which methods differ from the reference by more than chance: every comparison that was run."""
+"""Which methods differ by more than chance: every two of those that are compared, as a matrix.
 
-from typing import Any
+The rows of a matrix go from the highest test mAP to the lowest, and its columns are numbered like
+its rows. Above the diagonal stand the differences of row and column, below it the corrected p.
+"""
 
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control
 
-from spml.exhibits.markdown import Table
-from spml.exhibits.settings import blocks, join_words
+from spml.exhibits.markdown import BEST, Table
+from spml.exhibits.records import block_columns, select_rows
+from spml.exhibits.settings import Block, blocks, join_words
 from spml.exhibits.table import table_command
-from spml.exhibits.tables import format_number
+from spml.exhibits.tables import NOTHING, format_number, format_p
+from spml.measures.statistics import Resampled, is_at_most, load_resampled
 from spml.plumbing.addresses import comparison_path
 from spml.plumbing.checksums import verified
 from spml.plumbing.errors import run_command
 
 RATE = 0.05  # false discovery rate
+COLUMNS = [
+    *("dataset", "protocol", "group", "method", "other", "seeds", "resamples"),
+    *("map", "other_map", "difference", "p", "p_at_most", "corrected_p", "differs"),
+]
+
+
+class Group(NamedTuple):
+    """Methods of one block that ran with as many seeds and resamples: any two are paired."""
+
+    exhibits: tuple[str, ...]
+    found: Resampled
+
+
+def _merge(first: Resampled, second: Resampled) -> Resampled:
+    """The methods of both; of one that both have, one."""
+    new = [place for place, name in enumerate(second.methods) if name not in first.methods]
+    return Resampled(
+        (*first.methods, *(second.methods[place] for place in new)),
+        np.concatenate([first.seed_map, second.seed_map[new]]),
+        np.concatenate([first.resampled, second.resampled[new]]),
+    )
+
+
+def _groups(block: Block, settings: dict[str, Any]) -> list[Group]:
+    """What was compared on a block; exhibits with the same seeds and resamples are one group."""
+    pair = {"dataset": block.dataset, "protocol": block.protocol}
+    groups: dict[tuple[Any, ...], Group] = {}
+    for exhibit in settings["exhibits"]:
+        if pair in exhibit["comparisons"]:
+            path = comparison_path(exhibit["key"], **pair, suffix=".npz")
+            found = load_resampled(verified(path))
+            key = (*exhibit["seeds"], found.resampled.shape[1])
+            title = (exhibit["title"],)
+            if key in groups:
+                before = groups[key]
+                groups[key] = Group(before.exhibits + title, _merge(before.found, found))
+            else:
+                groups[key] = Group(title, found)
+    return list(groups.values())
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
-    """One row an exhibit, dataset, protocol and method, as :mod:`spml.compare` describes it.
+    """One row two methods of a block, that with the higher mAP first; mAP in percent.
 
-    ``differs`` is whether the corrected p lies below the false discovery rate.
+    ``p`` is two-sided, over seeds and test images, or over images alone with one seed;
+    ``corrected_p`` is corrected for all pairs of a group, and ``differs`` whether it lies below the
+    false discovery rate. ``p_at_most`` says that both are bounds.
     """
-    frames = [
-        pd.read_csv(verified(comparison_path(exhibit["key"], **pair))).assign(
-            exhibit=exhibit["key"]
-        )
-        for exhibit in settings["exhibits"]
-        for pair in exhibit["comparisons"]
-    ]
-    table = pd.concat(frames, ignore_index=True)
-    table["differs"] = table["corrected_p"] < RATE
-    return table
-
-
-def _verdict(row: dict[str, Any]) -> str:
-    if not row["differs"]:
-        return "not told apart"
-    return "higher" if row["difference"] > 0 else "lower"
+    frames = []
+    for block in blocks(settings):
+        for group in _groups(block, settings):
+            found, resamples = group.found, group.found.resampled.shape[1]
+            mean = dict(zip(found.methods, found.map.tolist(), strict=True))
+            order = sorted(found.methods, key=lambda name: -mean[name])
+            frame = pd.DataFrame(
+                [
+                    block_columns(
+                        block,
+                        group=join_words(group.exhibits),
+                        method=method,
+                        other=other,
+                        seeds=found.seed_map.shape[1],
+                        resamples=resamples,
+                        map=mean[method],
+                        other_map=mean[other],
+                        difference=mean[method] - mean[other],
+                        p=(p := found.p(method, other)),
+                        p_at_most=is_at_most(p, resamples),
+                    )
+                    for method, other in combinations(order, 2)
+                ]
+            )
+            frame["corrected_p"] = false_discovery_control(frame["p"])
+            frame["differs"] = frame["corrected_p"] < RATE
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True)[COLUMNS]
 
 
 def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
-    """One table an exhibit, dataset and protocol, the largest gain first."""
+    """One matrix a block and group."""
     titles = settings["titles"]
-    exhibits = {exhibit["key"]: exhibit["title"] for exhibit in settings["exhibits"]}
-    places = {(block.dataset, block.protocol): block.title for block in blocks(settings)}
     tables = []
-    groups = frame.groupby(["exhibit", "dataset", "protocol", "reference"], sort=False)
-    for (exhibit, dataset, protocol, reference), group in groups:
-        rows = [
-            [
-                titles[row["method"]],
-                format_number(row["difference"], sign=True),
-                f"{format_number(row['difference_low'], sign=True)} to "
-                f"{format_number(row['difference_high'], sign=True)}",
-                f"{row['p']:.3f}",
-                f"{row['corrected_p']:.3f}",
-                _verdict(row),
-            ]
-            for row in group.sort_values("difference", ascending=False).to_dict("records")
-        ]
-        header = ["Method", f"Difference to {titles[reference]}", "95 % interval"]
-        header += ["p", "Corrected p", "Verdict"]
-        tables.append(Table(header, rows, f"{exhibits[exhibit]}, {places[dataset, protocol]}"))
+    for block in blocks(settings):
+        for name, group in select_rows(frame, block).groupby("group", sort=False):
+            pairs = {(row["method"], row["other"]): row for row in group.to_dict("records")}
+            first = group.iloc[0]["method"]
+            mean = {first: group.iloc[0]["map"]} | {
+                row["other"]: row["other_map"] for row in group.to_dict("records")
+            }
+            order = list(mean)
+            rows, marks = [], {}
+            for row, method in enumerate(order):
+                cells = [f"{row + 1} {titles[method]}", format_number(mean[method])]
+                for column, other in enumerate(order):
+                    if row == column:
+                        cells.append(NOTHING)
+                    elif row < column:
+                        found = pairs[method, other]
+                        cells.append(format_number(found["difference"], sign=True))
+                        if found["differs"]:
+                            marks[row, column + 2] = BEST
+                    else:
+                        found = pairs[other, method]
+                        cells.append(format_p(found["corrected_p"], at_most=found["p_at_most"]))
+                rows.append(cells)
+            header = ["Method", "mAP (%)", *(str(place + 1) for place in range(len(order)))]
+            tables.append(Table(header, rows, f"{name}, {block.title}", marks))
     return tables
 
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
-    """What the table shows, and how it was computed."""
+    """How a matrix is read, how many pairs differ, and how that was computed."""
     counts = sorted(frame["seeds"].unique())
     seeds = f"{join_words(counts)} seed{'' if counts == [1] else 's'}"
     resamples = join_words(sorted(frame["resamples"].unique()))
+    over = "test images alone" if counts == [1] else "seeds and test images"
+    bound = " ≤: less than one resample lies beyond zero." if frame["p_at_most"].any() else ""
     return (
-        "Difference of mean test mAP to the reference, in points, paired over seeds and test "
-        f"images ({seeds} a method). Interval and two-sided p come from a bootstrap with "
-        f"{resamples} resamples of seeds and test images, the same for all methods; p is corrected "
-        "for the number of methods in a table (false discovery rate, Benjamini and Hochberg). "
-        f"Higher and lower: corrected p below {RATE:g}."
+        "Every two methods compared. Above the diagonal: test mAP of the row minus that of the "
+        "column, in points; bold where they differ by more than chance, that is where the "
+        f"corrected p lies below {RATE:g}. Below the diagonal: that p, two-sided, over {over} "
+        f"({seeds} a method, {resamples} resamples of the images), the same for both methods; it "
+        "is corrected for all pairs of a matrix (false discovery rate, Benjamini and Hochberg)."
+        f"{bound} {frame['differs'].sum()} of {len(frame)} pairs differ. No p covers another draw "
+        "of the observed labels."
     )
 
 

@@ -1,7 +1,8 @@
 """Ablation of GR Loss: its parts changed one at a time, and what that does to test mAP.
 
 What a method changes is read from the records of the runs. Differences are paired: the run with a
-seed is compared with the reference's run with that seed, which starts from the same weights.
+seed is compared with the reference's run with that seed, which starts from the same weights, on the
+same images.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from spml.exhibits.comparison import format_own, mark_best, own_columns
+from spml.exhibits.estimates import difference_columns, map_estimates
 from spml.exhibits.hyperparameters import assignment, changed_settings, value_text
 from spml.exhibits.markdown import Formulas, Table
 from spml.exhibits.records import block_columns, read_record, select_rows
@@ -16,13 +18,14 @@ from spml.exhibits.settings import (
     Block,
     blocks,
     data_phrase,
+    interval_phrase,
     method_titles,
     reference_method,
     seeds_phrase,
     selection_phrase,
 )
 from spml.exhibits.table import table_command
-from spml.exhibits.tables import NOTHING, format_number
+from spml.exhibits.tables import NOTHING, format_interval, format_number
 from spml.plumbing.addresses import table_path
 from spml.plumbing.checksums import verified
 from spml.plumbing.errors import run_command
@@ -40,34 +43,32 @@ def _differences(block: Block, method: str, reference: str, seed: int) -> str:
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a dataset, protocol and method: mAP and differences to the reference in percent."""
     collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
-    scores = collected[collected["metric"] == "test_map"]
-    reference, seed = reference_method(settings), settings["seeds"][0]
+    reference, seeds = reference_method(settings), settings["seeds"]
+    methods = method_titles(settings)
     rows = []
     for block in blocks(settings):
-        base = select_rows(scores, block, reference).set_index("seed")["value"]
-        for method in method_titles(settings):
-            difference = select_rows(scores, block, method).set_index("seed")["value"] - base
+        estimates = map_estimates(block, methods, seeds, collected)
+        for method in methods:
             rows.append(
                 block_columns(
                     block,
                     method=method,
                     ranked=block.observation_of(method) == block.observation,
-                    differs=_differences(block, method, reference, seed),
+                    differs=_differences(block, method, reference, seeds[0]),
                     **own_columns(collected, block, method, "test_map"),
-                    difference=difference.mean() if method != reference else None,
-                    difference_std=difference.std(ddof=1) if method != reference else None,
+                    **difference_columns(estimates[method], estimates[reference]),
                 )
             )
     return pd.DataFrame(rows)
 
 
-def _format_difference(row: dict[str, Any]) -> str:
+def _format_difference(row: dict[str, Any]) -> list[str]:
     if pd.isna(row["difference"]):
-        return NOTHING
-    text = format_number(row["difference"], sign=True)
-    if pd.isna(row["difference_std"]):
-        return text
-    return f"{text} ± {format_number(row['difference_std'])}"
+        return [NOTHING, NOTHING]
+    return [
+        format_number(row["difference"], sign=True),
+        format_interval(row["difference_low"], row["difference_high"]),
+    ]
 
 
 def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
@@ -76,6 +77,7 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
     shown = blocks(settings)
     name = titles[reference]
     header = ["Method", "What differs", "mAP (%)", "Seeds", f"Difference to {name}"]
+    header.append("95 % interval")
     tables = []
     for block in shown:
         here = select_rows(frame, block).to_dict("records")
@@ -85,7 +87,7 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
                 NOTHING if row["method"] == reference else Formulas(row["differs"] or "nothing"),
                 format_own(row),
                 str(row["seeds"]),
-                _format_difference(row),
+                *_format_difference(row),
             ]
             for row in here
         ]
@@ -103,7 +105,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     text = (
         f"Ablation of {title}: test mAP in percent{spread} of {seeds_phrase(settings)}, at "
         f"{selection_phrase(settings)}, and the difference to {title} in points{paired}. "
-        f"{data_phrase(settings)} What differs from {title} is read from the records of the runs. "
+        f"{interval_phrase(settings)} {data_phrase(settings)} What differs from {title} is read "
+        "from the records of the runs. "
     )
     others = frame[frame["method"] != settings["reference"]]
     if (others["differs"] == "").any():
@@ -112,8 +115,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
             "differ by the chance of a GPU's arithmetic at most. "
         )
     return text + (
-        "Best in bold, second underlined. The published numbers of the ablation could not be "
-        "found, so there are none to compare with."
+        "Best in bold, second underlined. The published numbers of the ablation were not found by "
+        "us, so there are none to compare with."
     )
 
 

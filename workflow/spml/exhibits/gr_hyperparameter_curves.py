@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from spml.exhibits.comparison import own_columns
+from spml.exhibits.estimates import interval_columns, map_estimates
 from spml.exhibits.figure import figure_command
 from spml.exhibits.hyperparameters import PARTS, SYMBOLS, changed_settings, loss_parts, value_text
 from spml.exhibits.records import block_columns, read_record, select_rows
@@ -17,6 +18,7 @@ from spml.exhibits.settings import (
     Block,
     blocks,
     data_phrase,
+    interval_phrase,
     join_words,
     method_titles,
     reference_method,
@@ -64,24 +66,29 @@ def _points(block: Block, settings: dict[str, Any]) -> list[tuple[str, str, floa
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
-    """One row a dataset, protocol, hyperparameter and value: mean and deviation of mAP in percent.
+    """One row a dataset, protocol, hyperparameter and value: mAP in percent and its interval.
 
     A method with the settings of the reference on a dataset is no point of its own there.
     """
     collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
-    return pd.DataFrame(
-        [
+    rows = []
+    for block in blocks(settings):
+        points = _points(block, settings)
+        methods = dict.fromkeys(method for method, _, _ in points)
+        estimates = map_estimates(block, methods, settings["seeds"], collected)
+        intervals = {method: interval_columns(estimates[method]) for method in methods}
+        rows += [
             block_columns(
                 block,
                 hyperparameter=name,
                 point=value,
                 method=method,
                 **own_columns(collected, block, method, "test_map"),
+                **intervals[method],
             )
-            for block in blocks(settings)
-            for method, name, value in _points(block, settings)
+            for method, name, value in points
         ]
-    )
+    return pd.DataFrame(rows)
 
 
 def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
@@ -102,7 +109,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
             axes.errorbar(
                 curve.index,
                 curve["map_mean"],
-                yerr=curve["map_std"] if curve["map_std"].notna().any() else None,
+                yerr=[curve["map_mean"] - curve["low"], curve["high"] - curve["map_mean"]],
                 color=BLUE,
                 marker="o",
                 capsize=2,
@@ -133,14 +140,13 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     title = method_titles(settings)[settings["reference"]]
     meanings = [MEANINGS[name] for name in frame["hyperparameter"].unique() if name in MEANINGS]
     runs = seeds_phrase(settings, "mean of")
-    if len(settings["seeds"]) > 1:
-        runs += "; bars: sample standard deviation over seeds"
     return (
         f"Test mAP under different hyperparameters of {title}, each varied with the others held "
         f"fixed. Star: the values of {title}. Values of an axis are spaced alike, not to scale. "
         f"{'; '.join(meanings)}. Each point: {runs}, at {selection_phrase(settings)}. "
-        f"{data_phrase(settings)} Test mAP is shown as in the paper's figure; no value was chosen "
-        "by it. The published values could not be found, so there are none to compare with."
+        f"{interval_phrase(settings, subject='Bars, 95 % intervals,')} {data_phrase(settings)} "
+        "Test mAP is shown as in the paper's figure; no value was chosen by it. The published "
+        "values were not found by us, so there are none to compare with."
     )
 
 

@@ -1,8 +1,7 @@
 """Main comparison: test mAP of each method, and its difference to a reference method.
 
 The mean and the sample standard deviation (n - 1) are over seeds. The interval of a difference is
-a paired bootstrap: each resample draws seeds and test images with replacement, the same for both
-methods, and the interval holds the middle 95 % of the resampled differences.
+over seeds and test images, both the same for both methods (:mod:`spml.measures.statistics`).
 
 Published numbers stand beside ours whatever their protocol, since tables of this kind reprint one
 another; where each comes from is in the data and in the caption.
@@ -31,13 +30,14 @@ from spml.exhibits.records import block_columns, read_comparison, select_rows
 from spml.exhibits.settings import (
     blocks,
     data_phrase,
+    interval_phrase,
     join_words,
     method_titles,
     seeds_phrase,
     selection_phrase,
 )
 from spml.exhibits.table import table_command
-from spml.exhibits.tables import NOTHING, format_number
+from spml.exhibits.tables import NOTHING, format_interval, format_number
 from spml.plumbing.addresses import labels_path, table_path
 from spml.plumbing.checksums import verified
 from spml.plumbing.errors import run_command
@@ -87,11 +87,8 @@ def _compare(row: dict[str, Any]) -> list[str]:
     """The cells of the difference to the reference."""
     if np.isnan(row["difference"]):
         return [NOTHING, NOTHING]
-    difference, low, high = (
-        format_number(row[column], sign=True)
-        for column in ("difference", "difference_low", "difference_high")
-    )
-    return [difference, f"{low} to {high}"]
+    interval = format_interval(row["difference_low"], row["difference_high"])
+    return [format_number(row["difference"], sign=True), interval]
 
 
 def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
@@ -128,9 +125,10 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         f"Test images: {join_words(images)}. "
     )
     if frame["difference"].notna().any():
+        images = f"test images ({settings['resamples']} resamples)"
         text += (
-            f"The interval of a difference to {titles[settings['reference']]} is a paired "
-            f"bootstrap with {settings['resamples']} resamples of seeds and test images. "
+            f"Differences to {titles[settings['reference']]} are paired; "
+            f"{interval_phrase(settings, images, 'their 95 % intervals')} "
         )
     return text + ranking_phrase(frame, settings) + published_phrase(frame)
 

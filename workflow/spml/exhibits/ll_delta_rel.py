@@ -5,12 +5,14 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from spml.exhibits.estimates import interval_columns, map_estimates
 from spml.exhibits.figure import figure_command
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
     blocks,
     curve_title,
     data_phrase,
+    interval_phrase,
     join_words,
     method_titles,
     seeds_phrase,
@@ -24,30 +26,29 @@ from spml.plumbing.files import read_json
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
-    """One row a method: its curve, delta_rel (percent), and mean, lowest and highest mAP.
+    """One row a method: its curve, delta_rel (percent), and mean mAP with its 95 % interval.
 
     delta_rel is what the runs recorded, empty for the method that the others are compared with.
     """
     collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     rows = []
     for block in blocks(settings):
-        for method, title in method_titles(settings).items():
+        titles = method_titles(settings)
+        estimates = map_estimates(block, titles, settings["seeds"], collected)
+        for method, title in titles.items():
             seed = settings["seeds"][0]
             record = read_json(run_path(block.dataset, block.protocol, method, seed) / "run.json")[
                 "settings"
             ]
-            here = select_rows(collected, block, method)
-            values = here.loc[here["metric"] == "test_map", "value"]
             rows.append(
                 block_columns(
                     block,
                     method=method,
                     curve=curve_title(title),
                     delta_rel=record["hyperparameters"].get("delta_rel"),
-                    seeds=len(values),
-                    mean=values.mean(),
-                    low=values.min(),
-                    high=values.max(),
+                    seeds=len(settings["seeds"]),
+                    mean=estimates[method].mean,
+                    **interval_columns(estimates[method]),
                 )
             )
     return pd.DataFrame(rows).astype({"delta_rel": "float"})
@@ -79,19 +80,19 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the figure shows."""
-    bars = "; bars: lowest to highest run" * (len(settings["seeds"]) > 1)
     curves = frame.loc[frame["delta_rel"].notna(), "curve"].unique()
     text = (
         f"Test mAP of {join_words(curves)} against Δrel, the "
         "percentage of the labels of a batch by which the rejected (LL-R) or corrected (LL-Ct) "
         "ones grow from epoch to epoch, or that is corrected in every step (LL-Cp). "
-        f"{data_phrase(settings)} {seeds_phrase(settings, 'Mean of')}{bars}, at "
-        f"{selection_phrase(settings)}."
+        f"{data_phrase(settings)} {seeds_phrase(settings, 'Mean of')}, at "
+        f"{selection_phrase(settings)}. "
+        f"{interval_phrase(settings, subject='Bars, 95 % intervals,')}"
     )
     titles = method_titles(settings)
     if settings.get("reference") in titles:
         text += f" Dotted: {titles[settings['reference']]}, which all are where Δrel is 0."
-    return f"{text} The curves of the paper could not be recovered."
+    return f"{text} The curves of the paper were not found by us."
 
 
 main = figure_command(__doc__, tabulate, draw, caption)

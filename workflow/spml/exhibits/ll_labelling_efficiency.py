@@ -14,6 +14,7 @@ from spml.exhibits.comparison import (
     published_numbers,
     sources_phrase,
 )
+from spml.exhibits.estimates import difference_columns, interval_columns, map_estimates
 from spml.exhibits.figure import figure_command
 from spml.exhibits.published import KINDS, Published
 from spml.exhibits.records import block_columns, select_rows
@@ -22,6 +23,7 @@ from spml.exhibits.settings import (
     blocks,
     curve_title,
     data_phrase,
+    interval_phrase,
     method_titles,
     seeds_phrase,
     selection_phrase,
@@ -32,6 +34,10 @@ from spml.plumbing.checksums import verified
 from spml.plumbing.errors import run_command
 
 METRIC = "test_map_{}_percent"  # of published numbers
+OWN = (
+    *("mean", "std", "low", "high"),
+    *("difference", "difference_low", "difference_high"),
+)
 
 
 def count_observed(block: Block, observation: str) -> tuple[int, int]:
@@ -58,6 +64,7 @@ def _own_points(
     whole, _ = count_observed(block, block.observation)
     counts: dict[str, tuple[int, int]] = {}
     points: dict[str, dict[int, dict[str, Any]]] = {}
+    estimates = map_estimates(block, method_titles(settings), settings["seeds"], collected)
     for method, title in method_titles(settings).items():
         observation = block.observation_of(method)
         if observation not in counts:
@@ -66,6 +73,7 @@ def _own_points(
         here = select_rows(collected, block, method)
         values = here.loc[here["metric"] == "test_map", "value"]
         base = re.sub(r"_\d+_percent$", "", method)
+        reference = method.replace(base, settings.get("reference", ""), 1)
         points.setdefault(base, {})[round(100 * images / whole)] = {
             "curve": curve_title(title),
             "images": images,
@@ -73,14 +81,17 @@ def _own_points(
             "seeds": len(values),
             "mean": values.mean(),
             "std": values.std(ddof=1),
-            "low": values.min(),
-            "high": values.max(),
+            **interval_columns(estimates[method]),
+            **difference_columns(estimates[method], estimates.get(reference)),
         }
     return points
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a method and percentage of its images, our own or published; mAP in percent.
+
+    ``low`` and ``high`` are the 95 % interval of ``mean``; ``difference`` is that to the reference
+    on the same share of the images, with its interval.
 
     ``images`` and ``labels`` are what training sees. Where there is a published number but no run,
     they follow from those of the run that sees the most.
@@ -100,7 +111,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                         "images": round(share * points[most]["images"]),
                         "labels": round(share * points[most]["labels"]),
                         "seeds": 0,
-                        **dict.fromkeys(("mean", "std", "low", "high"), np.nan),
+                        **dict.fromkeys(OWN, np.nan),
                     }
                 published = published_columns(
                     numbers,
@@ -150,13 +161,13 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the figure shows."""
-    bars = "; bars: lowest to highest run" * (len(settings["seeds"]) > 1)
     percents = frame.loc[frame["seeds"] > 0, "percent"]
     text = (
         f"Test mAP against the number of labels that training sees, of {percents.min()} % to "
         f"{percents.max()} % of the training images. {data_phrase(settings)} Methods for full "
         "labels see every label of an image. "
-        f"{seeds_phrase(settings, 'Mean of')}{bars}, at {selection_phrase(settings)}."
+        f"{seeds_phrase(settings, 'Mean of')}, at {selection_phrase(settings)}. "
+        f"{interval_phrase(settings, subject='Bars, 95 % intervals,')}"
     )
     if any_published(frame):
         kinds = [kind for kind in KINDS if (frame["published_kind"] == kind).any()]

@@ -33,6 +33,7 @@ from spml.exhibits.settings import (
 )
 from spml.exhibits.table import table_command
 from spml.exhibits.tables import NOTHING, format_mean
+from spml.measures.statistics import confidence_interval, normal_deviations
 from spml.plumbing.errors import run_command
 
 LABELS = {
@@ -99,6 +100,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                             seeds=len(runs),
                             share_mean=shares.mean(),
                             share_std=shares.std(ddof=1),
+                            **_interval(shares, labels),
                             tied=100 * counts["ties"].mean() / labels if labels else np.nan,
                             **published_columns(
                                 numbers,
@@ -112,6 +114,16 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                         )
                     )
     return pd.DataFrame(rows)
+
+
+def _interval(shares: pd.Series, labels: int) -> dict[str, float]:
+    """The 95 % interval of a share in percent, over seeds and labels that count as independent."""
+    if not labels:
+        return {"share_low": np.nan, "share_high": np.nan}
+    share = shares.mean() / 100
+    error = 100 * (share * (1 - share) / labels) ** 0.5
+    low, high = confidence_interval(shares.to_numpy(), normal_deviations(error))
+    return {"share_low": max(low, 0.0), "share_high": min(high, 100.0)}
 
 
 def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:

@@ -6,6 +6,7 @@ Where a dataset is annotated in full there are no groups, and mAP over all class
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from spml.exhibits.comparison import (
@@ -24,6 +25,7 @@ from spml.exhibits.comparison import (
 from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
+    Block,
     blocks,
     data_phrase,
     join_words,
@@ -32,6 +34,7 @@ from spml.exhibits.settings import (
     selection_phrase,
 )
 from spml.exhibits.table import table_command
+from spml.measures.statistics import confidence_interval
 from spml.plumbing.addresses import table_path
 from spml.plumbing.checksums import verified
 from spml.plumbing.errors import run_command
@@ -51,10 +54,30 @@ def _published_only(settings: dict[str, Any]) -> dict[str, str]:
     return {name: item["title"] for name, item in settings.get("published_only", {}).items()}
 
 
+def _difference(
+    collected: pd.DataFrame, block: Block, method: str, reference: str, metric: str
+) -> dict[str, float]:
+    """The difference to the reference seed by seed, with its interval over seeds alone.
+
+    Predictions for thousands of classes are too large to ask what other images would do.
+    """
+    values = collected[collected["metric"] == metric]
+    ours, theirs = (
+        select_rows(values, block, name).set_index("seed")["value"] for name in (method, reference)
+    )
+    found = (ours - theirs).dropna().to_numpy()
+    low = high = np.nan
+    if len(found) > 1:
+        low, high = confidence_interval(found, np.zeros(1))
+    mean = float(found.mean()) if len(found) and method != reference else np.nan
+    return {"difference": mean, "difference_low": low, "difference_high": high}
+
+
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a dataset, protocol, method and group; mAP and differences in percent.
 
-    Methods that are published but not run have no mean of ours.
+    ``difference`` is that to the reference, with its 95 % interval over seeds alone. Methods that
+    are published but not run have no mean of ours.
     """
     collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     numbers = published_numbers(settings)
@@ -74,7 +97,10 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                 )
                 ranked = block.observation_of(method) == block.observation
                 cell = {"method": method, "metric": metric, "ranked": ranked}
-                rows.append(block_columns(block, **cell, **own, **published))
+                difference = _difference(
+                    collected, block, method, settings.get("reference", ""), metric
+                )
+                rows.append(block_columns(block, **cell, **own, **difference, **published))
     return pd.DataFrame(rows)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from spml.exhibits.comparison import (
@@ -12,17 +13,20 @@ from spml.exhibits.comparison import (
     published_numbers,
     published_phrase,
 )
+from spml.exhibits.estimates import difference_columns, interval_columns
 from spml.exhibits.markdown import Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import (
     blocks,
     data_phrase,
+    interval_phrase,
     method_titles,
     seeds_phrase,
     selection_phrase,
 )
 from spml.exhibits.table import table_command
-from spml.exhibits.tables import format_mean, rank_marks
+from spml.exhibits.tables import format_interval, format_mean, rank_marks
+from spml.measures.statistics import Estimate, ratio_influence
 from spml.plumbing.addresses import run_path
 from spml.plumbing.errors import run_command
 from spml.plumbing.files import read_json
@@ -30,17 +34,27 @@ from spml.plumbing.files import read_json
 MEASURES = ("accuracy", "class_mean")
 
 
+def _estimate(runs: pd.DataFrame) -> Estimate:
+    """Accuracy over all pairs, whose hits and numbers are known for each image."""
+    influences = [
+        100 * ratio_influence(np.array(row["image_hits"]), np.array(row["image_pairs"]))
+        for _, row in runs.iterrows()
+    ]
+    return Estimate.of_seeds(runs["accuracy"].to_list(), influences)
+
+
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a dataset, protocol and method; mean and sample deviation (n - 1) in percent.
 
     ``accuracy`` is over all pairs of an image and a class, ``class_mean`` the mean of that of each
-    class. Published numbers are beside the first.
+    class. Published numbers and the 95 % interval are of the first, as is the difference to the
+    reference.
     """
     numbers = published_numbers(settings)
     rows = []
     for block in blocks(settings):
-        for method in method_titles(settings):
-            runs = pd.DataFrame(
+        found = {
+            method: pd.DataFrame(
                 [
                     read_json(
                         run_path(block.dataset, block.protocol, method, seed) / "pointing.json"
@@ -48,6 +62,11 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                     for seed in settings["seeds"]
                 ]
             )
+            for method in method_titles(settings)
+        }
+        estimates = {method: _estimate(runs) for method, runs in found.items()}
+        reference = estimates.get(settings.get("reference", ""))
+        for method, runs in found.items():
             values = {f"{name}_mean": runs[name].mean() for name in MEASURES}
             values |= {f"{name}_std": runs[name].std(ddof=1) for name in MEASURES}
             published = published_columns(
@@ -67,6 +86,8 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                     ranked=block.observation_of(method) == block.observation,
                     seeds=len(runs),
                     **values,
+                    **interval_columns(estimates[method], "accuracy_"),
+                    **difference_columns(estimates[method], reference),
                     **published,
                 )
             )
@@ -87,6 +108,10 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
         columns = {
             "Method": [titles[row["method"]] for row in rows],
             "Accuracy (%)": [_format(row, "accuracy") for row in rows],
+            "95 % interval": [
+                format_interval(row["accuracy_low"], row["accuracy_high"], sign=False)
+                for row in rows
+            ],
         }
         if any_published(frame):
             columns["Published"] = [format_published(row) for row in rows]
@@ -119,7 +144,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         "activation map is highest within a box of the class, in percent; the point is the centre "
         "of the map's highest cell, and there is no tolerance around boxes. Accuracy is over all "
         f"pairs, mean over classes the mean of each class's own ({pairs}). "
-        f"{runs}, at {selection_phrase(settings)}. {data_phrase(settings)} Best "
+        f"{runs}, at {selection_phrase(settings)}. {interval_phrase(settings)} "
+        f"{data_phrase(settings)} Best "
         f"in bold, second underlined.{published_phrase(frame)}"
     )
 

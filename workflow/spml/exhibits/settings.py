@@ -76,6 +76,23 @@ def seeds_phrase(settings: dict[str, Any], several: str = "") -> str:
     return f"{before}{len(seeds)} {noun} per method ({listed} {join_words(seeds)})"
 
 
+def interval_phrase(
+    settings: dict[str, Any], images: str = "test images", subject: str = "95 % intervals"
+) -> str:
+    """What the 95 % intervals of an exhibit are over, and what they leave out."""
+    count = len(settings["seeds"])
+    if count == 1:
+        return (
+            f"{subject} are over {images} alone, since each method has one run: none covers other "
+            "seeds, nor another draw of the observed labels."
+        )
+    freedom = f"{count - 1} degree{'' if count == 2 else 's'} of freedom"
+    return (
+        f"{subject} are over seeds (Student's t, {freedom}) and {images}; none covers another draw "
+        "of the observed labels, which all runs share."
+    )
+
+
 def _count(number: int | str, kind: str) -> str:
     if number == "all":
         return f"all {kind}s"

@@ -64,6 +64,19 @@ def format_mean(mean: float, deviation: float | None, decimals: int = 1) -> str:
     return f"{format_number(mean, decimals)} ± {format_number(deviation, decimals)}"
 
 
+def format_interval(low: float, high: float, decimals: int = 1, *, sign: bool = True) -> str:
+    """``low to high``, by default of a difference: with signs."""
+    return " to ".join(format_number(end, decimals, sign=sign) for end in (low, high))
+
+
+def format_p(p: float, *, at_most: bool = False) -> str:
+    """A p with three decimals: ``≤`` before a bound, and ``< 0.001`` for what would print as 0."""
+    text = f"{p:.3f}"
+    if at_most:
+        return f"≤ {text}"
+    return "< 0.001" if float(text) == 0 else text
+
+
 def rank_marks(values: Sequence[float | None], decimals: int = 1) -> dict[int, str]:
     """Positions of the highest and the second highest value; None takes no part.
 
@@ -110,12 +123,16 @@ def _columns(tables: Sequence[Table]) -> str:
 
 
 def _pages(tables: Sequence[Table]) -> list[list[Table]]:
-    """The tables in groups that fit on a page each; a table that is too long is cut."""
+    """The tables in groups that fit on a page each; a table that is too long is cut.
+
+    Tables of other columns share no page, since a page is one ``tabular``.
+    """
     pages: list[list[Table]] = [[]]
     for table in tables:
         for start in range(0, len(table.rows) or 1, ROWS_PER_PAGE):
             rows = table.rows[start : start + ROWS_PER_PAGE]
-            if sum(len(other.rows) for other in pages[-1]) + len(rows) > ROWS_PER_PAGE:
+            full = sum(len(other.rows) for other in pages[-1]) + len(rows) > ROWS_PER_PAGE
+            if full or (pages[-1] and list(pages[-1][0].header) != list(table.header)):
                 pages.append([])
             marks = {
                 (row - start, column): mark
@@ -126,7 +143,7 @@ def _pages(tables: Sequence[Table]) -> list[list[Table]]:
     return [page for page in pages if page]
 
 
-def _float(tables: Sequence[Table], columns: str, heading: Sequence[str]) -> list[str]:
+def _float(tables: Sequence[Table], heading: Sequence[str], columns: str) -> list[str]:
     """The lines of one LaTeX ``table``; what is wider than the text is made as wide as it."""
     lines = [
         r"\begin{table}",
@@ -158,16 +175,21 @@ def _float(tables: Sequence[Table], columns: str, heading: Sequence[str]) -> lis
 def format_latex(tables: Sequence[Table], caption: str, label: str) -> str:
     """LaTeX ``table``s with booktabs rules, one a page; tables with a title become blocks."""
     first, *others = _pages(tables)
-    columns, label = _columns(tables), f"tab:{label}"
+    label = f"tab:{label}"
     heading = [rf"  \caption{{{_latex(caption)}}}", rf"  \label{{{label}}}"]
     lines = [r"% needs \usepackage{array,booktabs,graphicx}"]
     texts = [caption, *(table.title for table in tables)]
     texts += [cell for table in tables for row in (table.header, *table.rows) for cell in row]
     if foreign := _beyond_pdflatex("".join(texts)):
         lines.append(f"% and XeLaTeX or LuaLaTeX with a font that has {' '.join(foreign)}")
-    lines += _float(first, columns, heading)
+
+    def columns(page: Sequence[Table]) -> str:
+        return _columns([table for table in tables if list(table.header) == list(page[0].header)])
+
+    lines += _float(first, heading, columns(first))
     for page in others:
-        lines += ["", *_float(page, columns, [rf"  \caption{{Table~\ref{{{label}}}, continued.}}"])]
+        again = [rf"  \caption{{Table~\ref{{{label}}}, continued.}}"]
+        lines += ["", *_float(page, again, columns(page))]
     return "\n".join(lines) + "\n"
 
 

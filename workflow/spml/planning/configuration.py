@@ -273,6 +273,7 @@ def _drawn_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
                 "key": other,
                 "title": config["exhibits"][other]["title"],
                 "comparisons": compared_pairs(config, other),
+                "seeds": exhibit_seeds(config, other),
             }
             for other in others
         ],

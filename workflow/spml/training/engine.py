@@ -112,6 +112,11 @@ def _make_optimizer(
     return adam(groups, weight_decay=settings.weight_decay)
 
 
+def _clocks() -> tuple[float, float]:
+    """Seconds by the clock, and of the processor."""
+    return time.perf_counter(), time.process_time()
+
+
 def _counts(modified: torch.Tensor) -> dict[str, int]:
     entries, false_negatives = modified.tolist()
     return {"entries": entries, "false_negatives": false_negatives}
@@ -165,7 +170,8 @@ class Trainer:
         self.step = 0
         self.settled = False
         self.state_checked = False
-        self.training_seconds = 0.0
+        # Of the steps alone: by the clock, and of the processor, of all threads of this process.
+        self.training_seconds = self.processor_seconds = 0.0
         self.best_weights: dict[str, torch.Tensor] = {}
         self.val_scores: dict[str, np.ndarray] = {}
 
@@ -331,7 +337,7 @@ class Trainer:
         self.classifier.train()
         frozen = epoch <= self.loss.frozen_epochs
         self.classifier.backbone.requires_grad_(not frozen)
-        started = time.perf_counter()
+        started = _clocks()
         first = (epoch - 1) * self.steps_per_epoch
         for inputs, index in self._batches(epoch, self.step):
             self._take_step(inputs, index, epoch, first + self.step)
@@ -350,10 +356,11 @@ class Trainer:
         self._check_finite(first + self.steps_per_epoch, wait=True)
         self._add_time(started)
 
-    def _add_time(self, started: float) -> float:
+    def _add_time(self, started: tuple[float, float]) -> tuple[float, float]:
         """Count the time since ``started`` as time of training; return the time that it is now."""
-        now = time.perf_counter()
-        self.training_seconds += now - started
+        now = _clocks()
+        self.training_seconds += now[0] - started[0]
+        self.processor_seconds += now[1] - started[1]
         return now
 
     def _show_loss(self, progress: Progress, loss: float) -> None:
@@ -418,6 +425,7 @@ class Trainer:
             "step": self.step,
             "settled": self.settled,
             "training_seconds": self.training_seconds,
+            "processor_seconds": self.processor_seconds,
             "trace": self.trace.values[:done],
             "modified": self.modified,
             "entries": None if self.entries is None else self.entries.state(),
@@ -437,6 +445,7 @@ class Trainer:
         self.step = state["step"]
         self.settled = state["settled"]
         self.training_seconds = state["training_seconds"]
+        self.processor_seconds = state["processor_seconds"]
         self.trace.start_from(state["trace"])
         modified = state["modified"]
         self.modified = None if modified is None else modified.to(self.device)

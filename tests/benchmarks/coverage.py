@@ -1,0 +1,196 @@
+"""How often 95 % intervals cover what they should, and how often a test errs, by simulation.
+
+Each replicate makes new test images and new seeds, computes test mAP by the project's own function,
+and asks for the interval and the p of two differences to a reference method: of a method that is
+just as good, and of one that is about 2 points better. The truth is 0 for the one, and for the other
+the mean over all replicates.
+
+A score is `strength * present + noise`. Strength differs from seed to seed so that the paired
+difference has a standard deviation of about 1 point. Noise is shared by all methods but for a part
+of each method's own, which is chosen so that images alone move the mean difference by `ratio` times
+as much as a seed does; what the ratio came out as is printed.
+
+    python tests/benchmarks/coverage.py
+"""
+
+import argparse
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "workflow"))
+
+import numpy as np
+from spml.measures.metrics import mean_average_precision
+from spml.measures.statistics import (
+    Estimate,
+    Resampled,
+    draw_weights,
+    map_influence,
+    resampled_map,
+)
+
+IMAGES, CLASSES, STRENGTH = 200, 4, 1.5
+COMMON, RARE = 0.3, 0.05  # shares of images with a class; rare ones are half of the classes
+SEED_DEVIATION, BETTER = 1.0, 2.0  # points
+OWN_NOISE = np.array([0.0, 0.1, 0.25, 0.5, 1.0])
+
+
+@dataclass(frozen=True)
+class Case:
+    """seeds: of each method. ratio: image noise in units of seed noise. kind: plain, ties, rare."""
+
+    seeds: int
+    ratio: float
+    kind: str = "plain"
+
+
+class Scale(NamedTuple):
+    """Share of own noise, deviation of strength over seeds, and what 2 points are of strength."""
+
+    own_noise: float
+    jitter: float
+    better: float
+
+
+class Found(NamedTuple):
+    """Shares of replicates in percent: coverage with difference 0 and 2, by bootstrap and by
+    influence, and p below 0.05 where there is no difference; the ratio that was simulated."""
+
+    equal: float
+    better: float
+    influence: float
+    false_positives: float
+    ratio: float
+
+
+def draw_images(random: np.random.Generator, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Truth (N, C) bool, and noise (4, N, C): shared by methods, and of each of three alone."""
+    shares = np.full(CLASSES, COMMON)
+    if kind == "rare":
+        shares[CLASSES // 2 :] = RARE
+    truth = random.random((IMAGES, CLASSES)) < shares
+    return truth, random.normal(size=(4, IMAGES, CLASSES))
+
+
+def make_scores(
+    truth: np.ndarray, noise: np.ndarray, strengths: np.ndarray, own_noise: float, kind: str
+) -> np.ndarray:
+    """Scores (M, S, N, C) of ``strengths`` (M, S); with ``ties`` of few different values."""
+    mixed = (1 - own_noise**2) ** 0.5 * noise[0] + own_noise * noise[1 : len(strengths) + 1]
+    scores = strengths[:, :, None, None] * truth + mixed[:, None]
+    return scores.round(0) if kind == "ties" else scores
+
+
+def calibrate(case: Case, draws: int = 120) -> Scale:
+    """Find the scale at which a case is what it says."""
+    random = np.random.default_rng(1)
+    images = [draw_images(random, case.kind) for _ in range(draws)]
+
+    def differences(strength: float, own_noise: float) -> np.ndarray:
+        strengths = np.array([[STRENGTH], [strength]])
+        found = []
+        for truth, noise in images:
+            scores = make_scores(truth, noise, strengths, own_noise, case.kind)[:, 0]
+            first, second = (mean_average_precision(each, truth) for each in scores)
+            found.append(second - first)
+        return np.array(found)
+
+    slope = differences(STRENGTH + 0.2, 0.0).mean() / 0.2  # points a unit of strength
+    spread = np.array([differences(STRENGTH, own).std() for own in OWN_NOISE])
+    wanted = case.ratio * SEED_DEVIATION
+    return Scale(
+        own_noise=float(np.interp(wanted, spread, OWN_NOISE)),
+        jitter=SEED_DEVIATION / (2**0.5 * slope),
+        better=BETTER / slope,
+    )
+
+
+def simulate(case: Case, *, replicates: int, resamples: int, random_seed: int = 0) -> Found:
+    """Coverage and false positives of one case."""
+    scale = calibrate(case)
+    random = np.random.default_rng(random_seed)
+    base = np.array([[STRENGTH], [STRENGTH], [STRENGTH + scale.better]])
+    methods = ("reference", "equal", "better")
+    intervals: dict[str, list[tuple[float, float, float]]] = {
+        name: [] for name in ("equal", "better", "influence")
+    }
+    p_values, seed_deviations, image_deviations = [], [], []
+    for replicate in range(replicates):
+        truth, noise = draw_images(random, case.kind)
+        strengths = base + scale.jitter * random.normal(size=(3, case.seeds))
+        scores = make_scores(truth, noise, strengths, scale.own_noise, case.kind)
+        weights = draw_weights(resamples=resamples, images=IMAGES, random_seed=replicate)
+        seed_map = [[mean_average_precision(run, truth) for run in runs] for runs in scores]
+        resampled = [resampled_map(runs, truth, weights) for runs in scores]
+        found = Resampled(methods, np.array(seed_map), np.array(resampled))
+        for name in ("equal", "better"):
+            intervals[name].append(found.difference(name, "reference"))
+        p_values.append(found.p("equal", "reference"))
+        reference, equal = (
+            Estimate.of_seeds(values, [map_influence(run, truth) for run in runs])
+            for values, runs in zip(seed_map[:2], scores[:2], strict=True)
+        )
+        difference = equal - reference
+        intervals["influence"].append((difference.mean, *difference.interval()))
+        if case.seeds > 1:
+            seed_deviations.append(difference.values.var(ddof=1))
+        image_deviations.append((found.resampled[1] - found.resampled[0]).var())
+    true = {"equal": 0.0, "influence": 0.0}
+    true["better"] = float(np.mean([row[0] for row in intervals["better"]]))
+    covered = {
+        name: 100 * float(np.mean([low <= true[name] <= high for _, low, high in rows]))
+        for name, rows in intervals.items()
+    }
+    ratio = (np.mean(image_deviations) / np.mean(seed_deviations)) ** 0.5 if seed_deviations else 0
+    return Found(**covered, false_positives=100 * float(np.mean(np.array(p_values) < 0.05)),
+                 ratio=float(ratio))  # fmt: skip
+
+
+CASES = [
+    *(Case(seeds, ratio) for seeds in (2, 3, 5, 10) for ratio in (0, 0.5, 1, 2)),
+    *(Case(seeds, 1, kind) for kind in ("ties", "rare") for seeds in (2, 3, 5, 10)),
+]
+
+
+def _simulate(arguments: tuple[Case, int, int]) -> Found:
+    case, replicates, resamples = arguments
+    return simulate(case, replicates=replicates, resamples=resamples)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--replicates", type=int, default=1000, help="simulated experiments a case")
+    parser.add_argument("--resamples", type=int, default=200, help="of the bootstrap in each")
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = parser.parse_args()
+    print(
+        f"{arguments.replicates} replicates a case, {arguments.resamples} resamples, {IMAGES} images, "
+        f"{CLASSES} classes. Wanted: coverage 94 to 98 % (at least 94 % of two seeds), p < .05 in "
+        "2 to 6 % (at most 6 % of two seeds)."
+    )
+    header = (
+        "seeds",
+        "kind",
+        "image / seed noise",
+        "cover 0",
+        "cover 2",
+        "by influence",
+        "p < .05",
+    )
+    print("| " + " | ".join(header) + " |")
+    print("| " + " | ".join(["--:"] * len(header)) + " |")
+    jobs = [(case, arguments.replicates, arguments.resamples) for case in CASES]
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        for case, found in zip(CASES, pool.map(_simulate, jobs), strict=True):
+            print(
+                f"| {case.seeds} | {case.kind} | {found.ratio:.2f} | {found.equal:.1f} | "
+                f"{found.better:.1f} | {found.influence:.1f} | {found.false_positives:.1f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
