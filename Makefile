@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 PYTHON ?= python3
 CORES ?= all
+SEARCH ?= config/search_digits.yaml
 # `make plan` tells why a job runs; in the middle of a run the reasons would fill the screen.
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/default --quiet reason
 STAMP := $(VENV)/.locked
@@ -57,8 +58,8 @@ doctor: $(STAMP) ## What would make a run fail later (ARGUMENTS="--configfile co
 	@python -m spml.doctor $(ARGUMENTS)
 
 .PHONY: search
-search: $(STAMP) ## Repeat the search for the hyperparameters of the embedded dataset
-	$(SNAKEMAKE) --configfile config/search_digits.yaml -- extra_validation_table
+search: $(STAMP) ## Repeat the search for the hyperparameters of the embedded dataset (SEARCH=FILE)
+	$(SNAKEMAKE) --configfile $(SEARCH) -- extra_validation_table
 	python -m spml.show extra_validation_table
 
 .PHONY: check

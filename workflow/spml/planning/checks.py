@@ -280,6 +280,8 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
                 config["observations"],
             )
             allowed = losses[resolved["loss"]]
+            if "prior_from" in resolved:
+                _check_prior(config, resolved, [*path, "prior_from"], fail, known, allowed)
             for key in resolved["hyperparameters"]:
                 if key not in allowed:
                     fail(
@@ -293,6 +295,25 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
                         [*path, "hyperparameters", key],
                         f"is missing for dataset {dataset}, on which {exhibit} shows {name}",
                     )
+
+
+def _check_prior(
+    config: Mapping[str, Any],
+    resolved: Mapping[str, Any],
+    path: list[str | int],
+    fail: Any,
+    known: Any,
+    allowed: Mapping[str, bool],
+) -> None:
+    """Refuse a prior that no run can find, or that the loss does not take."""
+    source = resolved["prior_from"]
+    known(path, source, config["methods"])
+    if "prior" not in allowed:
+        fail(path, f"is {source!r}, but {resolved['loss']} has no prior; leave it out")
+    if "prior" in resolved["hyperparameters"]:
+        fail(path, f"is {source!r}, but hyperparameters has a prior too; leave one of them out")
+    if "prior_from" in resolve_method(config, source, None):
+        fail(path, f"is {source!r}, which takes its own from another; name one that has none")
 
 
 def _check_recording(config: Mapping[str, Any], fail: Any) -> None:
