@@ -348,7 +348,7 @@ def test_mapping_says_why_a_loss_is_outside_and_what_stands_outside_the_mean(mon
     assert rows["Two-way"] == rows["ROLE"] == ["–"] * 5
     assert rows["PR"][0] == "$0$"
     text = caption_of("gr_loss_mapping")
-    assert "EPR and GPR without the regulariser" in text
+    assert "Left out: the regulariser of EPR and GPR, which is of the mean prediction" in text
     assert (
         "Not of this form: ROLE, since its targets are learnt along with the classifier; " in text
     )

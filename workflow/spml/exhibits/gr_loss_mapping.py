@@ -47,8 +47,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     regularised = frame.loc[frame["method"].isin(REGULARISED), "title"]
     if len(regularised):
         text += (
-            f" {join_words(regularised)} without the regulariser of the mean prediction of a "
-            "batch, which is outside the mean over entries."
+            f" Left out: the regulariser of {join_words(regularised)}, which is of the mean "
+            "prediction of a batch and outside the mean over entries."
         )
     outside = frame[(frame[COLUMNS] == "").all(axis=1)]
     if len(outside):

@@ -235,7 +235,9 @@ def check(
             ["select", "protocols"],
             f"has none that is for a selected dataset ({', '.join(config['select']['datasets'])})",
         )
-    _check_methods(config, fail, known, loss_hyperparameters(losses))
+    hyperparameters = loss_hyperparameters(losses)
+    _check_methods(config, fail, known, hyperparameters)
+    _check_priors(config, fail, known, hyperparameters)
     _check_recording(config, fail)
 
 
@@ -280,8 +282,6 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
                 config["observations"],
             )
             allowed = losses[resolved["loss"]]
-            if "prior_from" in resolved:
-                _check_prior(config, resolved, [*path, "prior_from"], fail, known, allowed)
             for key in resolved["hyperparameters"]:
                 if key not in allowed:
                     fail(
@@ -297,23 +297,20 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
                     )
 
 
-def _check_prior(
-    config: Mapping[str, Any],
-    resolved: Mapping[str, Any],
-    path: list[str | int],
-    fail: Any,
-    known: Any,
-    allowed: Mapping[str, bool],
-) -> None:
+def _check_priors(config: Mapping[str, Any], fail: Any, known: Any, losses: dict) -> None:
     """Refuse a prior that no run can find, or that the loss does not take."""
-    source = resolved["prior_from"]
-    known(path, source, config["methods"])
-    if "prior" not in allowed:
-        fail(path, f"is {source!r}, but {resolved['loss']} has no prior; leave it out")
-    if "prior" in resolved["hyperparameters"]:
-        fail(path, f"is {source!r}, but hyperparameters has a prior too; leave one of them out")
-    if "prior_from" in resolve_method(config, source, None):
-        fail(path, f"is {source!r}, which takes its own from another; name one that has none")
+    for name in config["methods"]:
+        resolved = resolve_method(config, name, None)
+        if "prior_from" not in resolved:
+            continue
+        path, source = ["methods", name, "prior_from"], resolved["prior_from"]
+        known(path, source, config["methods"])
+        if "prior" not in losses[resolved["loss"]]:
+            fail(path, f"is {source!r}, but {resolved['loss']} has no prior; leave it out")
+        if "prior" in resolved["hyperparameters"]:
+            fail(path, f"is {source!r}, but hyperparameters has a prior too; leave one of them out")
+        if "prior_from" in resolve_method(config, source, None):
+            fail(path, f"is {source!r}, which takes its own from another; name one that has none")
 
 
 def _check_recording(config: Mapping[str, Any], fail: Any) -> None:
