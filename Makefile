@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 PYTHON ?= python3
 CORES ?= all
+SEARCH ?= config/search_digits.yaml
 # What was typed is told again after Ctrl-C.
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/default \
 	--logger-spml-command '$(strip make $@ $(MAKEOVERRIDES))'
@@ -58,8 +59,8 @@ doctor: $(STAMP) ## What would make a run fail later (ARGUMENTS="--configfile co
 	@python -m spml.doctor $(ARGUMENTS)
 
 .PHONY: search
-search: $(STAMP) ## Repeat the search for the hyperparameters of the embedded dataset
-	$(SNAKEMAKE) --configfile config/search_digits.yaml -- extra_validation_table
+search: $(STAMP) ## Repeat the search for the hyperparameters of the embedded dataset (SEARCH=FILE)
+	$(SNAKEMAKE) --configfile $(SEARCH) -- extra_validation_table
 	python -m spml.show extra_validation_table
 
 .PHONY: check

@@ -36,6 +36,7 @@ HYPERPARAMETERS: dict[str, dict[str, Any]] = {
     "em_apl": {"alpha": 0.1, "beta": 0.9, "warmup_epochs": 4},
     "entmin": {"alpha": 0.1},
     "epr": {"expected_positives": 1.5},
+    "gpr": {**GR, "regularisation": 0.05, "expected_positives": 1.5},
     "gr": GR,
     "gr_learned_k": GR,
     "gr_rational_k": {**GR, "beta": [0, 0.5, 0, 0]},
@@ -43,7 +44,14 @@ HYPERPARAMETERS: dict[str, dict[str, Any]] = {
     "ll_cp": {"delta_rel": 0.2},
     "ll_ct": {"delta_rel": 0.2},
     "ll_r": {"delta_rel": 0.2},
+    "p_asl": {
+        "mode": "selective",
+        "gamma_neg": 1,
+        "gamma_unannotated": 4,
+    },  # of its modes the dearest
+    "partial_bce_global": {"known_proportion": 0.1},
     "role": {"expected_positives": 1.5},
+    "vpu": {"gamma": 0.55, "alpha": 1},
 }
 
 Step = Callable[[], None]

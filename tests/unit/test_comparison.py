@@ -98,6 +98,38 @@ def test_missing_published_numbers_stay_empty_and_the_caption_says_so(main_table
     assert "digitised" not in text
 
 
+def test_methods_that_are_published_but_not_run_stand_below_ours_with_the_reason(
+    tmp_path, monkeypatch
+):
+    config = configuration(datasets=("voc", "alpha"), protocols=("gr",), methods=("an", "gr"))
+    config["exhibits"]["gr_main_table"]["published_only"] = {
+        "crisp": {"title": "CRISP", "reason": "its loss is not known to us"},
+        "vlpl": {"title": "VLPL", "reason": "it needs CLIP"},
+        "aevlp": {"title": "AEVLP", "reason": "it needs CLIP"},
+    }
+    data, tables = make("gr_main_table", finish(config, tmp_path, monkeypatch), monkeypatch)
+    rows = tables[0].rows
+    assert [row[0] for row in rows] == ["AN", "GR_1 <x>", "AEVLP", "CRISP", "VLPL"]
+    assert rows[2][1:5] == ["–", "–", "90.46 (secondary)", ""]
+    assert rows[3][1:5] == ["–", "–", "89.820 ± 0.191 (primary)", ""]
+    assert set(tables[0].marks) <= {(0, 1), (1, 1)}
+    # Nothing is published on the other dataset.
+    assert [row[0] for row in tables[1].rows] == ["AN", "GR_1 <x>"]
+    assert data.loc[data["method"] == "crisp", "map_mean"].isna().all()
+    text = caption_of("gr_main_table")
+    assert "Not run: CRISP, since its loss is not known to us." in text
+    assert "Not run: AEVLP and VLPL, since it needs CLIP." in text
+
+
+def test_nothing_is_said_of_methods_that_are_published_elsewhere(tmp_path, monkeypatch):
+    config = finish(configuration(), tmp_path, monkeypatch)
+    only = {"crisp": {"title": "CRISP", "reason": "its loss is not known to us"}}
+    config["exhibits"]["gr_main_table"]["published_only"] = only
+    make("gr_main_table", config, monkeypatch)
+    assert "CRISP" not in exhibit_path("gr_main_table", ".md").read_text()
+    assert "CRISP" not in caption_of("gr_main_table")
+
+
 def test_table_without_published_numbers_has_no_columns_for_them(tmp_path, monkeypatch):
     config = finish(configuration(), tmp_path, monkeypatch)
     _, [table] = make("gr_main_table", config, monkeypatch)

@@ -123,6 +123,22 @@ def test_stops_when_validation_falls_too_far():
     assert not should_stop(history, "clean", None)
 
 
+def test_stops_at_the_second_epoch_in_a_row_that_is_no_new_best():
+    """Counted anew from each new best; an epoch as good as the best is none."""
+    values = (50, 49, 51, 50.9, 51, 60)
+    history = [{"val_map": value, "epoch": n} for n, value in enumerate(values, 1)]
+    stops = [should_stop(history[:n], "clean", 2.0, 2) for n in range(1, 7)]
+    assert stops == [False, False, False, False, True, False]
+    assert [should_stop(history[:n], "clean", None, 1) for n in range(1, 4)] == [False, True, False]
+    assert should_stop([*history, {"val_map": 57.9, "epoch": 7}], "clean", 2.0, 2)
+
+
+def test_run_stops_where_its_patience_ends():
+    result = make_trainer(epochs=9, early_stop_patience=1, learning_rate=1e-30).run()
+    assert len(result.history) == 2  # weights that do not move are no new best
+    assert len(make_trainer(epochs=3, learning_rate=1e-30).run().history) == 3
+
+
 def test_selects_the_first_of_equal_epochs_and_by_the_chosen_labels():
     history = [
         {"epoch": 1, "val_map": 1.0, "val_map_observed": 9.0},

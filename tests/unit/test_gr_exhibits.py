@@ -13,6 +13,7 @@ from finished_runs import CLASSES, TRAINING, configuration, write_results
 from scipy.sparse import csr_array
 from scipy.stats import mannwhitneyu, ttest_rel
 from scipy.stats import wasserstein_distance as scipy_distance
+from spml import describe
 from spml.data.labels import Labels, Split, load_labels, save_labels
 from spml.data.observation import Observation, load_observation, save_observation
 from spml.exhibits import gr_class_counts
@@ -312,11 +313,54 @@ def test_table_of_hyperparameters_has_a_row_a_method(monkeypatch):
     assert r"$\alpha = (0.5, 2, 0.8, 0.5)$" in latex
 
 
+def test_patience_stands_beside_the_gap(monkeypatch):
+    config = configuration(methods=("an", "gr"))
+    config["methods"]["gr"] |= {"training": {"early_stop_gap": 2, "early_stop_patience": 3}}
+    config["methods"]["an"] |= {"training": {"early_stop_patience": 2}}
+    finish(config, "gr_hyperparameters")
+    _, [table] = make("gr_hyperparameters", config, monkeypatch)
+    stops = [row[list(table.header).index("Stop")] for row in table.rows]
+    assert stops == ["2 epochs", "2 or 3 epochs"]
+    assert "or has had no new best for so many epochs in a row" in caption_of("gr_hyperparameters")
+
+
+def test_long_list_of_numbers_is_summarised():
+    text = "mode selective, prior of 5 values from 0 to 0.5"
+    assert loss_text({"mode": "selective", "prior": [0.5, 0.0, 0.25, 0.1, 0.1]}) == text
+
+
 def test_columns_that_no_method_uses_are_left_out(monkeypatch):
     config = finish(configuration(), "gr_hyperparameters")
     _, [table] = make("gr_hyperparameters", config, monkeypatch)
     assert not {"Stop", "First phase"} & set(table.header)
     assert "First phase" not in caption_of("gr_hyperparameters")
+
+
+# --- the losses themselves ------------------------------------------------------------------------
+
+
+def test_mapping_says_why_a_loss_is_outside_and_what_stands_outside_the_mean(monkeypatch):
+    monkeypatch.setattr(
+        "sys.argv",
+        ["describe", "--settings", '{"curves": []}', "--output-directory", "results/losses"],
+    )
+    describe.main()
+    config = configuration()
+    shown = ("an", "epr", "gpr", "role", "two_way", "ranking")
+    titles = {"epr": "EPR", "gpr": "GPR", "role": "ROLE", "two_way": "Two-way", "ranking": "PR"}
+    for name, title in titles.items():
+        config["methods"][name] = {"title": title, "loss": name}
+    config["exhibits"]["gr_loss_mapping"]["losses"] = list(shown)
+    _, [table] = make("gr_loss_mapping", config, monkeypatch)
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["Two-way"] == rows["ROLE"] == ["–"] * 5
+    assert rows["PR"][0] == "$0$"
+    text = caption_of("gr_loss_mapping")
+    assert "Left out: the regulariser of EPR and GPR, which is of the mean prediction" in text
+    assert (
+        "Not of this form: ROLE, since its targets are learnt along with the classifier; " in text
+    )
+    assert "Two-way, since its entries are compared with one another" in text
 
 
 # --- separation -----------------------------------------------------------------------------------

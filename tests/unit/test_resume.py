@@ -25,7 +25,7 @@ from spml.data.packed import save_packed
 from spml.plumbing.checksums import verified
 from spml.plumbing.errors import INTERRUPTED, UserError, run_command
 from spml.plumbing.files import read_json
-from spml.train import constant_classes, train
+from spml.train import constant_classes, main, train
 from spml.training.checkpoint import Checkpoint, differences
 from spml.training.engine import Trainer
 from spml.training.linear_init import HeadTrainer
@@ -475,3 +475,30 @@ def test_scores_are_constant_but_for_the_last_bits():
     scores = np.array([[0.5, 1e-9, 0.25], [0.5 + 2**-24, 2e-9, 0.25]], dtype=np.float32)
     assert constant_classes(scores) == 2
     assert constant_classes(scores[:1]) == 0
+
+
+def test_run_takes_the_prior_that_another_has_found(inputs, tmp_path, monkeypatch):
+    def partial(mode: str) -> dict:
+        return {**settings_of("an"), "loss": "p_asl", "hyperparameters": {"mode": mode}}
+
+    first, others = arguments_of(inputs, tmp_path / "ignore"), tmp_path / "selective"
+    train(partial("ignore"), first)
+    found = read_json(first.output / "run.json")["findings"]["prior"]
+    assert len(found) == CLASSES
+    assert all(0 < value < 1 for value in found)
+    given = vars(arguments_of(inputs, others))
+    flags = {name: given[name] for name in ("labels", "observed", "images", "backbone", "output")}
+    flags |= {"settings": json.dumps(partial("selective")), "prior": first.output / "run.json"}
+    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    monkeypatch.setattr(sys, "argv", ["train", *words])
+    main()
+    record = read_json(others / "run/run.json")
+    assert record["settings"]["hyperparameters"] == {"mode": "selective", "prior": found}
+    assert record["findings"] == {}
+    # The second has found none.
+    words[-1] = str(others / "run/run.json")
+    monkeypatch.setattr(sys, "argv", ["train", *words])
+    with pytest.raises(
+        UserError, match=r"method an: the run in \S+ has found no prior; name a method"
+    ):
+        main()

@@ -17,6 +17,7 @@ LARGE_LOSS = ("ll_r", "ll_ct", "ll_cp")
 GR_METHODS = (
     *("bce", "iun", "an", "dw", "an_ls", "n_ls", "entmin", "focal", "asl", "role", "role_li"),
     *("em", "em_apl", *LARGE_LOSS, "gr"),
+    *("gpr", "ranking", "p_asl", "p_asl_selective", "two_way", "vpu"),  # of later papers
 )
 ABLATION = (
     *("gr_without_v", "gr_running_v", "gr_constant_k", "gr_rational_k", "gr_learned_k"),
@@ -39,7 +40,10 @@ THINNED_OUT = [
     for method in ("bce", "an", "an_ls", "role", "ll_ct")
     for percent in range(10, 100, 10)
 ]
-OPENIMAGES_METHODS = ("naive_iu", "an", "wan", "an_ls", *LARGE_LOSS)
+OPENIMAGES_METHODS = (
+    *("naive_iu", "an", "wan", "an_ls", *LARGE_LOSS),
+    *("bce_known", "partial_bce", "p_asl", "p_asl_ignore", "p_asl_selective_prior"),
+)
 
 
 def jobs(printed: str) -> dict[str, int]:
@@ -79,9 +83,9 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
     seeds = 3
     # Rows of the tables and GR's ablation; GR's curves on VOC; delta_rel of three methods on two
     # datasets; tenths of COCO's images for five methods; AN recorded on two datasets.
-    runs = seeds * (len(FOUR) * (17 + 10 + 2 * 9) + 10 + 7 + 2 * 3 * 5 + 5 * 9 + 2)
+    runs = seeds * (len(FOUR) * (23 + 10 + 2 * 9) + 10 + 12 + 2 * 3 * 5 + 5 * 9 + 2)
     runs += 2  # LL-Ct recorded, one seed on two datasets
-    assert runs == 824
+    assert f"plans: {runs} runs" in (checkout.path / "docs/user-guide.md").read_text()
     files = (checkout.path / "config/datasets.tsv").read_text().splitlines()[1:]
     archives = [row for row in files if not row.startswith("weights\t")]
     expected = {
@@ -149,6 +153,17 @@ def test_methods_are_selected_by_lists(pristine, tmp_path):
     assert not {job for job in planned if job.startswith("exhibits/ll")}
 
 
+def test_run_that_finds_a_prior_is_made_though_no_table_shows_it(pristine, tmp_path):
+    checkout = pristine.copy(tmp_path / "checkout")
+    (checkout.path / "mine.yaml").write_text(
+        "select: { methods: [p_asl_selective_prior], seeds: [3], exhibits: [gr_main_table] }\n"
+    )
+    planned = replace(checkout, configuration=("--configfile", "mine.yaml")).planned()
+    made = {("digits", "demo", method): 1 for method in ("p_asl_ignore", "p_asl_selective_prior")}
+    assert trained(planned) == made
+    assert len([job for job in planned if job.startswith("evaluate/")]) == 1
+
+
 @pytest.fixture(scope="session")
 def grid_on_digits(finished, once) -> Checkout:
     """What the grid has and the demo has not; the dataset and its backbone are the demo's."""
@@ -198,7 +213,13 @@ def test_published_number_plans_the_exhibits_that_show_it_alone(grid_on_digits, 
 
 def test_changing_a_setting_of_one_protocol_plans_its_runs_alone(grid_on_digits, tmp_path):
     checkout = grid_on_digits.copy(tmp_path / "checkout")
-    checkout.edit("config/methods.yaml", "ll_openimages: *boostlu_ll_cp", "ll_openimages: {}")
+    checkout.edit(
+        "config/methods.yaml",
+        "gr: &boostlu_ll_cp { hyperparameters: { delta_rel: 0.1 } }\n      em: *boostlu_ll_cp\n"
+        "      ll_openimages: *openimages",
+        "gr: &boostlu_ll_cp { hyperparameters: { delta_rel: 0.1 } }\n      em: *boostlu_ll_cp\n"
+        "      ll_openimages: {}",
+    )
     assert trained(checkout.planned()) == {("digits", "ll_openimages", "ll_cp"): 1}
 
 

@@ -200,6 +200,14 @@ def linear_init_features(wildcards):
     return f"results/features/{wildcards.dataset}.npy"
 
 
+def prior_record(wildcards):
+    """The record of the run that finds the prior of a run's loss; nothing where there is none."""
+    method = configuration.resolve_method(config, wildcards.method, wildcards.dataset)
+    if "prior_from" not in method:
+        return []
+    return f"{RUN.format(**{**wildcards, 'method': method['prior_from']})}/run.json"
+
+
 def optional_flag(flag, name):
     """A params function: ``flag`` with the input called ``name``, or nothing without one."""
     return lambda wildcards, input: f"{flag} {shlex.quote(input[name])}" if input[name] else ""

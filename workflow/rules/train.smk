@@ -16,6 +16,7 @@ rule train:
         manifest="data/packed/{dataset}/manifest.json",
         backbone=backbone_weights,
         features=linear_init_features,
+        prior=prior_record,
     output:
         weights=f"{RUN}/weights.pt",
         history=f"{RUN}/history.jsonl",
@@ -45,6 +46,7 @@ rule train:
         # No output, since Snakemake deletes those of a job that was killed.
         checkpoint=CHECKPOINT,
         features=optional_flag("--features", "features"),
+        prior=optional_flag("--prior", "prior"),
         directory=subpath(output.record, parent=True),
     message:
         "Train {wildcards.method} on {wildcards.dataset}, protocol {wildcards.protocol}, seed {wildcards.seed}"
@@ -58,7 +60,7 @@ rule train:
             --observed {input.observed:q} \
             --images {input.manifest:q} \
             --backbone {input.backbone:q} \
-            {params.features} \
+            {params.features} {params.prior} \
             --machine {params.machine:q} \
             --checkpoint {params.checkpoint:q} \
             --output {params.directory:q} \

@@ -9,7 +9,7 @@ The map is interpolated bilinearly to the size of the image. Such an interpolati
 centre of the map's highest cell, which is therefore the point; from the outermost centres to the
 border it stays as it is there. A point at the very edge of a box lies within it, and there is no
 tolerance beyond it: the original pointing game allows 15 pixels (Zhang et al., Top-down Neural
-Attention by Excitation Backprop, IJCV 2018), but the Large Loss paper says nothing of that kind.
+Attention by Excitation Backprop, IJCV 2018); whether the Large Loss paper does was not found by us.
 Of equally high cells the first counts, row by row. (Taking the first of the equally high pixels of
 the interpolated map instead would move points of outer cells to the border, out of many boxes.)
 """

@@ -37,9 +37,9 @@ from spml.losses.base import Loss
 from spml.measures.selection import select_epoch
 from spml.plumbing.addresses import own_checkpoint
 from spml.plumbing.allocator import keep_freed_memory
-from spml.plumbing.checksums import RUN_CHECKSUMS, write_checksums
+from spml.plumbing.checksums import RUN_CHECKSUMS, verified, write_checksums
 from spml.plumbing.errors import UserError, run_command
-from spml.plumbing.files import atomic_path, write_json, write_json_lines
+from spml.plumbing.files import atomic_path, read_json, write_json, write_json_lines
 from spml.plumbing.interruption import termination_requests
 from spml.plumbing.machine import Machine
 from spml.training.checkpoint import Checkpoint, save_tensors
@@ -156,6 +156,20 @@ def _inputs(arguments: argparse.Namespace) -> dict[str, Path]:
     """The files that a run is made from. Features are made of two of them, images of a third."""
     names = ("labels", "observed", "images", "backbone")
     return {name: Path(getattr(arguments, name)) for name in names}
+
+
+def _with_prior(settings: dict[str, Any], path: Path | None) -> dict[str, Any]:
+    """The settings with the prior that another run has found for the loss, where there is one."""
+    if path is None:
+        return settings
+    found = read_json(verified(path, path.with_name(RUN_CHECKSUMS)))
+    prior = found["findings"].get("prior")
+    if prior is None:
+        raise UserError(
+            f"method {settings['method']}: the run in {path.parent} has found no prior; name a "
+            "method in prior_from whose loss ignores unannotated entries"
+        )
+    return {**settings, "hyperparameters": {**settings["hyperparameters"], "prior": prior}}
 
 
 def _entry_record(
@@ -286,6 +300,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
         "selected_epoch": select_epoch(result.history, options["selection"]),
         "constant_scores": _report_constant(name, result.val),
         "linear_init": checkpoint.notes.get("linear_init"),
+        "findings": loss.findings(),
         "resumed": checkpoint.resumed,
         "seconds": round(checkpoint.seconds(), 3),
         "training_seconds": round(trainer.training_seconds, 3),
@@ -320,6 +335,7 @@ def main() -> None:
     parser.add_argument("--images", required=True, help="manifest of the packed images (.json)")
     parser.add_argument("--backbone", required=True, help="state dict of the backbone (.pt)")
     parser.add_argument("--features", type=Path, help="cached features (.npy), for linear_init")
+    parser.add_argument("--prior", type=Path, help="run.json of a run that has found the prior")
     parser.add_argument(
         "--machine", type=json.loads, default={}, help="how to use this computer, as JSON"
     )
@@ -330,7 +346,7 @@ def main() -> None:
     keep_freed_memory()
     if arguments.checkpoint is not None:
         arguments.checkpoint = own_checkpoint(arguments.checkpoint)
-    train(arguments.settings, arguments)
+    train(_with_prior(arguments.settings, arguments.prior), arguments)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,30 @@ SIGNATURES = {
     "gr": {"beta": REQUIRED, "alpha": REQUIRED, "q2": REQUIRED, "q3": REQUIRED, "linear_init": 0},
     "hill_gr": {},
     "epr_gr": {},
+    "bce_known": {},
+    "partial_bce": {"alpha": -4.45, "beta": 5.45, "gamma": 1},
+    "partial_bce_global": {
+        "alpha": -4.45,
+        "beta": 5.45,
+        "gamma": 1,
+        "known_proportion": REQUIRED,
+    },
+    "ranking": {},
+    "p_asl": {
+        "gamma_pos": 0,
+        "gamma_neg": 1,
+        "gamma_unannotated": 2,
+        "alpha_pos": 1,
+        "alpha_neg": 1,
+        "alpha_unannotated": 1,
+        "clip": 0,
+        "mode": "negative",
+        "likelihood_topk": 5,
+        "prior": None,
+        "prior_threshold": 0.05,
+    },
+    "two_way": {"temperature_pos": 4, "temperature_neg": 1, "unobserved": "negative"},
+    "vpu": {"gamma": REQUIRED, "alpha": REQUIRED},
 }
 GR_VARIANTS = {
     "gr_rational_k": {},
@@ -54,6 +78,7 @@ GR_VARIANTS = {
         "estimator_weight_decay": 0.001,
     },
     "gr_running_v": {"rate": 0.1},
+    "gpr": {"regularisation": REQUIRED, "expected_positives": REQUIRED},
 }
 SIGNATURES |= {name: SIGNATURES["gr"] | extra for name, extra in GR_VARIANTS.items()}
 
@@ -100,6 +125,31 @@ HYPERPARAMETERS = {
     "gr_rational_k": [{**GR, "beta": [0, 0.5, 0, 0]}, {**GR, "beta": [-1, 0.9, 0.2, -0.1]}],
     "gr_learned_k": [GR],
     "gr_running_v": [GR, {**GR, "rate": 0.5}],
+    "gpr": [
+        {**GR, "regularisation": 0.05, "expected_positives": 1.5},
+        {**GR, "q3": 1.5, "regularisation": 3, "expected_positives": 2.9},
+    ],
+    "bce_known": [{}],
+    "partial_bce": [{}, {"alpha": 2, "beta": 1, "gamma": 0.5}],
+    "partial_bce_global": [{"known_proportion": 0.1}, {"known_proportion": 0.5, "gamma": 2}],
+    "ranking": [{}],
+    "p_asl": [
+        {},
+        {"gamma_unannotated": 4, "gamma_neg": 3, "gamma_pos": 1.5, "clip": 0.1},
+        {"alpha_pos": 2, "alpha_neg": 0.5, "alpha_unannotated": 0.3, "gamma_neg": 0},
+        {"mode": "ignore", "gamma_pos": 1},
+        {"mode": "ignore", "clip": 0.3, "gamma_neg": 0},
+        {"mode": "ignore_normalize_classes"},
+        {"mode": "selective", "gamma_unannotated": 4, "likelihood_topk": 2},
+        {"mode": "selective", "gamma_unannotated": 0, "likelihood_topk": 0},
+        {"mode": "selective", "likelihood_topk": 1, "clip": 0.05, "alpha_unannotated": 2},
+    ],
+    "two_way": [
+        {},
+        {"unobserved": "left_out"},
+        {"temperature_pos": 0.5, "temperature_neg": 2.5},
+    ],
+    "vpu": [{"gamma": 0.55, "alpha": 1}, {"gamma": 0.85, "alpha": 2}, {"gamma": 0, "alpha": 0.1}],
 }
 
 

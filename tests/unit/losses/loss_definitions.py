@@ -250,6 +250,109 @@ def gr_running_v(z, s, epoch, total_epochs, beta, q2, q3, mu, sigma, linear_init
     return gr_mean(z, s, k, v, q2, q3)
 
 
+def gpr(z, s, regularisation, expected_positives, **others):
+    return gr(z, s, **others) + regularisation * regulariser(sigmoid(z), expected_positives)
+
+
+def known_costs(z, s):
+    """-log p at known positives, -log(1 - p) at known negatives, 0 elsewhere."""
+    a, b = costs(z)
+    return np.where(s == 1, a, np.where(s == -1, b, 0))
+
+
+def bce_known(z, s, **_):
+    return known_costs(z, s).sum() / max(1, np.count_nonzero(s))
+
+
+def partial_bce(z, s, alpha=-4.45, beta=5.45, gamma=1, **_):
+    images = [
+        (alpha * (np.count_nonzero(known) / len(known)) ** gamma + beta) / len(known) * cost.sum()
+        for cost, known in zip(known_costs(z, s), s, strict=True)
+    ]
+    return sum(images) / len(images)
+
+
+def partial_bce_global(z, s, known_proportion, alpha=-4.45, beta=5.45, gamma=1, **_):
+    images = [
+        cost.sum() / max(1, np.count_nonzero(known))
+        for cost, known in zip(known_costs(z, s), s, strict=True)
+    ]
+    return (alpha * known_proportion**gamma + beta) * sum(images) / len(images)
+
+
+def ranking(z, s, **_):
+    """The pairs of Cole's loop, one by one."""
+    p = sigmoid(z)
+    total = costs(z)[1][s == -1].sum()
+    for image, known in enumerate(s):
+        for i in np.flatnonzero(known == 1):
+            for j in np.flatnonzero(known == 0):
+                total = total + 1 - p[image, i] + p[image, j]
+    return total / s.size
+
+
+def p_asl(
+    z, s, gamma_pos=0, gamma_neg=1, gamma_unannotated=2, alpha_pos=1, alpha_neg=1,
+    alpha_unannotated=1, clip=0, mode="negative", likelihood_topk=5, prior=None,
+    prior_threshold=0.05, **_,
+):  # fmt: skip
+    """Entry by entry, with x as the released code has it."""
+    kinds = {
+        1: (gamma_pos, alpha_pos), -1: (gamma_neg, alpha_neg), 0: (gamma_unannotated, alpha_unannotated),
+    }  # fmt: skip
+    open_entries = [place for place in np.ndindex(s.shape) if s[place] == 0]
+    highest_first = sorted(open_entries, key=lambda place: -np.real(z[place]))
+    likely = set(highest_first[: likelihood_topk * len(s)])
+    total = 0
+    for place in np.ndindex(s.shape):
+        p = sigmoid(z[place])
+        x = p if s[place] == 1 else 1 - p + clip
+        if np.real(x) > 1:
+            x = 1
+        gamma, alpha = kinds[s[place]]
+        known = np.count_nonzero(s[place[0]])
+        weight = {
+            "negative": 1,
+            "ignore": s[place] != 0,
+            "ignore_normalize_classes": (1 + 1 / (1 + known)) * (s[place] != 0),
+            "selective": s[place] != 0
+            or not (place in likely or (prior is not None and prior[place[1]] > prior_threshold)),
+        }[mode]
+        total = total + weight * alpha * stop(1 - x) ** gamma * nl(x)
+    return total / s.size
+
+
+def two_way(z, s, temperature_pos=4, temperature_neg=1, unobserved="negative", **_):
+    """Group by group: the classes of the batch, then its images."""
+
+    def groups(z, s):
+        found = []
+        for logits, labels in zip(z, s, strict=True):
+            positives = logits[labels == 1]
+            negatives = logits[(labels == -1) | ((labels == 0) & (unobserved == "negative"))]
+            if len(positives) and len(negatives):
+                a = temperature_pos * np.log(np.exp(-positives / temperature_pos).sum())
+                n = temperature_neg * np.log(np.exp(negatives / temperature_neg).sum())
+                found.append(np.log(1 + np.exp(a + n)))
+            elif len(positives):
+                found.append(0)
+        return sum(found) / len(found) if found else 0
+
+    return groups(z.T, s.T) + groups(z, s)
+
+
+def vpu(z, s, gamma, alpha, **_):
+    total = 0
+    for logits, labels in zip(z.T, s.T, strict=True):
+        real = np.real(logits)
+        t = min(alpha * np.sqrt(((real - real.mean()) ** 2).mean()), 1) if np.ptp(real) else 1
+        q = sigmoid(logits / t)
+        total = total + stop(q.mean()) ** gamma * np.log(q.mean())
+        if (labels == 1).any():
+            total = total - np.log(q[labels == 1]).mean()
+    return total
+
+
 def gradient(function, z):
     """The derivative of the loss with respect to every entry of z, by imaginary steps."""
     step = 1e-30

@@ -35,6 +35,20 @@ BY_HAND = [
     ("n_ls", {"smoothing": 0.5}, 1, [[0, 1, 0]], LOG2 + (LOG4 - LOG3) + (2 * LOG4 - LOG3) / 2),
     ("wan", {}, 1, POSITIVE_FIRST, LOG2 + (LOG4 + LOG4 - LOG3) / 2),
     ("dw", {"weight": 0.1}, 1, POSITIVE_FIRST, LOG2 + 0.1 * (LOG4 + LOG4 - LOG3)),
+    (
+        "gpr",
+        {
+            **GR,
+            **PLAIN_GR,
+            "beta": [0, 0, 0, 0],
+            "q2": 1,
+            "regularisation": 0.5,
+            "expected_positives": 2,
+        },
+        1,
+        POSITIVE_FIRST,
+        LOG2 + 1 + 3 * 0.5 * 0.25 / 9,
+    ),
     # Three times the regulariser, because it stands outside the mean: (1.5 - 2)^2 / 9.
     ("epr", {"expected_positives": 2}, 1, POSITIVE_FIRST, LOG2 + 3 * 0.25 / 9),
     ("epr_gr", {}, 1, POSITIVE_FIRST, LOG2),
@@ -62,6 +76,92 @@ BY_HAND = [
         0.25 + LOG2 / 4 + 1.25 / 16,  # p_m of the second entry is 0.5
     ),
     ("hill_gr", {}, 1, POSITIVE_FIRST, LOG2 + 0.75 * 9 / 16 + 1.25 / 16),
+    # Three times the sum over known entries, of which there are two, is their mean.
+    ("bce_known", {}, 1, WITH_NEGATIVE, 1.5 * (LOG2 + LOG4)),
+    ("bce_known", {}, 1, [[0, 0, 0]], 0),
+    # Two of three are known: g = 5.45 - 4.45 * 2 / 3.
+    ("partial_bce", {}, 1, WITH_NEGATIVE, (5.45 - 4.45 * 2 / 3) * (LOG2 + LOG4)),
+    ("partial_bce", {}, 1, [[1, -1, -1]], LOG2 + LOG4 + (LOG4 - LOG3)),
+    # g(0.1) = 5, and the mean over two known entries is 3 / 2 of their sum, divided by three.
+    (
+        "partial_bce_global",
+        {"known_proportion": 0.1},
+        1,
+        WITH_NEGATIVE,
+        (5.45 - 0.445) * 1.5 * (LOG2 + LOG4),
+    ),
+    ("partial_bce_global", {"known_proportion": 1}, 1, [[0, 0, 0]], 0),
+    # Pairs of the first class with the others: (1 - 0.5 + 0.75) + (1 - 0.5 + 0.25).
+    ("ranking", {}, 1, POSITIVE_FIRST, 2.0),
+    ("ranking", {}, 1, WITH_NEGATIVE, LOG4 + 0.75),
+    ("ranking", {}, 1, [[1, 1, 0]], 0.75 + 0.5),
+    ("ranking", {}, 1, [[0, 0, 0]], 0),
+    ("p_asl", {}, 1, WITH_NEGATIVE, LOG2 + 0.75 * LOG4 + (LOG4 - LOG3) / 16),
+    (
+        "p_asl",
+        {"gamma_pos": 1, "alpha_neg": 3, "clip": 0.25},
+        1,
+        WITH_NEGATIVE,
+        LOG2 / 2 + 3 * 0.5 * LOG2,  # p_m is 0.5 and 0
+    ),
+    ("p_asl", {"mode": "ignore"}, 1, WITH_NEGATIVE, LOG2 + 0.75 * LOG4),
+    (
+        "p_asl",
+        {"mode": "ignore_normalize_classes"},
+        1,
+        WITH_NEGATIVE,
+        (1 + 1 / 3) * (LOG2 + 0.75 * LOG4),
+    ),
+    (
+        "p_asl",
+        {"mode": "selective", "likelihood_topk": 1},
+        1,
+        POSITIVE_FIRST,
+        LOG2 + (LOG4 - LOG3) / 16,
+    ),
+    # The prior leaves out the third class. The likeliest is the second; with two, both.
+    (
+        "p_asl",
+        {"mode": "selective", "likelihood_topk": 0, "prior": [0.9, 0.01, 0.06]},
+        1,
+        POSITIVE_FIRST,
+        LOG2 + 9 / 16 * LOG4,
+    ),
+    (
+        "p_asl",
+        {"mode": "selective", "likelihood_topk": 1, "prior": [0, 0.06, 0]},
+        1,
+        POSITIVE_FIRST,
+        LOG2 + (LOG4 - LOG3) / 16,  # the second takes a place though its prior leaves it out
+    ),
+    (
+        "p_asl",
+        {"mode": "selective", "likelihood_topk": 2, "prior": [0, 0, 0]},
+        1,
+        POSITIVE_FIRST,
+        LOG2,
+    ),
+    # With temperatures of 1, a = -z, n = log of the sum of exp(z) = log(3 + 1/3) in the image; the
+    # first class has no negative in a batch of one.
+    ("two_way", {"temperature_pos": 1}, 1, POSITIVE_FIRST, 3 * math.log(1 + 10 / 3)),
+    (
+        "two_way",
+        {"temperature_pos": 1, "unobserved": "left_out"},
+        1,
+        WITH_NEGATIVE,
+        3 * math.log(1 + 3),
+    ),
+    ("two_way", {"unobserved": "left_out"}, 1, POSITIVE_FIRST, 0),
+    ("two_way", {}, 1, [[0, -1, 0]], 0),
+    # In a batch of one t = 1 and m = p: log p to a weight p^gamma, and -log p of the positive.
+    (
+        "vpu",
+        {"gamma": 1, "alpha": 1},
+        1,
+        POSITIVE_FIRST,
+        3 * (-0.5 * LOG2 + LOG2 - 0.75 * (LOG4 - LOG3) - 0.25 * LOG4),
+    ),
+    ("vpu", {"gamma": 0, "alpha": 1}, 1, [[0, -1, 0]], -3 * (LOG2 + LOG4 - LOG3 + LOG4)),
     # Large losses by class: 0.69, 1.39, 0.29. One entry of three is 33.4 %, rounded up to 2.
     ("ll_r", {"delta_rel": 33.4}, 1, [[0, 0, 0]], LOG2 + LOG4 + (LOG4 - LOG3)),
     ("ll_r", {"delta_rel": 33.4}, 2, [[0, 0, 0]], LOG4 - LOG3),
@@ -169,6 +269,20 @@ IDENTITIES = [
     (("ll_r", {"delta_rel": 0}), ("an", {})),
     (("ll_ct", {"delta_rel": 0}), ("an", {})),
     (("ll_cp", {"delta_rel": 0}), ("an", {})),
+    (("gpr", {**GR, "regularisation": 0, "expected_positives": 3}), ("gr", GR)),
+    (("partial_bce", {"alpha": 0, "beta": 1}), ("iu", {})),
+    (("partial_bce", {"alpha": 1, "beta": 0, "gamma": 0}), ("iu", {})),
+    (("p_asl", {"gamma_neg": 0, "gamma_unannotated": 0}), ("bce", {})),
+    (("p_asl", {"gamma_neg": 2, "gamma_pos": 2}), ("focal", {})),
+    (("p_asl", {"gamma_neg": 4, "gamma_unannotated": 4, "clip": 0.05}), ("asl", {})),
+    (("p_asl", {"mode": "ignore", "gamma_neg": 0}), ("iu", {})),
+    (("p_asl", {"alpha_unannotated": 0, "gamma_neg": 0}), ("iu", {})),
+    (("p_asl", {"mode": "selective", "likelihood_topk": 0}), ("p_asl", {})),
+    (("p_asl", {"mode": "selective", "likelihood_topk": 99}), ("p_asl", {"mode": "ignore"})),
+    (
+        ("p_asl", {"mode": "selective", "prior": [0.2] * 5, "prior_threshold": 0.1}),
+        ("p_asl", {"mode": "ignore"}),
+    ),
 ]
 
 
@@ -180,8 +294,12 @@ def test_asymmetric_loss_with_the_largest_margin_ignores_what_is_not_observed():
     torch.testing.assert_close(gradient, other_gradient, rtol=1e-7, atol=1e-12)
 
 
-# Whose papers say what a negative costs, smooth known labels, or regularise the whole batch.
-OTHERWISE = {"focal", "asl", "splc", "an_ls", "bce_ls", "role", "epr"}
+# Whose papers say what a negative costs, smooth known labels, regularise the whole batch, average
+# over known entries, compare entries with one another, or know no negatives.
+OTHERWISE = {
+    *("focal", "asl", "p_asl", "splc", "an_ls", "bce_ls", "role", "epr", "gpr"),
+    *("bce_known", "partial_bce", "partial_bce_global", "two_way", "vpu"),
+}
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in OTHERWISE])

@@ -27,6 +27,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 FOLDER = Path(spml.losses.__file__).parent
 COMMON = ["num_classes", "num_examples", "total_epochs"]
+OUTSIDE = {"role", "two_way", "vpu"}  # of the generalized loss
 MODIFYING = {"ll_r", "ll_ct", "ll_cp", "splc"}
 ROWS, CLASSES, EXAMPLES = 6, 5, 8
 
@@ -150,6 +151,7 @@ def test_unknown_and_missing_hyperparameters():
 
 
 INF, NAN = float("inf"), float("nan")
+KINDS = ("pos", "neg", "unannotated")  # of entries of P-ASL
 NEGATIVE_OR_WORSE = [-0.1, INF, NAN, "0.1", None, True]
 OUT_OF_RANGE = {
     "bce_ls": {"smoothing": [-0.1, 1.1, NAN, "0.1", None, False]},
@@ -207,6 +209,34 @@ OUT_OF_RANGE = {
         "estimator_weight_decay": NEGATIVE_OR_WORSE,
     },
     "gr_running_v": {"rate": [1, *NEGATIVE_OR_WORSE], "alpha": [[0.5, INF, 0.5, INF]]},
+    "gpr": {
+        "regularisation": NEGATIVE_OR_WORSE,
+        "expected_positives": [0, *NEGATIVE_OR_WORSE],
+        "q2": [-1],
+    },
+    "partial_bce": {
+        "alpha": [INF, NAN, "1", None],
+        "beta": [INF, NAN, "1", None],
+        "gamma": NEGATIVE_OR_WORSE,
+    },
+    "partial_bce_global": {"known_proportion": [0, 1.1, *NEGATIVE_OR_WORSE]},
+    "p_asl": {
+        **dict.fromkeys(
+            [f"{symbol}_{kind}" for symbol in ("gamma", "alpha") for kind in KINDS],
+            NEGATIVE_OR_WORSE,
+        ),
+        "clip": [1.1, *NEGATIVE_OR_WORSE],
+        "prior_threshold": [1.1, *NEGATIVE_OR_WORSE],
+        "mode": ["ignored", "", None, 1],
+        "likelihood_topk": [-1, 1.5, "2", True],
+        "prior": [[0.5] * CLASSES],  # is for another mode
+    },
+    "two_way": {
+        "temperature_pos": [0, *NEGATIVE_OR_WORSE],
+        "temperature_neg": [0, *NEGATIVE_OR_WORSE],
+        "unobserved": ["positive", None, 0],
+    },
+    "vpu": {"gamma": NEGATIVE_OR_WORSE, "alpha": [0, *NEGATIVE_OR_WORSE]},
 }
 
 
@@ -338,7 +368,7 @@ def test_hooks(name, chosen):
     if name in SIGNATURES:
         assert loss.frozen_epochs == 0
         assert len(groups) == (1 if name == "role" else 0)
-        assert bool(schedule) == name.startswith(("gr", "ll"))
+        assert bool(schedule) == name.startswith(("gr", "gpr", "ll"))
         assert (loss.modified is not None) == (name in MODIFYING)
 
     def pass_over_the_data():
@@ -469,20 +499,21 @@ def test_mapping_table():
     table = mapping_table()
     assert [row["method"] for row in table] == names()
     for row in table:
-        assert list(row) == ["method", "k", "v", "L1", "L2", "L3"]
+        assert list(row) == ["method", "k", "v", "L1", "L2", "L3", "outside"]
         cells = "".join(row.values())
         assert "|" not in cells
         assert "\n" not in cells
         assert cells.count("$") % 2 == 0
         expressible = bool(row["k"] and row["v"] and row["L1"] and row["L3"])
         if row["method"] in SIGNATURES:
-            assert expressible == (row["method"] != "role")
+            assert expressible == (row["method"] not in OUTSIDE)
+            assert bool(row["outside"]) == (row["method"] in OUTSIDE)
         assert bool(row["L2"]) == (expressible and row["k"] != "$0$")
 
 
 def test_what_is_written_through_the_framework():
     through = {name for name in SIGNATURES if issubclass(loss_class(name), GeneralizedLoss)}
-    assert set(SIGNATURES) - through == {"role", "splc"}
+    assert set(SIGNATURES) - through == OUTSIDE | {"splc"}
 
 
 def test_unused_branch_of_the_framework_may_be_any_number():

@@ -90,6 +90,21 @@ def published_columns(
     }
 
 
+def published_only(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Title of each method that is published but not run."""
+    return {name: item["title"] for name, item in settings.get("published_only", {}).items()}
+
+
+def not_run_phrase(settings: Mapping[str, Any]) -> str:
+    """Which methods are published but not run, and why; empty where there are none."""
+    reasons: dict[str, list[str]] = {}
+    for item in settings.get("published_only", {}).values():
+        reasons.setdefault(item["reason"], []).append(item["title"])
+    return "".join(
+        f" Not run: {join_words(titles)}, since {reason}." for reason, titles in reasons.items()
+    )
+
+
 def any_published(frame: pd.DataFrame) -> bool:
     """Whether any cell has a published number."""
     return bool(frame["published"].notna().any())

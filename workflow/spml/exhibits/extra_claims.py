@@ -30,6 +30,12 @@ from spml.plumbing.errors import run_command
 
 LARGE_LOSS = ("ll_r", "ll_ct", "ll_cp")
 FOUR = ("voc", "coco", "nus", "cub")
+# What GR Loss could be compared with when it was published.
+BEFORE_GR = (
+    *("an", "an_ls", "n_ls", "wan", "dw", "epr", "entmin", "focal", "asl", "hill", "splc"),
+    *("role", "role_li", "em", "em_apl", *LARGE_LOSS, "ll_r_li"),
+    *(f"{name}_boostlu" for name in LARGE_LOSS),
+)
 # Of the ablation; its other methods have another k or v.
 WITHOUT_A_PART = (
     *("gr_without_v", "gr_constant_k", "gr_constant_schedules"),
@@ -133,12 +139,12 @@ def _same_labels(block: Block, found: Resampled) -> dict[str, float]:
     }
 
 
-def _higher_than_most(method: str) -> Check:
-    """A method has its mAP above most others that saw the same labels, each by its interval."""
+def _higher_than_most(method: str, others: Sequence[str]) -> Check:
+    """A method has its mAP above most of others that saw the same labels, each by its interval."""
 
     def check(findings: Findings, exhibit: str) -> Iterator[Evidence]:
         for block, found in findings.compared(exhibit):
-            rivals = [name for name in _same_labels(block, found) if name != method]
+            rivals = [name for name in _same_labels(block, found) if name in others]
             if method not in found.methods or not rivals:
                 continue
             verdicts = [judge(*found.difference(method, name)[1:]) for name in rivals]
@@ -294,7 +300,7 @@ CLAIMS = (
         f"number of methods that it beats, each by the whole 95 % interval of the difference in "
         f"test mAP; at least {100 * MOST:.0f} % is the vast majority",
         "gr_main_table",
-        _higher_than_most("gr"),
+        _higher_than_most("gr", BEFORE_GR),
     ),
     Claim(
         "gr",

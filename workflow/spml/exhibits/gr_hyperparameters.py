@@ -36,6 +36,7 @@ COLUMNS = {
     "loss_hyperparameters": "Hyperparameters of the loss",
     "selected_epochs": "Selected epoch",
 }
+_PATIENCE = ", or has had no new best for so many epochs in a row"
 # What most protocols do without.
 OPTIONAL = ("early_stop_gap", "linear_init")
 
@@ -48,6 +49,14 @@ def _optimizer(training: dict[str, Any]) -> str:
         details = []
     name = OPTIMIZERS[training["optimizer"]]
     return f"{name} ({', '.join(details)})" if details else name
+
+
+def _stop(training: dict[str, Any]) -> str:
+    """When training ends before its last epoch; empty where it does not."""
+    gap, patience = training["early_stop_gap"], training.get("early_stop_patience")
+    texts = [] if gap is None else [value_text(gap)]
+    texts += [] if patience is None else [f"{patience} epochs"]
+    return " or ".join(texts)
 
 
 def _linear_init(training: dict[str, Any]) -> str:
@@ -65,7 +74,6 @@ def _row(block: Block, method: str, seeds: list[int]) -> dict[str, Any]:
     records = [read_record(block, method, seed) for seed in seeds]
     settings = records[0]["settings"]
     training = settings["training"]
-    gap = training["early_stop_gap"]
     hyperparameters = effective_hyperparameters(settings["loss"], settings["hyperparameters"])
     return block_columns(
         block,
@@ -75,7 +83,7 @@ def _row(block: Block, method: str, seeds: list[int]) -> dict[str, Any]:
         head_rate=value_text(training["head_learning_rate_multiplier"]),
         batch_size=value_text(training["batch_size"]),
         epochs=value_text(training["epochs"]),
-        early_stop_gap="" if gap is None else value_text(gap),
+        early_stop_gap=_stop(training),
         linear_init=_linear_init(training),
         loss_hyperparameters=loss_text(hyperparameters),
         selected_epochs=", ".join(str(record["selected_epoch"]) for record in records),
@@ -134,7 +142,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
     if "early_stop_gap" in columns:
         text += (
-            "Stop: training ends once validation mAP is more than so many points below its best. "
+            "Stop: training ends once validation mAP is more than so many points below its best"
+            f"{_PATIENCE if frame['early_stop_gap'].str.contains('epochs').any() else ''}. "
         )
     if "linear_init" in columns:
         text += "First phase: training of the last layer alone, before all others. "

@@ -9,17 +9,19 @@ from typing import Any
 import pandas as pd
 
 from spml.exhibits.markdown import Formulas, Table
+from spml.exhibits.settings import join_words
 from spml.exhibits.table import table_command
 from spml.exhibits.tables import NOTHING
 from spml.plumbing.addresses import MAPPING_TABLE
 from spml.plumbing.checksums import verified
 from spml.plumbing.errors import run_command
 
+REGULARISED = ("epr", "gpr")
 COLUMNS = ["k", "v", "L1", "L2", "L3"]
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
-    """One row a loss with its formulas; empty cells where it cannot be expressed."""
+    """One row a loss with its formulas; empty where it cannot be expressed, with the reason."""
     mapping = pd.read_csv(verified(MAPPING_TABLE), keep_default_na=False)
     titles = {loss["name"]: loss["title"] for loss in settings["losses"]}
     shown = mapping.set_index("method").loc[list(titles)].reset_index()
@@ -42,14 +44,19 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         "Known losses in the generalized loss of GR. An observed positive costs L1; every other "
         "entry costs v [k L2 + (1 - k) L3], with p the predicted probability and z its logit."
     )
-    if "epr" in set(frame["method"]):
+    regularised = frame.loc[frame["method"].isin(REGULARISED), "title"]
+    if len(regularised):
         text += (
-            " EPR without its regulariser of the mean prediction of a batch, which is outside the "
-            "mean over entries."
+            f" Left out: the regulariser of {join_words(regularised)}, which is of the mean "
+            "prediction of a batch and outside the mean over entries."
         )
-    outside = frame.loc[(frame[COLUMNS] == "").all(axis=1), "title"]
+    outside = frame[(frame[COLUMNS] == "").all(axis=1)]
     if len(outside):
-        text += f" Not of this form: {', '.join(outside)}."
+        reasons = (
+            f"{title}, since {reason}" if reason else title
+            for title, reason in zip(outside["title"], outside["outside"], strict=True)
+        )
+        text += f" Not of this form: {'; '.join(reasons)}."
     return text
 
 

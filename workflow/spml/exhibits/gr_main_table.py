@@ -19,9 +19,11 @@ from spml.exhibits.comparison import (
     format_own,
     format_published,
     mark_best,
+    not_run_phrase,
     own_columns,
     published_columns,
     published_numbers,
+    published_only,
     published_phrase,
     ranking_phrase,
 )
@@ -49,7 +51,8 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a dataset, protocol and method; mAP and differences in percent.
 
     Differences are empty in the row of the reference, and everywhere where it is not shown.
-    ``ranked`` is False for a method that trains on other labels than the protocol's.
+    ``ranked`` is False for a method that trains on other labels than the protocol's. Methods that
+    are published but not run have no mean of ours, and no row where nothing is published.
     """
     collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     numbers = published_numbers(settings)
@@ -59,7 +62,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     for block in blocks(settings):
         images = len(load_labels(labels_path(block.dataset)).test.images)
         differences = read_comparison(settings, block) if compared else {}
-        for method in methods:
+        for method in [*methods, *published_only(settings)]:
             own = own_columns(collected, block, method, "test_map")
             difference = differences.get(method, {})
             published = published_columns(
@@ -70,6 +73,8 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                 dataset=block.dataset,
                 metric="test_map",
             )
+            if method not in methods and published["published"] is None:
+                continue
             row = block_columns(
                 block,
                 method=method,
@@ -93,7 +98,7 @@ def _compare(row: dict[str, Any]) -> list[str]:
 
 def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
     """One table a dataset and protocol; methods that are not ranked come first."""
-    titles = method_titles(settings)
+    titles = method_titles(settings) | published_only(settings)
     shown = blocks(settings)
     compared, published = frame["difference"].notna().any(), any_published(frame)
     header = ["Method", "mAP (%)", "Seeds"]
@@ -106,7 +111,8 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
         here = select_rows(frame, block).sort_values("ranked", kind="stable").to_dict("records")
         rows = []
         for row in here:
-            cells = [titles[row["method"]], format_own(row), str(row["seeds"])]
+            seeds = str(row["seeds"]) if row["seeds"] else NOTHING
+            cells = [titles[row["method"]], format_own(row), seeds]
             if published:
                 cells += [format_published(row), format_difference(row)]
             rows.append(cells + (_compare(row) if compared else []))
@@ -130,7 +136,9 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
             f"Differences to {titles[settings['reference']]} are paired; "
             f"{interval_phrase(settings, images, 'their 95 % intervals')} "
         )
-    return text + ranking_phrase(frame, settings) + published_phrase(frame)
+    text += ranking_phrase(frame, settings) + published_phrase(frame)
+    not_run = frame["method"].isin(list(published_only(settings))).any()
+    return text + (not_run_phrase(settings) if not_run else "")
 
 
 main = table_command(__doc__, tabulate, layout, caption)

@@ -16,12 +16,19 @@ PARTS = {
     "beta": ("w_0", "w_T", "b_0", "b_T"),
     "alpha": (r"\mu_0", r"\sigma_0", r"\mu_T", r"\sigma_T"),
 }
+LISTED = 4  # numbers that a text has room for
 SYMBOLS = {
     "alpha": r"\alpha",
     "beta": r"\beta",
     "gamma": r"\gamma",
     "gamma_neg": r"\gamma_{-}",
     "gamma_pos": r"\gamma_{+}",
+    "gamma_unannotated": r"\gamma_{u}",
+    "alpha_neg": r"\alpha_{-}",
+    "alpha_pos": r"\alpha_{+}",
+    "alpha_unannotated": r"\alpha_{u}",
+    "temperature_neg": "T_{-}",
+    "temperature_pos": "T_{+}",
     "tau": r"\tau",
     "lam": r"\lambda",
     "delta_rel": r"\Delta_{\mathrm{rel}}",
@@ -100,6 +107,8 @@ def value_text(value: Any) -> str:
     if isinstance(value, int | float):
         formula = _math(value)
         return f"${formula}$" if "\\" in formula or "^" in formula else formula.replace("-", MINUS)
+    if isinstance(value, list) and len(value) > LISTED:
+        return f"of {len(value)} values from {value_text(min(value))} to {value_text(max(value))}"
     return str(value)
 
 

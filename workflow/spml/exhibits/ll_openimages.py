@@ -16,9 +16,11 @@ from spml.exhibits.comparison import (
     format_own,
     format_published,
     mark_best,
+    not_run_phrase,
     own_columns,
     published_columns,
     published_numbers,
+    published_only,
     published_phrase,
     ranking_phrase,
 )
@@ -28,7 +30,6 @@ from spml.exhibits.settings import (
     Block,
     blocks,
     data_phrase,
-    join_words,
     method_titles,
     seeds_phrase,
     selection_phrase,
@@ -47,11 +48,6 @@ def _metrics(names: pd.Series) -> list[str]:
     """The groups that runs have, in order, and then all classes."""
     groups = [name for name in names.unique() if name.startswith(GROUP)]
     return [*sorted(groups, key=lambda name: int(name.removeprefix(GROUP))), ALL]
-
-
-def _published_only(settings: dict[str, Any]) -> dict[str, str]:
-    """Title of each method that is published but not run."""
-    return {name: item["title"] for name, item in settings.get("published_only", {}).items()}
 
 
 def _difference(
@@ -83,7 +79,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     numbers = published_numbers(settings)
     rows = []
     for block in blocks(settings):
-        for method in [*method_titles(settings), *_published_only(settings)]:
+        for method in [*method_titles(settings), *published_only(settings)]:
             for metric in _metrics(select_rows(collected, block)["metric"]):
                 own = own_columns(collected, block, method, metric)
                 published = published_columns(
@@ -107,7 +103,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
 def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
     """For each dataset and protocol ours and, where there are any, published and differences."""
     titles = method_titles(settings)
-    published_only = _published_only(settings)
+    not_run = published_only(settings)
     metrics = _metrics(frame["metric"])
     header = ["Method", *(name.removeprefix(GROUP[:-1]).upper() for name in metrics[:-1]), "All"]
     tables = []
@@ -132,21 +128,11 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
         }
         tables.append(Table(header, rows(titles, format_own), block.title, marks))
         if any_published(here):
-            published = rows(titles | published_only, format_published)
+            published = rows(titles | not_run, format_published)
             tables.append(Table(header, published, f"{block.title}, published"))
             differences = rows(titles, format_difference)
             tables.append(Table(header, differences, f"{block.title}, ours minus published"))
     return tables
-
-
-def _not_run_phrase(settings: dict[str, Any]) -> str:
-    """Which methods are published but not run, and why; empty where there are none."""
-    reasons: dict[str, list[str]] = {}
-    for item in settings.get("published_only", {}).values():
-        reasons.setdefault(item["reason"], []).append(item["title"])
-    return "".join(
-        f" Not run: {join_words(titles)}, since {reason}." for reason, titles in reasons.items()
-    )
 
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
@@ -163,7 +149,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         text += "All entries are annotated, so classes form no groups. "
     text += ranking_phrase(frame, settings) + published_phrase(frame)
     if any_published(frame):
-        text += _not_run_phrase(settings)
+        text += not_run_phrase(settings)
     return text
 
 

@@ -1,4 +1,4 @@
-"""Every loss of both papers: one file a loss, built by its name.
+"""Every loss of both papers, and of later ones: one file a loss, built by its name.
 
 A file of this folder is a loss, unless its name is in `SHARED` or begins with an underscore. It
 defines one subclass of `spml.losses.base.Loss`, whose constructor names the hyperparameters that it
@@ -146,12 +146,15 @@ def build(
 def mapping_table() -> list[dict[str, str]]:
     """How each loss reads in the generalized loss: one row a loss, in the order of `names`.
 
-    Columns: method, k, v, L1, L2, L3. A cell is a formula between dollar signs, or empty in
-    the row of a loss that the generalized loss cannot express. See `spml.losses.framework`.
+    Columns: method, k, v, L1, L2, L3, outside. A cell is a formula between dollar signs. In the
+    row of a loss that the generalized loss cannot express they are empty, and the last one says
+    why. See `spml.losses.framework`.
     """
+    columns = ["method", "k", "v", "L1", "L2", "L3", "outside"]
     table = []
     for name in names():
-        mapping = getattr(loss_class(name), "mapping", None)
-        cells = mapping if mapping is not None else [""] * 5
-        table.append(dict(zip(["method", "k", "v", "L1", "L2", "L3"], [name, *cells], strict=True)))
+        cls = loss_class(name)
+        mapping = getattr(cls, "mapping", None)
+        cells = [""] * 5 + [cls.outside_framework] if mapping is None else [*mapping, ""]
+        table.append(dict(zip(columns, [name, *cells], strict=True)))
     return table

@@ -13,7 +13,14 @@ choice `detach_weight`.
 import torch
 from torch import Tensor
 
-from .base import check_flag, check_real, focal_cost, negative_cost, positive_cost
+from .base import (
+    check_flag,
+    check_real,
+    focal_cost,
+    negative_cost,
+    positive_cost,
+    shifted_probability,
+)
 from .framework import GeneralizedLoss, Mapping, Terms
 
 
@@ -67,11 +74,6 @@ class AsymmetricLoss(GeneralizedLoss):
         return weight, negative_cost(logits)
 
     def _with_margin(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        # p_m is not quite 0, where the power's gradient may be infinite, and not quite 1, which
-        # rounding would reach if the margin were tiny.
-        limits = torch.finfo(logits.dtype)
-        highest = max(self.margin, 1.0 - limits.eps)
-        shifted = torch.sigmoid(logits).clamp(self.margin, highest) - self.margin
-        shifted = shifted.add_(limits.tiny)
+        shifted = shifted_probability(logits, self.margin)
         weight = (shifted.detach() if self.detach_weight else shifted) ** self.gamma_neg
         return weight, -torch.log1p(-shifted)

@@ -7,7 +7,7 @@ Notation of all modules of this folder: z logit, p = sigmoid(z), s the observed 
 import math
 import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -63,6 +63,13 @@ def check_flag(name: str, value: Any) -> bool:
     """Return `value` if it is True or False, or raise ValueError naming the argument `name`."""
     if not isinstance(value, bool):
         raise ValueError(f"{name}: must be true or false, not {value!r}")
+    return value
+
+
+def check_choice(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """Return `value` if it is one of `allowed`, or raise ValueError naming the argument `name`."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name}: must be one of {', '.join(allowed)}, not {value!r}")
     return value
 
 
@@ -146,6 +153,17 @@ def focal_cost(logits: Tensor, gamma: float) -> Tensor:
     return _FocalCost.apply(logits, gamma)
 
 
+def shifted_probability(logits: Tensor, margin: float) -> Tensor:
+    """max(p - margin, 0) from logits: the probability of which a margin is taken off.
+
+    It is not quite 0, where a power's gradient may be infinite, and not quite 1, which rounding
+    would reach if the margin were tiny.
+    """
+    limits = torch.finfo(logits.dtype)
+    highest = max(margin, 1.0 - limits.eps)
+    return (torch.sigmoid(logits).clamp(margin, highest) - margin).add_(limits.tiny)
+
+
 # Attributes that torch itself keeps its parameters and buffers in, and what is of one step.
 _OF_MODULES = {*vars(torch.nn.Module()), "modified"}
 
@@ -168,6 +186,10 @@ class Loss(torch.nn.Module, ABC):
     keeps_linear_init: ClassVar[bool] = False
     """Whether fine-tuning after LinearInit's first phase goes on with what the loss has learnt in
     it, rather than with a new loss."""
+
+    outside_framework: ClassVar[str] = ""
+    """Why the generalized loss of GR cannot express this one, as a clause; for one without a
+    `mapping` (see `spml.losses.framework`)."""
 
     modified: Tensor | None = None
     """After a forward of a loss that rejects or corrects labels: the (B, C) bool mask of the
@@ -214,6 +236,11 @@ class Loss(torch.nn.Module, ABC):
 
     def schedule(self, epoch: int) -> dict[str, float]:
         """Values in this epoch of what the loss changes from epoch to epoch, for the records."""
+        return {}
+
+    def findings(self) -> dict[str, Any]:
+        """What the record of a run keeps of what the loss has found out by its end, as plain values
+        by name; {} for most losses."""
         return {}
 
     @property

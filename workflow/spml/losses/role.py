@@ -42,6 +42,7 @@ class RegularisedOnlineLabelEstimation(Loss):
     Buffer `seen` (num_examples,) bool: the rows whose observed entries are set.
     """
 
+    outside_framework = "its targets are learnt along with the classifier"
     keeps_linear_init = True  # "q" is kept beside the linear layer in the released code
     seen: Tensor
 

@@ -17,9 +17,19 @@ def select_epoch(history: Sequence[dict[str, Any]], criterion: str) -> int:
     return int(best["epoch"])
 
 
-def should_stop(history: Sequence[dict[str, Any]], criterion: str, gap: float | None) -> bool:
-    """Whether the latest validation mAP lies more than ``gap`` points below the best one so far."""
-    if gap is None:
-        return False
+def should_stop(
+    history: Sequence[dict[str, Any]],
+    criterion: str,
+    gap: float | None,
+    patience: int | None = None,
+) -> bool:
+    """Whether training ends with the latest epoch, by its validation mAP.
+
+    It does where that lies more than ``gap`` points below the best one so far, and where it is the
+    ``patience``-th epoch in a row that is no new best. None for either: it never does for that.
+    """
     key = CRITERIA[criterion]
-    return max(record[key] for record in history) - history[-1][key] > gap
+    if gap is not None and max(record[key] for record in history) - history[-1][key] > gap:
+        return True
+    since_best = int(history[-1]["epoch"]) - select_epoch(history, criterion)
+    return patience is not None and since_best >= patience

@@ -250,7 +250,9 @@ def check(
             f"has none that is for a selected dataset ({', '.join(config['select']['datasets'])}); "
             f"allowed: {', '.join(sorted(fitting)) or 'none (protocols.<name>.only says which)'}",
         )
-    _check_methods(config, fail, known, loss_hyperparameters(losses))
+    hyperparameters = loss_hyperparameters(losses)
+    _check_methods(config, fail, known, hyperparameters)
+    _check_priors(config, fail, known, hyperparameters)
     _check_recording(config, fail)
 
 
@@ -308,6 +310,22 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
                         [*path, "hyperparameters", key],
                         f"is missing for dataset {dataset}, on which {exhibit} shows {name}",
                     )
+
+
+def _check_priors(config: Mapping[str, Any], fail: Any, known: Any, losses: dict) -> None:
+    """Refuse a prior that no run can find, or that the loss does not take."""
+    for name in config["methods"]:
+        resolved = resolve_method(config, name, None)
+        if "prior_from" not in resolved:
+            continue
+        path, source = ["methods", name, "prior_from"], resolved["prior_from"]
+        known(path, source, config["methods"])
+        if "prior" not in losses[resolved["loss"]]:
+            fail(path, f"is {source!r}, but {resolved['loss']} has no prior; leave it out")
+        if "prior" in resolved["hyperparameters"]:
+            fail(path, f"is {source!r}, but hyperparameters has a prior too; leave one of them out")
+        if "prior_from" in resolve_method(config, source, None):
+            fail(path, f"is {source!r}, which takes its own from another; name one that has none")
 
 
 def _check_recording(config: Mapping[str, Any], fail: Any) -> None:

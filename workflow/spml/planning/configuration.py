@@ -56,7 +56,7 @@ def resolve_method(
 
 def observation_of(config: Mapping[str, Any], protocol: str, method: str) -> str:
     """The name of the observation that a method trains on under a protocol."""
-    resolved = resolve_method(config, method, None)
+    resolved = resolve_method(config, method, None, protocol)
     return resolved.get("observation", config["protocols"][protocol]["observation"])
 
 

@@ -61,6 +61,7 @@ class Settings:
     cuda_graphs: bool = False
     deterministic: bool = False
     record_entries: bool = False
+    early_stop_patience: int | None = None
 
 
 @dataclass(frozen=True)
@@ -476,7 +477,13 @@ class Trainer:
     def _finished(self) -> bool:
         settings, history = self.settings, self.history
         return len(history) == settings.epochs or (
-            len(history) > 0 and should_stop(history, settings.selection, settings.early_stop_gap)
+            len(history) > 0
+            and should_stop(
+                history,
+                settings.selection,
+                settings.early_stop_gap,
+                settings.early_stop_patience,
+            )
         )
 
     def run(self) -> Result:
