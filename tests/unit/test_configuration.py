@@ -22,6 +22,7 @@ from spml.planning.configuration import (
     training_settings,
 )
 from spml.planning.files import named_files
+from spml.planning.grids import expand
 from spml.plumbing.errors import UserError
 
 FILES = [
@@ -190,7 +191,7 @@ def test_planning_elsewhere_says_where_to_go(tmp_path, monkeypatch):
     ("document", "sentence"),
     [
         ({"exhibits": {"gr_mine": {"title": "Mine", "methods": []}}, "select": {"exhibits": ["gr_mine"]}}, "select.exhibits has gr_mine, which no rule makes"),
-        ({"exhibits": {"extra_validation_table": None}}, "exhibits.extra_validation_table is missing"),
+        ({"exhibits": {"extra_search": None}}, "exhibits.extra_search is missing"),
 ({"datasets": {"digits": {"title": "D", "images": {"mean": [0], "deviation": [1], "flip": True}, "backbone": {"architecture": "digit_network", "weights": "w"}}}}, "datasets.digits.compose is missing"),
     ],
 )  # fmt: skip
@@ -390,7 +391,7 @@ def test_exhibit_shows_those_of_its_protocols_that_are_selected(config):
 
 
 def test_grid_has_the_runs_that_its_tables_need():
-    config = overlaid("paper")
+    config = expand(overlaid("paper"))
     runs = Counter((run.dataset, run.protocol) for run in reported_runs(config))
     # 17 methods of GR's table and 10 variants of its ablation, 9 of LL's table on each dataset and 7
     # on OpenImages, with 3 seeds. GR's curves have 10 more points, on VOC. LL's figures: delta_rel
@@ -409,9 +410,10 @@ def test_grid_has_the_runs_that_its_tables_need():
 
 
 def test_exhibits_of_which_nothing_is_selected_are_left_out():
-    config = overlaid("paper")
-    config["select"]["datasets"] = ["voc"]
-    assert verdict(config) == ""
+    written = overlaid("paper")
+    written["select"]["datasets"] = ["voc"]
+    assert verdict(written) == ""
+    config = expand(written)
     left_out = set(config["select"]["exhibits"]) - set(shown_exhibits(config))
     assert left_out == {"ll_openimages", "ll_labelling_efficiency"}
     assert list(report_settings(config)["configuration"]["protocols"]) == [
