@@ -220,7 +220,7 @@ def test_curves_lie_below_the_best_variant(folder, monkeypatch):
         figure = extra_search_curves.draw(frame, settings)
     panels = {axes.get_title(): axes for axes in figure.axes if axes.get_visible()}
     assert list(panels) == ["GR Loss", "LL-R"]
-    labels = [label.get_text() for label in panels["LL-R"].get_xticklabels()]
+    labels = [label.get_text() for label in panels["LL-R"].get_yticklabels()]
     assert labels == ["delta_rel 1", "delta_rel 2", "delta_rel 9"]
 
 

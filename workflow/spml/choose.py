@@ -115,7 +115,8 @@ def main() -> None:
     with atomic_path(arguments.table) as temporary:
         scores.to_csv(temporary, index=False, float_format="%.10g")
     write_checksums(arguments.table)
-    chosen = yaml.safe_dump(choose(scores, arguments.settings), sort_keys=False)
+    values = choose(scores, arguments.settings)
+    chosen = yaml.safe_dump(values, sort_keys=False, default_flow_style=None)
     write_text(arguments.chosen, describe(arguments.settings) + chosen)
 
 

@@ -1,28 +1,31 @@
-"""Validation mAP over the grid of each method in a search, below that of its best variant."""
+"""Validation mAP over the grid of each method in a search, relative to its best variant."""
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spml.exhibits.figure import figure_command
 from spml.exhibits.records import select_rows
 from spml.exhibits.search import read_scores, varied
 from spml.exhibits.settings import blocks, data_phrase, seeds_phrase
-from spml.exhibits.style import TEXT_WIDTH, VERMILLION, add_grid, draw_points, new_figure
+from spml.exhibits.style import SERIES, SETTINGS, TEXT_WIDTH, add_grid, new_figure
 from spml.measures.selection import CRITERIA
 from spml.plumbing.errors import run_command
 
-COLUMNS = 3  # panels side by side
+COLUMNS = 2  # panels side by side
 WORDS = {"clean": "on the true labels", "observed": "on the observed labels"}
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a dataset, protocol, variant and criterion.
 
-    Mean, lowest and highest over seeds lie below the highest mean of the method, in points of mAP.
+    Mean, lowest and highest over seeds are relative to the highest mean of the method, in points of
+    mAP. Of protocols that differ in their selection alone, the first stands for all.
     """
-    scores = read_scores()
+    scores = read_scores().query("protocol == alike").reset_index(drop=True)
     place = ["dataset", "protocol", "method"]
     parts = []
     for criterion in CRITERIA:
@@ -35,57 +38,73 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _draw_method(axes: Any, here: pd.DataFrame) -> None:
+def _draw_method(axes: Axes, here: pd.DataFrame) -> None:
+    """A line a variant, with a marker a criterion; a ring is around the best."""
     for position, (criterion, points) in enumerate(here.groupby("criterion", sort=False)):
-        line = points.reset_index(drop=True)
-        draw_points(axes, line.index, line, position, WORDS[str(criterion)])
-        best = line[line["best"]]
-        axes.plot(
-            best.index,
-            best["mean"],
-            marker="*",
-            markersize=9,
-            color=VERMILLION if position else None,
+        colour, _, marker = SERIES[position]
+        mean = points["mean"].to_numpy()
+        lines = np.arange(len(points)) + (0.15 if position else -0.15)
+        axes.errorbar(
+            mean,
+            lines,
+            xerr=[mean - points["low"], points["high"] - mean],
+            color=colour,
+            marker=marker,
             linestyle="none",
-            zorder=3,
+            linewidth=0.8,
+            label=WORDS[str(criterion)],
         )
+        best = points["best"].to_numpy()
+        axes.plot(mean[best], lines[best], "o", color=colour, markersize=8, markerfacecolor="none")
     names = [varied(title) for title in here["title"].unique()]
-    axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
-    axes.set_xlim(-0.4, len(names) - 0.6)
-    add_grid(axes)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)  # the first is on top
+    add_grid(axes, "x")
 
 
 def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
-    """A panel a dataset, protocol and method; variants are spaced alike: some vary two values."""
+    """A panel a dataset, protocol and method, as high as it has variants."""
     shown = [
-        (block, method, group)
+        (block, here)
         for block in blocks(settings)
-        for method, group in select_rows(frame, block).groupby("method", sort=False)
+        for _, here in select_rows(frame, block).groupby("method", sort=False)
     ]
     columns = min(COLUMNS, len(shown))
-    rows = -(-len(shown) // columns)
-    figure, grid = new_figure(rows, columns, width=TEXT_WIDTH, height=1.9)
+    counts = [here["variant"].nunique() for _, here in shown]
+    rows = [0.55 + 0.17 * max(counts[at : at + columns]) for at in range(0, len(counts), columns)]
+    figure, grid = new_figure(
+        len(rows),
+        columns,
+        width=TEXT_WIDTH,
+        height=sum(rows) / len(rows) + 0.3 / len(rows),
+        gridspec_kw={"height_ratios": rows},
+    )
     for axes in grid.flat[len(shown) :]:
         axes.set_visible(False)
-    several = len(blocks(settings)) > 1
-    for (block, _, here), axes in zip(shown, grid.flat, strict=False):
+    several = frame.groupby(["dataset", "protocol"]).ngroups > 1
+    for (block, here), axes in zip(shown, grid.flat, strict=False):
         _draw_method(axes, here)
         title = here["method_title"].iloc[0]
-        axes.set_title(f"{block.title}: {title}" if several else title)
-    figure.supylabel("Validation mAP below the best variant (points)", fontsize=7.5)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        axes.set_title(f"{title}: {block.title}" if several else title)
+    figure.supxlabel(
+        "Validation mAP relative to the best variant (points)", fontsize=SETTINGS["axes.labelsize"]
+    )
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
 
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the figure shows."""
     bars = "; bars: lowest to highest run" * (len(settings["seeds"]) > 1)
-    return (
-        "Validation mAP of each variant, the best over epochs, below that of the method's best "
+    text = (
+        "Validation mAP of each variant, the best over epochs, relative to the method's best "
         "variant: on the true labels of the validation images, and on those that training could "
-        f"have seen. Stars: the best. {seeds_phrase(settings, 'Mean of')}{bars}. Variants are "
-        f"spaced alike, not to scale. Test scores took no part. {data_phrase(settings)}"
+        f"have seen. Ring: the best. {seeds_phrase(settings, 'Mean of')}{bars}. "
+        f"Test scores took no part. {data_phrase(settings)}"
     )
+    if frame.groupby(["dataset", "protocol"]).ngroups < len(settings["blocks"]):
+        text += " Of protocols that differ in their selection alone, the first is shown."
+    return text
 
 
 main = figure_command(__doc__, tabulate, draw, caption)

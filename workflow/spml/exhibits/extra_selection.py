@@ -89,7 +89,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     text = (
         "Test mAP of the variant with the best validation mAP on true labels, as the papers "
         "choose, and on observed labels, which is what one has in practice; cost: the difference "
-        "in points. "
+        "in points; "
         f"{seeds_phrase(settings, 'mean ± sample standard deviation over seeds, of')}; epoch: the "
         "mean of those selected. Test scores are shown here and chose nothing. "
         f"{data_phrase(settings)}"

@@ -125,6 +125,9 @@ def _variants(methods: Mapping[str, Any], grid: str) -> list[tuple[str, str, dic
         title = ", ".join([_own_title(methods, grid), *told])
         if _PLACE in definition.get("title", ""):
             title = _filled([*path, "title"], definition["title"], labels)
+        for one, other in itertools.permutations([key for c in chosen for key in c.settings], 2):
+            if f"{one}.".startswith(f"{other}."):
+                raise GridError([*path, "grid"], f"sets {other} twice")
         settings = {key: value for one in chosen for key, value in one.settings.items()}
         variants.append((name, title, settings))
     return variants
@@ -162,9 +165,9 @@ def expand(config: Mapping[str, Any]) -> dict[str, Any]:
         return list(dict.fromkeys(one for name in names for one in grids.get(name, [name])))
 
     exhibits = {
-        name: definition
-        if definition["methods"] == "selected"
-        else {**definition, "methods": spelled_out(definition["methods"])}
+        name: {**definition, "methods": spelled_out(definition["methods"])}
+        if isinstance(definition.get("methods"), list)  # and not the word "selected"
+        else definition
         for name, definition in config["exhibits"].items()
     }
     select = {**config["select"], "methods": spelled_out(config["select"]["methods"])}
