@@ -26,8 +26,15 @@ MINE = {
     "methods": {
         "gr_search": {
             "extends": "gr",
-            "training": {"weight_decay": 0.1},
-            "grid": {"hyperparameters.beta": BETA, "training.learning_rate": [1e-4, 1e-5]},
+            "training": {
+                "weight_decay": 0.1,
+                "linear_init": {"epochs": 1, "batch_size": 8, "learning_rate": 0.1},
+            },
+            "grid": {
+                "hyperparameters.beta": BETA,
+                "training.learning_rate": [1e-4, 1e-5],
+                "training.linear_init.epochs": [2],
+            },
         },
         "ll_search": {"extends": "ll_r", "grid": {"hyperparameters.delta_rel": [1, 2]}},
         "ll_wide": {"extends": "ll_r", "grid": {"hyperparameters.delta_rel": [9]}},
@@ -113,7 +120,7 @@ def test_variant_with_the_highest_mean_is_chosen_among_all_grids_of_a_method(fol
 
 def test_chosen_values_give_the_runs_of_the_variant_that_was_chosen(folder, monkeypatch):
     config = configured(OBSERVED)
-    best = "gr_search_beta_0_6_m2_m4_learning_rate_1em05"
+    best = "gr_search_beta_0_6_m2_m4_learning_rate_1em05_epochs_2"
     write_runs(config, {**SCORES, best: ((90, 90), (90, 90))})
     run_choose(config, monkeypatch)
     # Whatever the method itself says of the place.

@@ -11,19 +11,19 @@ from .configuration import (
     run_settings,
     selected_pairs,
 )
+from .files import update
 
 _SEARCHED = ("hyperparameters", "training")  # what may differ by dataset and protocol
 
 
 def _values(config: Mapping[str, Any], grid: str, variant: str) -> dict[str, Any] | None:
     """What a variant changes of the method that its grid extends; None where that is more."""
-    changed: dict[str, dict[str, Any]] = {}
+    changed: dict[str, Any] = {}
     for definition in (config["methods"][grid], config["methods"][variant]):
         own = {key: definition[key] for key in definition if key not in ("title", "extends")}
         if not set(own) <= set(_SEARCHED):
             return None
-        for section, values in own.items():
-            changed[section] = {**changed.get(section, {}), **values}
+        update(changed, own)
     return changed
 
 
@@ -44,10 +44,11 @@ def searched_variants(config: Mapping[str, Any]) -> dict[str, dict[str, dict[str
 
 def searched_runs(config: Mapping[str, Any]) -> list[Run]:
     """The runs of all variants that compete."""
+    searched = searched_variants(config)
     return [
         Run(dataset, protocol, variant, seed)
         for dataset, protocol in selected_pairs(config)
-        for variants in searched_variants(config).values()
+        for variants in searched.values()
         for variant in variants
         for seed in config["select"]["seeds"]
     ]
@@ -69,10 +70,11 @@ def search_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     Of each search ``selection`` is by which labels is chosen, and ``alike`` the first selected
     protocol that differs from its own in nothing but that.
     """
+    searched = searched_variants(config)
     searches = []
     first: dict[str, str] = {}
     for dataset, protocol in selected_pairs(config):
-        for method in searched_variants(config):
+        for method in searched:
             rest, selection = _apart_from_selection(config, dataset, protocol, method)
             searches.append(
                 {
@@ -95,10 +97,7 @@ def search_settings(config: Mapping[str, Any]) -> dict[str, Any]:
                 }
                 for name, values in variants.items()
             ]
-            for method, variants in searched_variants(config).items()
+            for method, variants in searched.items()
         },
-        "titles": {
-            method: resolve_method(config, method, None)["title"]
-            for method in searched_variants(config)
-        },
+        "titles": {method: resolve_method(config, method, None)["title"] for method in searched},
     }
