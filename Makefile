@@ -9,7 +9,6 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 PYTHON ?= python3
 CORES ?= all
-SEARCH ?= config/search_digits.yaml
 # What was typed is told again after Ctrl-C.
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/default \
 	--logger-spml-command '$(strip make $@ $(MAKEOVERRIDES))'
@@ -59,9 +58,10 @@ doctor: $(STAMP) ## What would make a run fail later (ARGUMENTS="--configfile co
 	@python -m spml.doctor $(ARGUMENTS)
 
 .PHONY: search
-search: $(STAMP) ## Repeat the search for the hyperparameters of the embedded dataset (SEARCH=FILE)
-	$(SNAKEMAKE) --configfile $(SEARCH) -- extra_validation_table
-	python -m spml.show extra_validation_table
+search: $(STAMP) ## Choose hyperparameters by validation mAP (ARGUMENTS="--configfile my_search.yaml")
+	$(SNAKEMAKE) $(or $(ARGUMENTS),--configfile config/search_digits.yaml) \
+		-- extra_search extra_search_curves extra_selection
+	python -m spml.show extra_search
 
 .PHONY: check
 check: $(STAMP) ## Format, lint, type, vulnerability and secret checks, all of which must be clean

@@ -48,6 +48,7 @@ include: "workflow/rules/localise.smk"
 include: "workflow/rules/describe.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/choose.smk"
 include: "workflow/rules/exhibits.smk"
 include: "workflow/rules/report.smk"
 

@@ -31,6 +31,7 @@ from spml.exhibits.settings import Block
 from spml.exhibits.style import style_context
 from spml.exhibits.unobserved import wasserstein_distance
 from spml.planning.configuration import compact_json, exhibit_settings, run_settings
+from spml.planning.grids import expand
 from spml.plumbing.addresses import exhibit_path, labels_path, observed_path, run_path, table_path
 from spml.plumbing.errors import UserError
 
@@ -478,7 +479,7 @@ def real_configuration(*overlays):
     for name in ("datasets", "protocols", "methods", "sweeps", "exhibits", "config", *overlays):
         document = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
         merge(config, document)
-    return config
+    return expand(config)
 
 
 def merge(base, change):
@@ -505,10 +506,8 @@ def test_configured_points_lie_on_four_curves(overlays, dataset, protocol):
     assert set(curves) == {"w_T", r"\sigma_T", "q_2", "q_3"}
     assert all(len(set(values)) == len(values) for values in curves.values())
     if overlays:
-        swept = yaml.safe_load((ROOT / "config/sweeps.yaml").read_text())["methods"]
-        # Other draws of the labels are no values of a hyperparameter.
-        points = {name for name in swept if name.startswith("gr_") and "_draw_" not in name}
-        assert points <= set(methods)
+        swept = [config["grids"][name] for name in ("gr_beta", "gr_alpha", "gr_q2", "gr_q3")]
+        assert {name for variants in swept for name in variants} <= set(methods)
 
 
 # --- figures that were there ----------------------------------------------------------------------

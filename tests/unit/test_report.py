@@ -25,7 +25,9 @@ from spml.report.methods import format_value
 from spml.report.pages import page_paths
 
 SITE = Path("results/report")
-FILES = [str(ROOT / f"config/{name}.yaml") for name in ("datasets", "protocols", "methods")]
+FILES = [
+    str(ROOT / f"config/{name}.yaml") for name in ("datasets", "protocols", "methods", "sweeps")
+]
 # One white pixel.
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8ffff3f"
@@ -285,6 +287,18 @@ def test_methods_of_one_title_are_told_apart(config, monkeypatch):
     assert "../methods/an_again.html" not in {
         link["href"] for link in pages["papers/gr.html"].attributes("a")
     }
+
+
+def test_page_of_a_variant_quotes_its_grid(config, monkeypatch):
+    config["methods"]["gr_beta_4"] = {"title": "GR, w_T = 4", "loss": "gr"}
+    config["grids"] = {"gr_beta": {"gr_beta_4": {}}}
+    config["select"]["methods"].append("gr_beta_4")
+    for folder in ("results/runs/alpha/demo", "results/benchmarks/train/alpha/demo"):
+        shutil.copytree(f"{folder}/gr", f"{folder}/gr_beta_4")
+    write_exhibits(config)
+    page = render(config, monkeypatch)["methods/gr_beta_4.html"]
+    assert "grid: { hyperparameters.beta: { 1: [0, 1, -2, -2]" in page.text
+    assert "# GR Loss: the defaults of the released code" in page.text  # of what that extends
 
 
 def test_page_of_a_method_says_what_its_records_say(site):

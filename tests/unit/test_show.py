@@ -12,6 +12,7 @@ from snakemake.utils import update_config
 from spml.desk.terminal import align
 from spml.exhibits.markdown import BEST, SECOND, Table, format_tables, parse_tables
 from spml.planning.files import load
+from spml.planning.grids import expand
 from spml.plumbing.addresses import CHECKPOINT, exhibit_path, run_path
 from spml.plumbing.checksums import write_checksums
 from spml.plumbing.files import write_json
@@ -252,7 +253,7 @@ def test_configuration_is_merged_as_snakemake_merges_it(files):
     expected: dict = {}
     for path in [*(f"config/{name}.yaml" for name in named), *files]:
         update_config(expected, load_configfile(path))
-    assert load(files) == expected
+    assert load(files) == expand(expected)
 
 
 def test_status_loads_nothing_heavy():

@@ -10,9 +10,10 @@ import shlex
 from pathlib import Path
 
 from workflow.spml.exhibits.papers import PAPERS
-from workflow.spml.planning import checks, configuration, registry
+from workflow.spml.planning import checks, configuration, registry, search
 from workflow.spml.plumbing.addresses import (
     CHECKPOINT,
+    CHOSEN,
     GRADIENT_TABLE,
     LABELS,
     MAPPING_TABLE,
@@ -21,6 +22,7 @@ from workflow.spml.plumbing.addresses import (
     PUBLISHED,
     REPORT,
     RUN,
+    SEARCH_TABLE,
     TABLE,
     comparison_path,
     exhibit_path,
@@ -30,7 +32,7 @@ from workflow.spml.plumbing.sources import PLUMBING, charged_files
 from workflow.spml.report.pages import page_paths
 
 # What Snakemake has read, with numbers such as 1e-5 in place of the text that it takes them for, and
-# of a module with a config: of its own what that does not say.
+# of a module with a config: of its own what that does not say; and each grid's variants in place of it.
 config = checked
 
 
@@ -154,6 +156,11 @@ def run_files(exhibit, name):
         f"{RUN.format(**run._asdict())}/{name}"
         for run in configuration.exhibit_runs(config, exhibit)
     ]
+
+
+def searched_files(name):
+    """The file ``name`` of each run of a search."""
+    return [f"{RUN.format(**run._asdict())}/{name}" for run in search.searched_runs(config)]
 
 
 def pretrain_settings(dataset):
@@ -453,6 +460,7 @@ OF_EXHIBIT = {
     "losses": exhibit_losses,
     "mapping": lambda exhibit: with_checksums(MAPPING_TABLE),
     "gradients": lambda exhibit: with_checksums(GRADIENT_TABLE),
+    "search": lambda exhibit: with_checksums(SEARCH_TABLE),
 }
 # ... or something of the exhibits that it is made from.
 OF_OTHERS = {

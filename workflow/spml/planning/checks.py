@@ -11,6 +11,7 @@ import yaml
 from ..losses import is_loss
 from ..losses.arguments import loss_arguments, parse
 from ..plumbing.suggestions import suggestion
+from . import grids
 from .configuration import (
     exhibit_methods,
     exhibit_pairs,
@@ -122,6 +123,7 @@ def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
         "exclusiveMaximum": "below {}",
         "minItems": "a list of at least {}",
         "maxItems": "a list of at most {}",
+        "minProperties": "a map of at least {}",
     }
     if rule in limits:
         return path, f"must be {limits[rule].format(value)}, not {error.instance!r}"
@@ -189,17 +191,30 @@ def check(
     schemas: folder of the JSON Schemas. losses: folder of the loss modules.
     """
     sources = _Sources(documents)
+    made: dict[str, Any] = {}  # the variants of each grid, whose mistakes are those of the grid
 
     def fail(path: list[str | int], text: str) -> None:
+        path = grids.origin(made, path)
         raise ConfigurationError(f"{sources.of(path)}: {_dotted(path)} {text}")
 
     validator = load_validator(schemas)
-    # The violation nearest to the top of the document explains the ones below it.
-    error = min(
-        validator.iter_errors(config), key=lambda error: len(error.absolute_path), default=None
-    )
-    if error is not None:
-        fail(*_explain(error))
+
+    def check_schema(config: Mapping[str, Any]) -> None:
+        # The violation nearest to the top of the document explains the ones below it.
+        error = min(
+            validator.iter_errors(config), key=lambda error: len(error.absolute_path), default=None
+        )
+        if error is not None:
+            fail(*_explain(error))
+
+    check_schema(config)
+    written = config
+    try:
+        config = grids.expand(written)
+    except grids.GridError as error:
+        fail([*error.path], error.text)
+    made |= config["grids"]
+    check_schema({key: config[key] for key in written})
 
     def known(
         path: list[str | int], name: str, names: Iterable[str], offered: Iterable[str] | None = None
@@ -209,7 +224,7 @@ def check(
 
     fitting = protocols_for(config, config["select"]["datasets"])
     for kind in ("datasets", "protocols", "methods", "exhibits"):
-        for position, name in enumerate(config["select"][kind]):
+        for position, name in enumerate(written["select"][kind]):
             offered = fitting if kind == "protocols" else config[kind]
             known(["select", kind, position], name, config[kind], offered)
     for kind in ("datasets", "protocols", "methods", "exhibits"):
@@ -234,7 +249,7 @@ def check(
         for position, protocol in enumerate(exhibit.get("protocols", [])):
             known(["exhibits", name, "protocols", position], protocol, config["protocols"], offered)
         if exhibit["methods"] != "selected":
-            for position, method in enumerate(exhibit["methods"]):
+            for position, method in enumerate(written["exhibits"][name]["methods"]):
                 known(["exhibits", name, "methods", position], method, config["methods"])
         for position, method in enumerate(exhibit.get("losses", [])):
             known(["exhibits", name, "losses", position], method, config["methods"])

@@ -409,6 +409,13 @@ def report_settings(config: Mapping[str, Any]) -> dict[str, Any]:
                 for (dataset, protocol), group in groups.items()
             ],
             "methods": {name: resolve_method(config, name, None)["title"] for name in methods},
+            # Where the configuration defines those that are variants of a grid.
+            "grids": {
+                variant: grid
+                for grid, variants in config.get("grids", {}).items()
+                for variant in variants
+                if variant in methods
+            },
         },
         "configuration": {
             "select": select,

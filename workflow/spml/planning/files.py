@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..plumbing.errors import UserError
+from . import grids
 
 if TYPE_CHECKING:
     import yaml
@@ -126,8 +127,8 @@ def merged_files(files: Sequence[str] = ()) -> list[str]:
 
 
 def load(files: Sequence[str] = ()) -> dict[str, Any]:
-    """The configuration of :func:`merged_files`, merged."""
+    """The configuration of :func:`merged_files`, merged, with each grid's variants."""
     config: dict[str, Any] = {}
     for path in merged_files(files):
         update(config, read(path))
-    return config
+    return grids.expand(config)

@@ -55,3 +55,21 @@ def read_numbers(config: dict[str, Any], validator: jsonschema.Draft202012Valida
             holder = holder[key]
         if isinstance(holder[last], str):  # and no number yet, by another alternative
             holder[last] = _meant(holder[last], [kinds] if isinstance(kinds, str) else kinds)
+
+
+def read_grid_numbers(config: dict[str, Any]) -> None:
+    """The same for the values of grids, where no schema says what is wanted."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str):
+            return _meant(value, ("number",))
+        if isinstance(value, list):
+            return [read(item) for item in value]
+        if isinstance(value, dict):
+            return {key: read(item) for key, item in value.items()}
+        return value
+
+    methods = config.get("methods")
+    for method in methods.values() if isinstance(methods, dict) else ():
+        if isinstance(method, dict) and "grid" in method:
+            method["grid"] = read(method["grid"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..exhibits import published
 from ..plumbing.errors import UserError
-from . import checks, configuration, files, numbers, registry
+from . import checks, configuration, files, grids, numbers, registry
 
 # What makes jobs run again; software-env is left to the user, who may not use environments.
 NEEDED_TRIGGERS = {"CODE", "INPUT", "MTIME", "PARAMS"}
@@ -64,7 +64,9 @@ def check(
     module: Mapping[str, Any] | None = None,
     package: str | Path = "workflow",
 ) -> dict[str, Any]:
-    """The merged configuration; UserError for the first mistake in it and its tables.
+    """The merged configuration with grids expanded; UserError for the first mistake in it.
+
+    Mistakes in its tables are among them.
 
     paths: the configuration files in the order in which they are merged. command_line: what
     ``--config`` says, which comes after them. module: what a Snakefile that uses this one as a
@@ -78,6 +80,7 @@ def check(
         for document in documents.values():
             files.update(config, document)
         numbers.read_numbers(config, checks.load_validator(Path(package) / "schemas"))
+        numbers.read_grid_numbers(config)
         checks.check(
             config,
             documents=documents,
@@ -93,7 +96,7 @@ def check(
         published.PublishedError,
     ) as error:
         raise UserError(str(error)) from None
-    return config
+    return grids.expand(config)
 
 
 def notice(config: Mapping[str, Any]) -> str:

@@ -19,6 +19,8 @@ PUBLISHED = "config/published/{paper}_{name}.csv"
 EXHIBITS = "results/exhibits/{paper}"
 MAPPING_TABLE = "results/losses/mapping.csv"
 GRADIENT_TABLE = "results/losses/gradients.csv"
+SEARCH_TABLE = "results/search/validation.csv"
+CHOSEN = "results/search/chosen.yaml"
 REPORT = "results/report/index.html"
 
 

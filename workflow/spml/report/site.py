@@ -213,13 +213,14 @@ def render(
     for dataset in site.datasets:
         page(dataset["page"], "dataset.html.j2", dataset=dataset)
     entries = definitions.entries(files, "methods")
+    grids = settings["runs"].get("grids", {})
     sources = {file: definitions.opening_comment(file) for file in files}
     for method in site.methods:
         page(
             method.page,
             "method.html.j2",
             method=method,
-            entries=methods.entries_of(method.key, entries),
+            entries=methods.entries_of(grids.get(method.key, method.key), entries),
             sources=sources,
             rows=methods.exhibit_rows(method, site.exhibits),
             hyperparameters=methods.settings_table(
