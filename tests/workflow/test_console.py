@@ -121,8 +121,8 @@ def test_dry_run_and_lists_are_as_without_the_logger(pristine):
     own, known = ([line for line in lines if not different.match(line)] for lines in (own, known))
     assert own == known
     assert len(own) > 100
-    rules = ("--list-target-rules",)
-    assert pristine.ask(*rules, "--logger", "spml") == pristine.ask(*rules)
+    listed = pristine.ask("--list-target-rules", "--logger", "spml").splitlines()
+    assert {"all", "report", "gr_main_table"} <= set(listed)
 
 
 def test_mistakes_of_the_configuration_are_printed_in_full(fresh):
