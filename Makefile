@@ -93,6 +93,10 @@ lock: $(STAMP) ## Resolve envs/requirements.in into the lock anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --output-file envs/requirements.lock envs/requirements.in
 
+.PHONY: dist
+dist: $(STAMP) ## Build the package, as dist/*.whl and dist/*.tar.gz
+	$(BIN)/uv build --quiet --python $(BIN)/python --no-build-isolation --no-create-gitignore --out-dir dist
+
 .PHONY: clean
 clean: ## Delete results, packed images and checkpoints, but not downloads or .venv
 	@if [ -L data ]; then echo "data is a link: what others may use there stays"; \

@@ -18,15 +18,19 @@ from spml.plumbing.errors import UserError
 WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 
 
-def decode_image(path: str | Path, size: int) -> np.ndarray:
-    """(size, size, 3) uint8 of an image file; whatever keeps it from being read is a UserError."""
+def decode_image(path: str | Path, size: int, channels: int = 3) -> np.ndarray:
+    """(size, size, channels) uint8 of an image file; what keeps it from being read is a UserError.
+
+    channels: 3 for RGB, 1 for grey.
+    """
     from PIL import Image  # not needed where images are packed
 
     try:
         with Image.open(path) as image:
             if image.mode in WIDE:
                 raise ValueError(f"{image.mode} has more than 8 bits a channel; convert it first")
-            resized = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+            converted = image.convert("L" if channels == 1 else "RGB")
+            resized = converted.resize((size, size), Image.Resampling.BILINEAR)
     except FileNotFoundError:
         raise UserError(f"image {path} does not exist{_other_accents(Path(path))}") from None
     except Image.DecompressionBombError as error:
@@ -36,7 +40,7 @@ def decode_image(path: str | Path, size: int) -> np.ndarray:
         intact = "MAX_TEXT" in str(error) or "too large for" in str(error)
         remedy = "save it without its texts and profiles" if intact else "get the file again"
         raise UserError(f"image {path} cannot be decoded ({error}); {remedy}") from error
-    return np.asarray(resized)
+    return np.asarray(resized).reshape(size, size, channels)
 
 
 def _other_accents(path: Path) -> str:

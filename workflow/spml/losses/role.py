@@ -42,6 +42,7 @@ class RegularisedOnlineLabelEstimation(Loss):
     Buffer `seen` (num_examples,) bool: the rows whose observed entries are set.
     """
 
+    remembers_examples = True
     keeps_linear_init = True  # "q" is kept beside the linear layer in the released code
     seen: Tensor
 
