@@ -65,6 +65,7 @@ def inputs(request, tmp_path_factory) -> Path:
             "training": {
                 **OPTIONS,
                 "epochs": 1,
+                "learning_rate": 1e-4,  # at which the scores of a deep network differ
                 "linear_init": None,
                 "device": "cpu",
                 "threads": 1,
@@ -110,7 +111,7 @@ def test_copied_run_predicts_what_it_has_scored(inputs, run, tmp_path, monkeypat
     """From the files themselves, through decoding and the network, in the order that they are given."""
     files = sorted((inputs / "photos").iterdir(), reverse=True)
     output = tmp_path / "new/predictions.csv"
-    command(monkeypatch, run, *files, "--output", output)
+    command(monkeypatch, "--device", "cpu", run, "--output", output, *files)
     header, names, scores = read(output)
     assert header == ["image", *CLASSES]
     assert names == [str(path) for path in files]

@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, help="for --test: labels of the dataset (.npz)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--output", required=True, type=Path, help="the table (.csv) to write")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if arguments.test == bool(arguments.images):
         parser.error("give pictures or --test, and not both")
     run = read_run(arguments.run)
