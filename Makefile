@@ -80,13 +80,14 @@ test: $(STAMP) ## Run all tests
 	python -m pytest -n 2 --dist worksteal tests
 
 .PHONY: bench
-bench: $(STAMP) ## Measure speed: losses, training, metrics, packing, planning
+bench: $(STAMP) ## Measure speed: losses, training, metrics, packing, planning; losses beside another package's
 	python tests/benchmarks/losses.py
 	python tests/benchmarks/engine.py
 	python tests/benchmarks/linear_init.py
 	python tests/benchmarks/metrics.py
 	python tests/benchmarks/pack.py
 	python tests/benchmarks/planning.py
+	python tests/benchmarks/library.py
 
 .PHONY: lock
 lock: $(STAMP) ## Resolve envs/requirements.in into the lock anew

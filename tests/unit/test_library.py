@@ -43,9 +43,7 @@ def test_every_method_gives_the_loss_that_the_workflow_trains(name):
     for dataset in ("digits", "voc", "coco", "nus", "cub"):
         wanted = resolve_method({"methods": METHODS}, name, dataset)
         assert method_values(name, dataset=dataset) == (wanted["loss"], wanted["hyperparameters"])
-        loss = spml.method(
-            name, dataset=dataset, num_classes=20, num_examples=9, total_epochs=8
-        )
+        loss = spml.method(name, dataset=dataset, num_classes=20, num_examples=9, total_epochs=8)
         assert type(loss) is loss_class(wanted["loss"])
         logits, observed = batch()
         assert loss(logits, observed, index=torch.arange(6), epoch=3).isfinite()

@@ -141,16 +141,22 @@ def test_broken_pictures_are_named_and_left_out(inputs, run, tmp_path):
     cut.write_bytes(cut.read_bytes()[:60])
     (tmp_path / "photos/04.png").write_text("no picture")
     pictures = [tmp_path / f"photos/{row:02d}.png" for row in (2, 3, 4, 5)]
+    words = [sys.executable, "-m", "spml.predict", run, "--device", "cpu"]
     done = subprocess.run(
-        [sys.executable, "-m", "spml.predict", run, *pictures, tmp_path / "gone.png"]
-        + ["--device", "cpu", "--output", tmp_path / "p.csv"],
+        [*words, *pictures, tmp_path / "gone.png", "--output", tmp_path / "p.csv"],
         env={"PYTHONPATH": "workflow"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 1
-    for name, reason in (("03.png", "cannot be decoded"), ("04.png", "cannot be decoded"), ("gone.png", "does not exist")):
-        assert any(name in line and reason in line for line in done.stderr.splitlines()), done.stderr
+    for name, reason in (
+        ("03.png", "cannot be decoded"),
+        ("04.png", "cannot be decoded"),
+        ("gone.png", "does not exist"),
+    ):
+        assert any(name in line and reason in line for line in done.stderr.splitlines()), (
+            done.stderr
+        )
     assert "error: 3 of 5 pictures could not be read and are left out; all others are in" in (
         done.stderr
     )
@@ -223,7 +229,7 @@ def test_labels_of_another_dataset_are_refused(inputs, run, tmp_path, monkeypatc
     labels = load_labels(inputs / "labels.npz")
     fewer = Split(labels.test.images[1:], labels.test.truth[1:])
     save_labels(tmp_path / "other.npz", Labels(CLASSES, labels.train, fewer))
-    with pytest.raises(UserError, match="29 test images and the run .* has scored 30"):
+    with pytest.raises(UserError, match=r"29 test images and the run .* has scored 30"):
         command(
             monkeypatch,
             *(run, "--test", "--labels", tmp_path / "other.npz", "--output", tmp_path / "t.csv"),

@@ -3,10 +3,10 @@
     python -m spml.predict RUN IMAGES... --output predictions.csv
     python -m spml.predict RUN --test --output test.csv
 
-RUN is the folder of a run, where it was made or copied elsewhere: it holds all that is needed. IMAGES
-are files of any kind that Pillow reads, or folders of them. A picture that cannot be read is named and
-left out, and the exit status is 1 then. With --test the scores are those that the run itself has left
-of the test images, in the order of the dataset.
+RUN is the folder of a run, where it was made or copied elsewhere: it holds all that is needed.
+IMAGES are files of any kind that Pillow reads, or folders of them. A picture that cannot be read is
+named and left out, and the exit status is 1 then. With --test the scores are those that the run
+itself has left of the test images, in the order of the dataset.
 """
 
 import argparse

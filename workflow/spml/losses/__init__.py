@@ -125,8 +125,9 @@ def build(
 
     `num_classes` is C; `num_examples` is the number of rows of the training split, for losses
     that keep state per example; `total_epochs` is T, the length of the schedules. All are at
-    least 1; a loss that needs neither of the last two is built without them. Raises ValueError, naming the argument, for an unknown name, an unknown or missing
-    hyperparameter, and a value out of range.
+    least 1; a loss that needs neither of the last two is built without them. Raises ValueError,
+    naming the argument, for an unknown name, an unknown or missing hyperparameter, and a value out
+    of range.
     """
     cls = loss_class(name)
     allowed = {
