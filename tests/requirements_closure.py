@@ -93,7 +93,10 @@ def needed_packages(stage: Stage) -> set[str]:
 
 
 def packages_of(files: Iterable[str | Path]) -> set[str]:
-    """The packages that source files import or read, as PyPI spells them."""
+    """The packages that source files import or read, as PyPI spells them.
+
+    One that is not installed has the name that it is imported by.
+    """
     names, needed = set(), set()
     for file in files:
         tree = ast.parse(Path(file).read_text(encoding="utf-8"))
@@ -101,7 +104,7 @@ def packages_of(files: Iterable[str | Path]) -> set[str]:
         needed.update(map(normalized, _distributions_read(tree)))
     distributions = _distributions()
     names -= {*sys.stdlib_module_names, "spml"}
-    return needed | {normalized(distributions[name][0]) for name in names}
+    return needed | {normalized(distributions.get(name, [name])[0]) for name in names}
 
 
 def normalized(name: str) -> str:

@@ -8,6 +8,7 @@ from spml.plumbing.sources import charged_files, imported_files
 ROOT = Path("workflow/spml")
 # An import goes down, or stays on its floor.
 FLOORS = {
+    "export_onnx": 8,
     "library": 8,
     "plan": 8,
     "predict": 8,

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from small_runs import OPTIONS
-from spml import predict
+from spml import export_onnx, predict
 from spml.data.labels import Labels, Split, load_labels, save_labels
 from spml.data.observation import Observation, save_observation
 from spml.data.packed import save_packed
@@ -134,6 +134,7 @@ def test_folder_stands_for_the_pictures_in_it(inputs, run, tmp_path, monkeypatch
     ]
 
 
+@pytest.mark.parametrize("inputs", [1], ids=["grey"], indirect=True)
 def test_broken_pictures_are_named_and_left_out(inputs, run, tmp_path):
     """As a process of its own, with its status, and none of what it says lost."""
     shutil.copytree(inputs / "photos", tmp_path / "photos")
@@ -241,3 +242,27 @@ def test_pictures_or_the_test_split(run, monkeypatch, capsys, given):
     with pytest.raises(SystemExit, match="2"):
         command(monkeypatch, run, *given, "--output", "t.csv")
     assert "give pictures or --test, and not both" in capsys.readouterr().err
+
+
+def test_export_without_onnx_says_what_to_install(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)  # as where it is not installed
+    with pytest.raises(UserError, match="pip install onnx onnxruntime onnxscript"):
+        export_onnx.export(run, tmp_path / "model.onnx")
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's exporter about itself
+def test_exported_network_scores_like_the_run(inputs, run, tmp_path):
+    onnx = pytest.importorskip("onnx", reason="ONNX is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    path = tmp_path / "model.onnx"
+    assert export_onnx.export(run, path) <= 1e-4
+    properties = {each.key: each.value for each in onnx.load(path).metadata_props}
+    assert json.loads(properties["classes"]) == list(CLASSES)
+    assert properties["size"] == str(SIZE)
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    pixels = np.load(inputs / "test.npy")
+    [scores] = session.run(["probabilities"], {"pixels": pixels})
+    wanted = np.load(run / "predictions.npz")["test"]
+    np.testing.assert_allclose(scores, wanted, rtol=0, atol=1e-4)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["elsewhere", "model.onnx"]

@@ -16,51 +16,22 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from spml.data.decode import decode_image
 from spml.data.labels import load_labels
+from spml.desk.predictor import FinishedRun, Predictor, read_run
 from spml.plumbing.addresses import labels_path
 from spml.plumbing.arrays import open_arrays
-from spml.plumbing.checksums import RUN_CHECKSUMS, verified
 from spml.plumbing.errors import UserError, run_command
-from spml.plumbing.files import atomic_path, read_json
+from spml.plumbing.files import atomic_path
 from spml.plumbing.progress import Progress
+from spml.training.devices import claim_device
+from spml.training.precision import configure
 
 BATCH_SIZE = 64
-
-
-class FinishedRun(NamedTuple):
-    """What a run has left in its folder; pictures are square, ``size`` pixels high and wide."""
-
-    folder: Path
-    settings: dict[str, Any]
-    classes: tuple[str, ...]
-    size: int
-    channels: int
-
-    def file(self, name: str) -> Path:
-        """One of its files, compared with its checksum."""
-        return verified(self.folder / name, self.folder / RUN_CHECKSUMS)
-
-
-def read_run(folder: Path) -> FinishedRun:
-    """Read a run's record; a folder without one that says enough is a UserError."""
-    if not (folder / "run.json").is_file():
-        raise UserError(
-            f"{folder} has no run.json; give the folder of a finished run, such as "
-            "results/runs/digits/demo/gr/seed0"
-        )
-    record = read_json(verified(folder / "run.json", folder / RUN_CHECKSUMS))
-    if not {"classes", "image_shape"} <= record.keys():
-        raise UserError(
-            f"{folder}/run.json does not name its classes and the size of its images, as runs of "
-            "versions up to 1.0.0 do not; make the run anew"
-        )
-    size, _, channels = record["image_shape"]
-    return FinishedRun(folder, record["settings"], tuple(record["classes"]), size, channels)
 
 
 def find_images(given: Sequence[Path]) -> list[Path]:
@@ -106,21 +77,9 @@ def predict(
     device_name: ``auto``, ``cpu`` or ``cuda``. Returns also what was wrong with the files that
     could not be read, by their positions; their rows are NaN.
     """
-    import torch
-
-    from spml.training.devices import claim_device
-    from spml.training.images import Normaliser
-    from spml.training.models import build_classifier, load_weights
-    from spml.training.precision import autocast, configure
-
-    settings = run.settings
-    classifier = build_classifier(settings["architecture"], len(run.classes), settings["head"])
-    load_weights(classifier, run.file("weights.pt"))
     claim = claim_device(device_name)
-    device, precision = claim.device, settings["training"].get("precision", "fp32")
-    configure(precision, deterministic=False, device=device)
-    network = classifier.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    normalise = Normaliser(settings["images"]["mean"], settings["images"]["deviation"], device)
+    configure(run.precision, deterministic=False, device=claim.device)
+    predictor = Predictor(run, claim.device, run.precision)
     scores = np.full((len(files), len(run.classes)), np.nan, dtype=np.float32)
     broken: dict[int, UserError] = {}
     start = 0
@@ -135,10 +94,8 @@ def predict(
                 progress.update()
             start += len(pictures)
             if read:
-                batch = torch.from_numpy(np.stack(list(read.values()))).to(device)
-                with autocast(precision, device):
-                    logits = network(normalise(batch.permute(0, 3, 1, 2)))
-                scores[list(read)] = torch.sigmoid(logits.float()).cpu().numpy()
+                pixels = torch.from_numpy(np.stack(list(read.values()))).to(claim.device)
+                scores[list(read)] = predictor(pixels).cpu().numpy()
     return scores, broken
 
 
