@@ -25,7 +25,7 @@ def batch(rows: int = 6, classes: int = 20) -> tuple[torch.Tensor, torch.Tensor]
     return logits, observed
 
 
-def test_one_call_has_the_values_of_the_paper_for_a_dataset():
+def test_one_call_has_the_values_for_a_dataset():
     """Those that config/methods.yaml gives, with the place that they come from."""
     loss = spml.method("gr", dataset="coco", num_classes=80, num_examples=82081, total_epochs=8)
     assert loss.schedule(1) | {"mu": 0, "sigma": 0} == {"w": 0, "b": -2, "mu": 0, "sigma": 0}
@@ -49,7 +49,7 @@ def test_every_method_gives_the_loss_that_the_workflow_trains(name):
         assert loss(logits, observed, index=torch.arange(6), epoch=3).isfinite()
 
 
-def test_own_values_go_before_the_papers():
+def test_own_values_go_first():
     loss = spml.method("gr", dataset="coco", num_classes=20, total_epochs=8, q3=0.7)
     assert (loss.q3, loss.w_ends) == (0.7, (0, 10))
     assert spml.method("epr", num_classes=20, expected_positives=3).expected_positives == 3
@@ -65,6 +65,7 @@ def test_loss_without_memory_and_schedule_needs_neither_rows_nor_epochs():
     ("sentence", "name", "given"),
     [
         (r"^name: unknown 'l_r' \(did you mean 'll_r'\?\); known: .*ll_cp", "l_r", {}),
+        (r"^name: unknown None; known: bce", None, {}),
         (r"^dataset: unknown 'cocoa' \(did you mean 'coco'\?\); known: .*voc", "gr", {"dataset": "cocoa"}),
         (r"^protocol: unknown 'grr' \(did you mean 'gr'\?\)", "gr", {"protocol": "grr"}),
         (r"^total_epochs: is missing", "gr", {}),

@@ -31,8 +31,8 @@ def _definitions() -> dict[str, Any]:
     return config
 
 
-def _check_name(kind: str, name: str | None, known: Iterable[str]) -> None:
-    if name is not None and name not in known:
+def _check_name(kind: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
         listing = ", ".join(known)
         raise ValueError(f"{kind}: unknown {name!r}{suggestion(name, known)}; known: {listing}")
 
@@ -40,14 +40,16 @@ def _check_name(kind: str, name: str | None, known: Iterable[str]) -> None:
 def method_values(
     name: str, *, dataset: str | None = None, protocol: str | None = None
 ) -> tuple[str, dict[str, Any]]:
-    """The loss of a method, and the hyperparameters that the papers give it.
+    """The loss of a method, and its hyperparameters; the file says where each of them is from.
 
     Arguments and errors are those of :func:`method`.
     """
     config = _definitions()
     _check_name("name", name, config["methods"])
-    _check_name("dataset", dataset, config["datasets"])
-    _check_name("protocol", protocol, config["protocols"])
+    if dataset is not None:
+        _check_name("dataset", dataset, config["datasets"])
+    if protocol is not None:
+        _check_name("protocol", protocol, config["protocols"])
     resolved = resolve_method(config, name, dataset, protocol)
     return resolved["loss"], resolved["hyperparameters"]
 
@@ -62,7 +64,7 @@ def method(
     total_epochs: int | None = None,
     **hyperparameters: Any,
 ) -> Loss:
-    """The loss of a method with the papers' values: a module of logits and observed labels.
+    """The loss of a method with the workflow's values: a module of logits and observed labels.
 
     name             of the method, as in ``config/methods.yaml``: ``gr``, ``ll_r``, ``an``, ...
     num_classes      C, at least 1
@@ -71,7 +73,7 @@ def method(
     protocol         in whose tables: LL-R, LL-Ct and LL-Cp have other values in GR's (``gr``)
     num_examples     rows of the training split, for a loss that keeps state of each of them
     total_epochs     the number of epochs, for a loss with a schedule over all of them
-    hyperparameters  in place of the papers' or beside them
+    hyperparameters  in place of those or beside them
 
     Of the method it is the loss alone: on which labels it trains, with which head and optimiser is
     left to the caller. Raises ValueError, naming the argument, for an unknown name or value and
