@@ -145,8 +145,13 @@ def test_module_for_lightning_trains():
     observed[torch.arange(64), torch.arange(64) % 5] = 1
     rows = torch.utils.data.TensorDataset(features, observed, torch.arange(64))
     loader = torch.utils.data.DataLoader(rows, batch_size=16)
-    loss = spml.method("ll_cp", num_classes=5, num_examples=64)
-    module = namespace["SinglePositive"](torch.nn.Linear(16, 5), loss)
-    trainer = lightning.Trainer(max_epochs=2, logger=False, enable_checkpointing=False)
-    trainer.fit(module, loader)
-    assert loss.corrected.any()
+    changed = {"ll_cp": "corrected", "role": "seen", "em_apl": "pseudo_negative"}
+    for name, state in changed.items():
+        sizes = {"num_classes": 5, "num_examples": 64, "total_epochs": 8}
+        loss = spml.method(name, dataset="coco", **sizes)
+        module = namespace["SinglePositive"](torch.nn.Linear(16, 5), loss)
+        trainer = lightning.Trainer(
+            max_epochs=6, accelerator="cpu", logger=False, enable_checkpointing=False
+        )
+        trainer.fit(module, loader)
+        assert getattr(loss, state).any(), name
