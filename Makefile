@@ -82,18 +82,23 @@ test: $(STAMP) ## Run all tests
 	python -m pytest -n 2 --dist worksteal tests
 
 .PHONY: bench
-bench: $(STAMP) ## Measure speed: losses, training, metrics, packing, planning
+bench: $(STAMP) ## Measure speed: losses, training, metrics, packing, planning; losses beside another package's
 	python tests/benchmarks/losses.py
 	python tests/benchmarks/engine.py
 	python tests/benchmarks/linear_init.py
 	python tests/benchmarks/metrics.py
 	python tests/benchmarks/pack.py
 	python tests/benchmarks/planning.py
+	python tests/benchmarks/library.py
 
 .PHONY: lock
 lock: $(STAMP) ## Resolve envs/requirements.in into the lock anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --output-file envs/requirements.lock envs/requirements.in
+
+.PHONY: dist
+dist: $(STAMP) ## Build the package, as dist/*.whl and dist/*.tar.gz
+	$(BIN)/uv build --quiet --python $(BIN)/python --no-build-isolation --no-create-gitignore --out-dir dist
 
 .PHONY: clean
 clean: ## Delete results, packed images and checkpoints, but not downloads or .venv

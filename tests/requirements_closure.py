@@ -3,7 +3,7 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -89,14 +89,22 @@ def _distributions_read(tree: ast.AST) -> Iterator[str]:
 
 def needed_packages(stage: Stage) -> set[str]:
     """The packages that running a stage may import or read, as PyPI spells them."""
+    return packages_of(_files(stage))
+
+
+def packages_of(files: Iterable[str | Path]) -> set[str]:
+    """The packages that source files import or read, as PyPI spells them.
+
+    One that is not installed has the name that it is imported by.
+    """
     names, needed = set(), set()
-    for file in _files(stage):
+    for file in files:
         tree = ast.parse(Path(file).read_text(encoding="utf-8"))
         names.update(_top_level_names(tree))
         needed.update(map(normalized, _distributions_read(tree)))
     distributions = _distributions()
     names -= {*sys.stdlib_module_names, "spml"}
-    return needed | {normalized(distributions[name][0]) for name in names}
+    return needed | {normalized(distributions.get(name, [name])[0]) for name in names}
 
 
 def normalized(name: str) -> str:

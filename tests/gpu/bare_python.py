@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
@@ -39,12 +40,12 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def needed() -> set[str]:
+def needed(packages: Sequence[str] = PACKAGES) -> set[str]:
     """The packages with all that they require, as PyPI spells them."""
     import re
     from importlib.metadata import PackageNotFoundError, distribution
 
-    found, waiting = set(), list(PACKAGES)
+    found, waiting = set(), list(packages)
     while waiting:
         name = normalized(waiting.pop())
         if name in found:

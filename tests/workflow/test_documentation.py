@@ -32,7 +32,18 @@ PLANNED = r"config/paper\.yaml|profiles/(slurm|generic|kubernetes)|flowers\.yaml
 # Imports Snakemake, and has nothing that only a shell would understand.
 PLAIN = re.compile(r"(snakemake|python -m spml\.plan)( [^<>|&;$`#]*)?")
 # Targets of make that CI, other tests or benchmarks run, or that need a network.
-LOOKED_UP = ("setup", "check", "test", "bench", "lock", "audit-list", "demo-all", "search", "clean")
+LOOKED_UP = (
+    "setup",
+    "check",
+    "test",
+    "bench",
+    "lock",
+    "dist",
+    "audit-list",
+    "demo-all",
+    "search",
+    "clean",
+)
 
 
 class Block(NamedTuple):

@@ -31,7 +31,7 @@ from spml.plumbing.machine import Machine
 from spml.training.devices import claim_device
 from spml.training.images import Normaliser
 from spml.training.loading import load_images
-from spml.training.models import Classifier, build_classifier
+from spml.training.models import Classifier, build_classifier, load_weights
 from spml.training.precision import configure
 
 BATCH_SIZE = 64
@@ -46,13 +46,7 @@ def load_run(settings: dict[str, Any], num_classes: int, weights: str | Path) ->
             f"{settings['head']!r}; leave its method out of the pointing game"
         )
     classifier = build_classifier(settings["architecture"], num_classes)
-    try:
-        classifier.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{weights} cannot be read ({reason}); delete it and start again: it is made anew"
-        ) from error
+    load_weights(classifier, weights)
     return classifier.eval()
 
 

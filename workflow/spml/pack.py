@@ -265,6 +265,7 @@ def pack(
             "file": split.final.name,
             "shape": list(split.shape),
             "sha256": file_checksum(split.final),
+            **({"as_viewed": True} if as_viewed else {}),
         }
     return manifest
 

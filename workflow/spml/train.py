@@ -12,7 +12,7 @@ entries.npy        what each training entry would cost as a negative (epochs, N,
                    ``record_entries``
 modified.npy       which of them the loss rejected or corrected, a bit an entry (epochs, N,
                    ceil(C / 8)) uint8, packed by :func:`numpy.packbits`; likewise
-run.json           settings, versions, device, time and memory
+run.json           settings, classes, shape of the images, versions, device, time and memory
 run.sha256         checksums of all of these
 
 A run that is given a checkpoint file saves its state there, and goes on from it if it was killed.
@@ -135,13 +135,16 @@ def _report_constant(name: str, scores: np.ndarray) -> int:
     return constant
 
 
-def _read_data(arguments: argparse.Namespace) -> Data:
-    """What the run reads, refused before the first step where it does not belong together."""
+def _read_data(arguments: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
+    """What the run reads, refused before the first step where it does not belong together.
+
+    With what its record says of it, so that a copy of the run's folder can predict.
+    """
     labels = load_labels(arguments.labels)
     observation = load_observation(arguments.observed)
     images = load_packed(arguments.images)
     _check_inputs(labels, observation, images)
-    return Data(
+    data = Data(
         train_images=images.train,
         test_images=images.test,
         train_rows=observation.train,
@@ -150,6 +153,12 @@ def _read_data(arguments: argparse.Namespace) -> Data:
         observed=observation.observed,
         annotated=labels.train.annotated,
     )
+    description = {
+        "classes": list(labels.classes),
+        "image_shape": list(images.test.shape[1:]),
+        "as_viewed": images.as_viewed,
+    }
+    return data, description
 
 
 def _inputs(arguments: argparse.Namespace) -> dict[str, Path]:
@@ -227,7 +236,7 @@ def _linear_init(
 def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
     """Train as ``settings`` say and write the run's folder."""
     machine = Machine(**arguments.machine)
-    data = _read_data(arguments)
+    data, description = _read_data(arguments)
     not_of_the_loop = ("device", "threads", "linear_init")
     options = {k: v for k, v in settings["training"].items() if k not in not_of_the_loop}
     name = "{dataset}/{protocol}/{method}/seed{seed}".format(**settings)
@@ -291,6 +300,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
     images = len(result.history) * len(data.train_rows)
     record = {
         "settings": settings,
+        **description,
         "seeds": {"weights_and_order": settings["seed"]},
         "precision": training.precision,
         "compile": training.compile,

@@ -36,10 +36,13 @@ def _as_viewed(image: "Image.Image") -> "Image.Image":
     return Image.alpha_composite(paper, upright.convert("RGBA"))
 
 
-def decode_image(path: str | Path, size: int, *, as_viewed: bool = False) -> np.ndarray:
-    """(size, size, 3) uint8 of an image file; whatever keeps it from being read is a UserError.
+def decode_image(
+    path: str | Path, size: int, channels: int = 3, *, as_viewed: bool = False
+) -> np.ndarray:
+    """(size, size, channels) uint8 of an image file; what keeps it from being read is a UserError.
 
-    as_viewed: upright and on white, as viewers show it; else as torchvision reads it.
+    channels: 3 for RGB, 1 for grey. as_viewed: upright and on white, as viewers show it; else as
+    torchvision reads it.
     """
     from PIL import Image  # not needed where images are packed
 
@@ -47,8 +50,9 @@ def decode_image(path: str | Path, size: int, *, as_viewed: bool = False) -> np.
         with Image.open(path) as image:
             if image.mode in WIDE:
                 raise ValueError(f"{image.mode} has more than 8 bits a channel; convert it first")
-            seen = (_as_viewed(image) if as_viewed else image).convert("RGB")
-            resized = seen.resize((size, size), Image.Resampling.BILINEAR)
+            seen = _as_viewed(image) if as_viewed else image
+            converted = seen.convert("L" if channels == 1 else "RGB")
+            resized = converted.resize((size, size), Image.Resampling.BILINEAR)
     except FileNotFoundError:
         raise UserError(f"image {path} does not exist{_other_accents(Path(path))}") from None
     except Image.DecompressionBombError as error:
@@ -58,7 +62,7 @@ def decode_image(path: str | Path, size: int, *, as_viewed: bool = False) -> np.
         intact = "MAX_TEXT" in str(error) or "too large for" in str(error)
         remedy = "save it without its texts and profiles" if intact else "get the file again"
         raise UserError(f"image {path} cannot be decoded ({error}); {remedy}") from error
-    return np.asarray(resized)
+    return np.asarray(resized).reshape(size, size, channels)
 
 
 def _other_accents(path: Path) -> str:

@@ -23,10 +23,12 @@ class PackedImages:
     """The images of both official splits, (N, height, width, channels) uint8, memory-mapped.
 
     Images that are decoded on the fly have the shape of an array and are indexed by rows like one.
+    as_viewed: whether they were read as :func:`spml.data.decode.decode_image` calls it.
     """
 
     train: Images
     test: Images
+    as_viewed: bool = False
 
 
 def _describe(path: Path, array: np.ndarray) -> dict[str, object]:
@@ -93,4 +95,5 @@ def load_packed(manifest: str | Path) -> PackedImages:
         else:
             packed = manifest.with_name(description["file"])
             arrays[split] = _memory_map(packed, description["shape"], manifest)
-    return PackedImages(**arrays)
+    as_viewed = any(document[split].get("as_viewed", False) for split in SPLITS)
+    return PackedImages(**arrays, as_viewed=as_viewed)

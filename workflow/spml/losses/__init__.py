@@ -114,14 +114,20 @@ def hyperparameters_of(cls: "type[Loss]") -> dict[str, inspect.Parameter]:
 
 
 def build(
-    name: str, *, num_classes: int, num_examples: int, total_epochs: int, **hyperparameters: Any
+    name: str,
+    *,
+    num_classes: int,
+    num_examples: int | None = None,
+    total_epochs: int | None = None,
+    **hyperparameters: Any,
 ) -> "Loss":
     """Build the loss `name`.
 
     `num_classes` is C; `num_examples` is the number of rows of the training split, for losses
     that keep state per example; `total_epochs` is T, the length of the schedules. All are at
-    least 1. Raises ValueError, naming the argument, for an unknown name, an unknown or missing
-    hyperparameter, and a value out of range.
+    least 1; a loss that needs neither of the last two is built without them. Raises ValueError,
+    naming the argument, for an unknown name, an unknown or missing hyperparameter, and a value out
+    of range.
     """
     cls = loss_class(name)
     allowed = {

@@ -32,6 +32,7 @@ class LargeLoss(GeneralizedLoss):
     delta_rel  at least 0, in percent
     """
 
+    follows_epochs = True
     negatives_as_unobserved = True  # which cost the same and are never large
 
     modified: Tensor

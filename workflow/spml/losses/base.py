@@ -8,7 +8,7 @@ import math
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -175,8 +175,8 @@ class Loss(torch.nn.Module, ABC):
     a `*` and before the `**sizes` that it passes on to this one; planning reads them there.
 
     num_classes  C, at least 1
-    num_examples rows of the training split, at least 1
-    total_epochs T, at least 1
+    num_examples rows of the training split, at least 1; None for a loss that has no use for it
+    total_epochs T, at least 1; None likewise
 
     State lives in buffers and parameters, so that it moves with `.to()` and is in `state_dict()`:
     tensors in other attributes are refused at the first step. It changes only in training mode,
@@ -191,32 +191,83 @@ class Loss(torch.nn.Module, ABC):
     """Why the generalized loss of GR cannot express this one, as a clause; for one without a
     `mapping` (see `spml.losses.framework`)."""
 
+    remembers_examples: ClassVar[bool] = False
+    """Whether it keeps state of each training example, so that every call has to say which they
+    are."""
+
+    follows_epochs: ClassVar[bool] = False
+    """Whether its value depends on the epoch, so that every call has to name it."""
+
     modified: Tensor | None = None
     """After a forward of a loss that rejects or corrects labels: the (B, C) bool mask of the
     unobserved entries that this step rejected or corrected. None for every other loss."""
 
-    def __init__(self, *, num_classes: int, num_examples: int, total_epochs: int) -> None:
+    def __init__(
+        self, *, num_classes: int, num_examples: int | None = None, total_epochs: int | None = None
+    ) -> None:
         super().__init__()
         self.num_classes = check_integer("num_classes", num_classes, at_least=1)
-        self.num_examples = check_integer("num_examples", num_examples, at_least=1)
-        self.total_epochs = check_integer("total_epochs", total_epochs, at_least=1)
+        self._num_examples = num_examples
+        if num_examples is not None:
+            self._num_examples = check_integer("num_examples", num_examples, at_least=1)
+        self._total_epochs = total_epochs
+        if total_epochs is not None:
+            self._total_epochs = check_integer("total_epochs", total_epochs, at_least=1)
 
-    def forward(self, logits: Tensor, observed: Tensor, *, index: Tensor, epoch: int) -> Tensor:
+    @property
+    def num_examples(self) -> int:
+        """Rows of the training split; ValueError where nobody has said how many there are."""
+        if self._num_examples is None:
+            raise ValueError(
+                f"num_examples: is missing; {type(self).__name__} keeps state of each training "
+                "example, so give their number"
+            )
+        return self._num_examples
+
+    @property
+    def total_epochs(self) -> int:
+        """T; ValueError where nobody has said how many epochs there are."""
+        if self._total_epochs is None:
+            raise ValueError(
+                f"total_epochs: is missing; {type(self).__name__} has a schedule over all epochs, "
+                "so give their number"
+            )
+        return self._total_epochs
+
+    def forward(
+        self,
+        logits: Tensor,
+        observed: Tensor,
+        *,
+        index: Tensor | None = None,
+        epoch: int | None = None,
+    ) -> Tensor:
         """The loss of a batch, a scalar in float32, or in float64 for float64 logits.
 
         logits   (B, C) floating point, before the sigmoid; half precision is computed in float32
         observed (B, C) integer or floating point, values -1, 0, 1
-        index    (B,) int32 or int64, rows of the training split, each at most once
-        epoch    1 to total_epochs
+        index    (B,) int32 or int64, rows of the training split, each at most once; needed where
+                 `remembers_examples`
+        epoch    1 to total_epochs; needed where `follows_epochs`
 
         Raises ValueError naming the argument that is wrong. Values of `observed` and `index` are
         looked at only on a CPU: on a GPU that would make the host wait for the device.
         """
-        self._check_batch(logits, observed, index)
-        self._check_epoch(epoch)
+        self._check_batch(logits, observed)
+        self._check_index(index, logits)
+        if epoch is not None:
+            self._check_epoch(epoch)
+        elif self.follows_epochs:
+            raise ValueError(
+                f"epoch: is missing; {type(self).__name__} changes from epoch to epoch, so give "
+                "the number of this one, counted from 1"
+            )
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
-        return self.compute(logits, observed, index, epoch)
+        # A loss that is wrong about its needs cannot go on with these: torch indexes with no
+        # floating point numbers, and Python computes with no None.
+        rows = logits.new_empty(0) if index is None else index
+        return self.compute(logits, observed, rows, cast(int, epoch))
 
     @abstractmethod
     def compute(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Tensor:
@@ -265,7 +316,7 @@ class Loss(torch.nn.Module, ABC):
         own = {name: value for name, value in vars(self).items() if name not in _OF_MODULES}
         return [name for name, value in own.items() if holds_tensor(value)]
 
-    def _check_batch(self, logits: Tensor, observed: Tensor, index: Tensor) -> None:
+    def _check_batch(self, logits: Tensor, observed: Tensor) -> None:
         if logits.dim() != 2 or logits.shape[1] != self.num_classes or logits.shape[0] == 0:
             raise ValueError(
                 f"logits: must have shape (B, {self.num_classes}) with B at least 1, "
@@ -280,24 +331,33 @@ class Loss(torch.nn.Module, ABC):
             )
         if observed.dtype == torch.bool or observed.is_complex():
             raise ValueError(f"observed: must be -1, 0, 1, not {observed.dtype}")
+        if observed.device.type == "cpu":
+            lowest, highest = observed.aminmax()
+            whole = not observed.is_floating_point() or not observed.frac().any()
+            if not (lowest >= -1 and highest <= 1 and whole):
+                raise ValueError("observed: values must be -1, 0 or 1")
+
+    def _check_index(self, index: Tensor | None, logits: Tensor) -> None:
+        if index is None:
+            if self.remembers_examples:
+                raise ValueError(
+                    f"index: is missing; {type(self).__name__} keeps state of each training "
+                    "example, so give the row of each one of the batch in the training split"
+                )
+            return
         if index.shape != logits.shape[:1]:
             raise ValueError(
                 f"index: must have shape ({logits.shape[0]},), not {tuple(index.shape)}"
             )
         if index.dtype not in (torch.int64, torch.int32):
             raise ValueError(f"index: must be int64 or int32, not {index.dtype}")
-        if observed.device.type == "cpu":
-            lowest, highest = observed.aminmax()
-            whole = not observed.is_floating_point() or not observed.frac().any()
-            if not (lowest >= -1 and highest <= 1 and whole):
-                raise ValueError("observed: values must be -1, 0 or 1")
-        if index.device.type == "cpu":
+        if index.device.type == "cpu" and self._num_examples is not None:
             lowest, highest = index.aminmax()
-            if lowest < 0 or highest >= self.num_examples:
+            if lowest < 0 or highest >= self._num_examples:
                 raise ValueError(
-                    f"index: values must be 0 to {self.num_examples - 1}, "
+                    f"index: values must be 0 to {self._num_examples - 1}, "
                     f"not {int(lowest)} to {int(highest)}"
                 )
 
     def _check_epoch(self, epoch: int) -> None:
-        check_integer("epoch", epoch, at_least=1, at_most=self.total_epochs)
+        check_integer("epoch", epoch, at_least=1, at_most=self._total_epochs)

@@ -52,6 +52,7 @@ class AsymmetricPseudoLabelling(GeneralizedLoss):
         l2=r"$-\log p$",
         l3=r"$-\log(1-p)$",
     )
+    remembers_examples = True
 
     pseudo_negative: Tensor
     candidate: Tensor

@@ -66,6 +66,7 @@ class GeneralizedRobustLoss(GeneralizedLoss):
         l2=r"$\frac{1-p^{q_2}}{q_2}$",
         l3=r"$\frac{1-(1-p)^{q_3}}{q_3}$",
     )
+    follows_epochs = True
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ class LargeLossPermanentCorrection(LargeLoss):
         l2=r"$-\log p$",
         l3=r"$-\log(1-p)$",
     )
+    remembers_examples = True
 
     corrected: Tensor
 

@@ -43,6 +43,7 @@ class RegularisedOnlineLabelEstimation(Loss):
     """
 
     outside_framework = "its targets are learnt along with the classifier"
+    remembers_examples = True
     keeps_linear_init = True  # "q" is kept beside the linear layer in the released code
     seen: Tensor
 

@@ -37,6 +37,7 @@ class SelfPacedLossCorrection(Loss):
         l2=r"$-(1-p)^\gamma\log p$",
         l3=r"$-p^\gamma\log(1-p)$",
     )
+    follows_epochs = True
 
     def __init__(
         self,

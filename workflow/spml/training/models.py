@@ -162,6 +162,17 @@ def _check_name(weights: Path) -> None:
         )
 
 
+def load_weights(classifier: Classifier, weights: str | Path) -> None:
+    """Load the state dict that a run has left; anything else is a :class:`UserError`."""
+    try:
+        classifier.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{weights} cannot be read ({reason}); delete it and start again: it is made anew"
+        ) from error
+
+
 def load_backbone(classifier: Classifier, weights: str | Path) -> None:
     """Load a state dict of tensors into the backbone; anything else is a :class:`UserError`.
 
