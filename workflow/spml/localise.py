@@ -31,23 +31,35 @@ from spml.plumbing.machine import Machine
 from spml.training.devices import claim_device
 from spml.training.images import Normaliser
 from spml.training.loading import load_images
-from spml.training.models import Classifier, build_classifier
+from spml.training.models import Classifier, build_classifier, load_backbone
 from spml.training.precision import configure
 
 BATCH_SIZE = 64
 RESIDENT_MEGABYTES = 256
 
 
-def load_run(settings: dict[str, Any], num_classes: int, weights: str | Path) -> Classifier:
-    """The classifier of a run with its selected weights; it must have the linear head."""
+def load_run(
+    settings: dict[str, Any],
+    num_classes: int,
+    weights: str | Path,
+    backbone: str | Path | None = None,
+) -> Classifier:
+    """The classifier of a run with its selected weights; it must have the linear head.
+
+    backbone: the weights that a run left out of its own, because it did not train them.
+    """
     if settings["head"] != "linear":
         raise UserError(
             f"class activation maps are made with the linear head, and this run has the head "
             f"{settings['head']!r}; leave its method out of the pointing game"
         )
     classifier = build_classifier(settings["architecture"], num_classes)
+    if backbone is not None:
+        load_backbone(classifier, backbone)
     try:
-        classifier.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+        kept = {} if backbone is None else classifier.backbone.state_dict(prefix="backbone.")
+        classifier.load_state_dict({**kept, **state})
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
@@ -151,6 +163,7 @@ def main() -> None:
     )
     parser.add_argument("--settings", required=True, type=json.loads, help="see the rule")
     parser.add_argument("--weights", required=True, help="weights.pt of the run")
+    parser.add_argument("--backbone", help="state dict of a backbone that the run did not train")
     parser.add_argument("--labels", required=True, help="labels of the dataset (.npz)")
     parser.add_argument("--images", required=True, help="manifest of the packed images (.json)")
     parser.add_argument(
@@ -166,7 +179,7 @@ def main() -> None:
             f"{arguments.labels} holds no boxes of test images, and the pointing game needs them; "
             "leave the dataset out of it"
         )
-    classifier = load_run(settings, len(labels.classes), arguments.weights)
+    classifier = load_run(settings, len(labels.classes), arguments.weights, arguments.backbone)
     claim = claim_device(settings["device"], Machine(**arguments.machine).runs_per_gpu)
     configure("fp32", deterministic=False, device=claim.device)
     result = play(

@@ -149,6 +149,14 @@ def build_classifier(architecture: str, num_classes: int, head: str = "linear") 
     return Classifier(backbone, HEADS[head](backbone.num_features, num_classes))
 
 
+def build_frozen_classifier(num_features: int, num_classes: int) -> Classifier:
+    """A linear head (B, F) -> (B, C) alone, for features that a frozen backbone made before.
+
+    Its weights are drawn from torch's global generator, like those of :func:`build_classifier`.
+    """
+    return Classifier(nn.Identity(), LinearHead(num_features, num_classes))
+
+
 def _check_name(weights: Path) -> None:
     """Compare a file with the checksum that torchvision puts into its name, where there is one."""
     named = re.search(r"-([0-9a-f]{8,64})$", weights.stem)
