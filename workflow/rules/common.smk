@@ -187,6 +187,26 @@ def localise_settings(wildcards):
     return as_json({**network_settings(wildcards.dataset), "head": method["head"]})
 
 
+def picture_datasets():
+    """Datasets of which there are pictures, and so a backbone that makes features of them."""
+    return [name for name, dataset in config["datasets"].items() if "features" not in dataset]
+
+
+def feature_datasets():
+    """Datasets that come as features."""
+    return [name for name, dataset in config["datasets"].items() if "features" in dataset]
+
+
+def given_features(wildcards):
+    """The file of a dataset that comes as features."""
+    return config["datasets"][wildcards.dataset]["features"]["file"]
+
+
+def features_scale(wildcards):
+    """What the features of such a file are multiplied by."""
+    return config["datasets"][wildcards.dataset]["features"].get("scale", 1)
+
+
 def is_frozen(wildcards):
     """Whether a run trains the head alone, on features."""
     training = configuration.training_settings(

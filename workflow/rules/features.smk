@@ -19,6 +19,7 @@ rule extract_features:
     benchmark:
         "<benchmarks>/features/{dataset}/{split}.jsonl"
     wildcard_constraints:
+        dataset=one_of(picture_datasets()),
         split=any_of(["train", "test"]),
     conda:
         network_environment()
