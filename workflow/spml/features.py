@@ -1,8 +1,8 @@
 """Stage *features*: what the untrained backbone makes of each image of one official split.
 
-Computed once for a dataset and its backbone, and shared by every run that trains a head on them: the
-first phase of LinearInit, and all runs whose backbone is frozen. A process that was killed goes on
-behind the last batch that it wrote.
+Computed once for a dataset and its backbone, and shared by every run that trains a head on them:
+the first phase of LinearInit, and all runs whose backbone is frozen. A process that was killed goes
+on behind the last batch that it wrote.
 """
 
 import argparse

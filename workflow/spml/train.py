@@ -1,7 +1,7 @@
 """Stage *train*: one run, from packed images and observed labels to weights, records and scores.
 
-One run is one dataset, protocol, method and seed. One whose backbone is ``frozen`` is given features
-in place of images and backbone. Outputs, all in the run's folder:
+One run is one dataset, protocol, method and seed. One whose backbone is ``frozen`` is given
+features in place of images and backbone. Outputs, all in the run's folder:
 
 weights.pt         state dict of the classifier at the selected epoch; the head alone where frozen
 history.jsonl      one object an epoch

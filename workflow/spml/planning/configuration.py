@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-
 # What is done to the images of a dataset that comes as features.
 NO_IMAGES = {"mean": [0], "deviation": [1], "flip": False}
 
