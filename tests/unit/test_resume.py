@@ -22,7 +22,7 @@ from spml import evaluate
 from spml.data.labels import Labels, Split, save_labels
 from spml.data.observation import Observation, save_observation
 from spml.data.packed import save_packed
-from spml.plumbing.checksums import verified
+from spml.plumbing.checksums import verified, write_checksums
 from spml.plumbing.errors import INTERRUPTED, UserError, run_command
 from spml.plumbing.files import read_json
 from spml.train import constant_classes, main, train
@@ -41,7 +41,9 @@ METHODS = {
     "ll_cp": {"delta_rel": 5},
     "role": {"expected_positives": 1.5},
     "em_apl": {"alpha": 0.1, "beta": 0.2, "warmup_epochs": 1},
+    "ll_r": {"delta_rel": 5},
 }
+FROZEN = "ll_r"  # the one that trains on features
 PACKAGE = str(Path(__file__).parents[2] / "workflow/spml")
 
 
@@ -67,6 +69,7 @@ def inputs(tmp_path_factory) -> Path:
     backbone = build_classifier("digit_network", CLASSES).backbone
     torch.save(backbone.state_dict(), folder / "backbone.pt")
     np.save(folder / "features.npy", draw.random((ROWS, 64)).astype(np.float32))
+    write_checksums(folder / "features.npy")
     return folder
 
 
@@ -77,6 +80,7 @@ def settings_of(method: str, **training) -> dict:
         "linear_init": {"epochs": 1, "batch_size": 8, "learning_rate": 0.01}
         if method == "role"
         else None,
+        "frozen": method == FROZEN,
         "device": "cpu",
         "threads": 1,
     }
@@ -95,13 +99,13 @@ def settings_of(method: str, **training) -> dict:
     }
 
 
-def arguments_of(inputs: Path, folder: Path, **machine) -> Namespace:
+def arguments_of(inputs: Path, folder: Path, frozen: bool = False, **machine) -> Namespace:
     return Namespace(
         labels=inputs / "labels.npz",
         observed=inputs / "observed.npz",
-        images=inputs / "manifest.json",
-        backbone=inputs / "backbone.pt",
-        features=inputs / "features.npy",
+        images=None if frozen else inputs / "manifest.json",
+        backbone=None if frozen else inputs / "backbone.pt",
+        features=[inputs / "features.npy"] * 2,
         # Six milliseconds: about every other step is saved.
         machine={"checkpoint_minutes": 1e-4, **machine},
         checkpoint=folder / "checkpoint/seed0.pt",
@@ -174,15 +178,16 @@ def outputs(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("method", METHODS)
 def test_killed_five_times_and_finished_equals_undisturbed(method, inputs, start, tmp_path):
     settings = settings_of(method, record_entries=True)
-    assert start(settings, arguments_of(inputs, tmp_path / "whole")) == 0
+    frozen = method == FROZEN
+    assert start(settings, arguments_of(inputs, tmp_path / "whole", frozen)) == 0
     expected = outputs(tmp_path / "whole")
     assert set(expected) == set(OUTPUTS)
     assert np.load(tmp_path / "whole/run/entries.npy").shape == (3, 24, CLASSES)
     modified = np.load(tmp_path / "whole/run/modified.npy")
     assert modified.shape == (3, 24, 1)
-    assert bool(modified.any()) == (method == "ll_cp")
+    assert bool(modified.any()) == (method in ("ll_cp", "ll_r"))
     lines = int((tmp_path / "whole/lines").read_text())
-    arguments = arguments_of(inputs, tmp_path / "killed")
+    arguments = arguments_of(inputs, tmp_path / "killed", frozen)
     moments = random.Random(f"{method} is killed")
     kills = resumed = 0
     while kills < 5:

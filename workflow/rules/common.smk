@@ -14,6 +14,7 @@ from workflow.spml.planning import checks, configuration, registry, search
 from workflow.spml.plumbing.addresses import (
     CHECKPOINT,
     CHOSEN,
+    FEATURES,
     GRADIENT_TABLE,
     LABELS,
     MAPPING_TABLE,
@@ -197,14 +198,69 @@ def localise_settings(wildcards):
     return as_json({**network_settings(wildcards.dataset), "head": method["head"]})
 
 
-def linear_init_features(wildcards):
-    """The features that a run's head is first trained on; nothing where there is no such phase."""
+def picture_datasets():
+    """Datasets of which there are pictures, and so a backbone that makes features of them."""
+    return [name for name, dataset in config["datasets"].items() if "features" not in dataset]
+
+
+def feature_datasets():
+    """Datasets that come as features."""
+    return [name for name, dataset in config["datasets"].items() if "features" in dataset]
+
+
+def given_features(wildcards):
+    """The file of a dataset that comes as features."""
+    return config["datasets"][wildcards.dataset]["features"]["file"]
+
+
+def features_scale(wildcards):
+    """What the features of such a file are multiplied by."""
+    return config["datasets"][wildcards.dataset]["features"].get("scale", 1)
+
+
+def is_frozen(wildcards):
+    """Whether a run trains the head alone, on features."""
     training = configuration.training_settings(
         config, wildcards.dataset, wildcards.protocol, wildcards.method
     )
-    if training["linear_init"] is None:
-        return []
-    return f"results/features/{wildcards.dataset}.npy"
+    return training.get("frozen", False)
+
+
+def training_images(wildcards):
+    """The manifest of the images that a run trains on; nothing where it trains on features."""
+    return [] if is_frozen(wildcards) else PACKED.format(dataset=wildcards.dataset)
+
+
+def training_backbone(wildcards):
+    """The weights that a run starts from; nothing where features were made with them before."""
+    return [] if is_frozen(wildcards) else backbone_weights(wildcards)
+
+
+def frozen_backbone(wildcards):
+    """The weights that a run leaves out of its own; nothing where it trains all of them."""
+    return backbone_weights(wildcards) if is_frozen(wildcards) else []
+
+
+def training_features(wildcards):
+    """The features that a head is trained on, or is first trained on; else nothing."""
+    training = configuration.training_settings(
+        config, wildcards.dataset, wildcards.protocol, wildcards.method
+    )
+    if is_frozen(wildcards):
+        splits = ["train", "test"]
+    else:
+        splits = ["train"] if training["linear_init"] else []
+    return [FEATURES.format(dataset=wildcards.dataset, split=split) for split in splits]
+
+
+def training_features_checksums(wildcards):
+    """The checksums of these features, which stand for them where runs are compared."""
+    return [str(Path(path).with_suffix(".sha256")) for path in training_features(wildcards)]
+
+
+def training_threads(wildcards):
+    """Threads of a training: what its network computes with, or decodes images with."""
+    return config["threads"] if is_frozen(wildcards) else network_threads(wildcards)
 
 
 def prior_record(wildcards):
@@ -217,7 +273,12 @@ def prior_record(wildcards):
 
 def optional_flag(flag, name):
     """A params function: ``flag`` with the input called ``name``, or nothing without one."""
-    return lambda wildcards, input: f"{flag} {shlex.quote(input[name])}" if input[name] else ""
+
+    def given(wildcards, input):
+        files = [input[name]] if isinstance(input[name], str) else input[name]
+        return shlex.join([flag, *files]) if files else ""
+
+    return given
 
 
 def one_of(names):

@@ -1,7 +1,7 @@
-"""Features of the untrained backbone, shared by all runs that begin with their head alone.
+"""Features of the untrained backbone, shared by all runs that train a head on them.
 
 Inputs: packed images and backbone weights of a dataset.
-Outputs: one feature vector an image of the official training split.
+Outputs: one feature vector an image of an official split.
 """
 
 
@@ -12,14 +12,18 @@ rule extract_features:
         manifest="data/packed/{dataset}/manifest.json",
         backbone=backbone_weights,
     output:
-        features="results/features/{dataset}.npy",
+        features=FEATURES,
+        checksums=str(Path(FEATURES).with_suffix(".sha256")),
     log:
-        "<logs>/features/{dataset}.log",
+        "<logs>/features/{dataset}/{split}.log",
     benchmark:
-        "<benchmarks>/features/{dataset}.jsonl"
+        "<benchmarks>/features/{dataset}/{split}.jsonl"
+    wildcard_constraints:
+        dataset=one_of(picture_datasets()),
+        split=any_of(["train", "test"]),
     conda:
         network_environment()
-    threads: network_threads
+    threads: 8
     resources:
         gpu=gpus(),
         mem_mb=memory("extract_features", 4000),
@@ -28,14 +32,16 @@ rule extract_features:
         settings=feature_settings,
         machine=machine_settings,
     message:
-        "Extract features of {wildcards.dataset} with the untrained backbone"
+        "Extract features of {wildcards.dataset}, {wildcards.split} images, with the untrained backbone"
     shell:
         """
         PYTHONPATH=workflow python -m spml.features \
             --settings {params.settings:q} \
             --images {input.manifest:q} \
+            --split {wildcards.split} \
             --backbone {input.backbone:q} \
             --machine {params.machine:q} \
+            --workers {threads} \
             --output {output.features:q} \
             >{log:q} 2>&1
         """

@@ -12,6 +12,8 @@ rule localise:
         labels="results/labels/{dataset}.npz",
         # Stands for the images, which lie beside it or in the dataset's tree.
         manifest="data/packed/{dataset}/manifest.json",
+        # Of a run whose backbone was not trained.
+        backbone=frozen_backbone,
     output:
         pointing=f"{RUN}/pointing.json",
     log:
@@ -27,6 +29,7 @@ rule localise:
         runtime=time_limit("localise", 120),
     params:
         settings=localise_settings,
+        backbone=optional_flag("--backbone", "backbone"),
         machine=machine_settings,
     message:
         "Localise with {wildcards.method} on {wildcards.dataset}, protocol {wildcards.protocol}, seed {wildcards.seed}"
@@ -35,6 +38,7 @@ rule localise:
         PYTHONPATH=workflow python -m spml.localise \
             --settings {params.settings:q} \
             --weights {input.weights:q} \
+            {params.backbone} \
             --labels {input.labels:q} \
             --images {input.manifest:q} \
             --machine {params.machine:q} \

@@ -13,9 +13,10 @@ rule train:
         labels="results/labels/{dataset}.npz",
         observed=observed_labels,
         # Stands for the images, which lie beside it or in the dataset's tree.
-        manifest="data/packed/{dataset}/manifest.json",
-        backbone=backbone_weights,
-        features=linear_init_features,
+        images=training_images,
+        backbone=training_backbone,
+        features=training_features,
+        features_checksums=training_features_checksums,
         prior=prior_record,
     output:
         weights=f"{RUN}/weights.pt",
@@ -32,7 +33,7 @@ rule train:
         "<benchmarks>/train/{dataset}/{protocol}/{method}/seed{seed}.jsonl"
     conda:
         network_environment()
-    threads: network_threads
+    threads: training_threads
     resources:
         gpu=gpus(),
         mem_mb=memory("train", 10000),
@@ -45,6 +46,8 @@ rule train:
         machine=machine_settings,
         # No output, since Snakemake deletes those of a job that was killed.
         checkpoint=CHECKPOINT,
+        images=optional_flag("--images", "images"),
+        backbone=optional_flag("--backbone", "backbone"),
         features=optional_flag("--features", "features"),
         prior=optional_flag("--prior", "prior"),
         directory=subpath(output.record, parent=True),
@@ -58,8 +61,8 @@ rule train:
             --settings {params.settings:q} \
             --labels {input.labels:q} \
             --observed {input.observed:q} \
-            --images {input.manifest:q} \
-            --backbone {input.backbone:q} \
+            {params.images} \
+            {params.backbone} \
             {params.features} {params.prior} \
             --machine {params.machine:q} \
             --checkpoint {params.checkpoint:q} \

@@ -31,22 +31,32 @@ from spml.plumbing.machine import Machine
 from spml.training.devices import claim_device
 from spml.training.images import Normaliser
 from spml.training.loading import load_images
-from spml.training.models import Classifier, build_classifier, load_weights
+from spml.training.models import Classifier, build_classifier, load_backbone, load_weights
 from spml.training.precision import configure
 
 BATCH_SIZE = 64
 RESIDENT_MEGABYTES = 256
 
 
-def load_run(settings: dict[str, Any], num_classes: int, weights: str | Path) -> Classifier:
-    """The classifier of a run with its selected weights; it must have the linear head."""
+def load_run(
+    settings: dict[str, Any],
+    num_classes: int,
+    weights: str | Path,
+    backbone: str | Path | None = None,
+) -> Classifier:
+    """The classifier of a run with its selected weights; it must have the linear head.
+
+    backbone: the weights that a run left out of its own, because it did not train them.
+    """
     if settings["head"] != "linear":
         raise UserError(
             f"class activation maps are made with the linear head, and this run has the head "
             f"{settings['head']!r}; leave its method out of the pointing game"
         )
     classifier = build_classifier(settings["architecture"], num_classes)
-    load_weights(classifier, weights)
+    if backbone is not None:
+        load_backbone(classifier, backbone)
+    load_weights(classifier, weights, of_head=backbone is not None)
     return classifier.eval()
 
 
@@ -148,6 +158,7 @@ def main() -> None:
     )
     parser.add_argument("--settings", required=True, type=json.loads, help="see the rule")
     parser.add_argument("--weights", required=True, help="weights.pt of the run")
+    parser.add_argument("--backbone", help="state dict of a backbone that the run did not train")
     parser.add_argument("--labels", required=True, help="labels of the dataset (.npz)")
     parser.add_argument("--images", required=True, help="manifest of the packed images (.json)")
     parser.add_argument(
@@ -163,7 +174,7 @@ def main() -> None:
             f"{arguments.labels} holds no boxes of test images, and the pointing game needs them; "
             "leave the dataset out of it"
         )
-    classifier = load_run(settings, len(labels.classes), arguments.weights)
+    classifier = load_run(settings, len(labels.classes), arguments.weights, arguments.backbone)
     claim = claim_device(settings["device"], Machine(**arguments.machine).runs_per_gpu)
     configure("fp32", deterministic=False, device=claim.device)
     result = play(

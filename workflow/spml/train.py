@@ -1,8 +1,9 @@
 """Stage *train*: one run, from packed images and observed labels to weights, records and scores.
 
-One run is one dataset, protocol, method and seed. Outputs, all in the run's folder:
+One run is one dataset, protocol, method and seed. One whose backbone is ``frozen`` is given
+features in place of images and backbone. Outputs, all in the run's folder:
 
-weights.pt         state dict of the classifier at the selected epoch
+weights.pt         state dict of the classifier at the selected epoch; the head alone where frozen
 history.jsonl      one object an epoch
 predictions.npz    scores in [0, 1]: ``val`` and ``test`` at the selected epoch, ``val_first`` and
                    ``val_last`` after the first and the last epoch
@@ -37,7 +38,7 @@ from spml.losses.base import Loss
 from spml.measures.selection import select_epoch
 from spml.plumbing.addresses import own_checkpoint
 from spml.plumbing.allocator import keep_freed_memory
-from spml.plumbing.checksums import RUN_CHECKSUMS, verified, write_checksums
+from spml.plumbing.checksums import RUN_CHECKSUMS, checksums_path, verified, write_checksums
 from spml.plumbing.errors import UserError, run_command
 from spml.plumbing.files import atomic_path, read_json, write_json, write_json_lines
 from spml.plumbing.interruption import termination_requests
@@ -48,7 +49,12 @@ from spml.training.energy import energy_used, read_energy
 from spml.training.engine import Data, Result, Settings, Trainer
 from spml.training.entries import EntryRecord, write_no_entries
 from spml.training.linear_init import HeadTrainer
-from spml.training.models import Classifier, build_classifier, load_backbone
+from spml.training.models import (
+    Classifier,
+    build_classifier,
+    build_frozen_classifier,
+    load_backbone,
+)
 from spml.training.precision import configure
 from spml.training.provenance import provenance, run_identity
 from spml.training.trace import TRACE_COLUMNS
@@ -135,14 +141,29 @@ def _report_constant(name: str, scores: np.ndarray) -> int:
     return constant
 
 
-def _read_data(arguments: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
+def _load_features(path: Path) -> np.ndarray:
+    """Features (N, F) float32, memory-mapped."""
+    try:
+        features: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); delete it and start again: it is made anew"
+        ) from error
+    return features
+
+
+def _read_data(arguments: argparse.Namespace, *, frozen: bool) -> tuple[Data, dict[str, Any]]:
     """What the run reads, refused before the first step where it does not belong together.
 
     With what its record says of it, so that a copy of the run's folder can predict.
     """
     labels = load_labels(arguments.labels)
     observation = load_observation(arguments.observed)
-    images = load_packed(arguments.images)
+    if frozen:
+        train, test = (_load_features(path).view(np.uint8) for path in arguments.features)
+        images = PackedImages(train, test)
+    else:
+        images = load_packed(arguments.images)
     _check_inputs(labels, observation, images)
     data = Data(
         train_images=images.train,
@@ -155,16 +176,37 @@ def _read_data(arguments: argparse.Namespace) -> tuple[Data, dict[str, Any]]:
     )
     description = {
         "classes": list(labels.classes),
-        "image_shape": list(images.test.shape[1:]),
+        "image_shape": None if frozen else list(images.test.shape[1:]),
         "as_viewed": images.as_viewed,
     }
     return data, description
 
 
 def _inputs(arguments: argparse.Namespace) -> dict[str, Path]:
-    """The files that a run is made from. Features are made of two of them, images of a third."""
+    """The files that a run is made from.
+
+    Features are made of two of them, images of a third; where there are features alone, their
+    checksums stand for them.
+    """
     names = ("labels", "observed", "images", "backbone")
-    return {name: Path(getattr(arguments, name)) for name in names}
+    found = {name: Path(path) for name in names if (path := getattr(arguments, name)) is not None}
+    if "images" not in found:
+        found |= {f"features_{path.stem}": checksums_path(path) for path in arguments.features}
+    return found
+
+
+def _build_classifier(
+    settings: dict[str, Any], arguments: argparse.Namespace, data: Data
+) -> Classifier:
+    """The classifier that training starts from."""
+    classes = data.truth.shape[1]
+    if settings["training"].get("frozen", False):
+        if settings["head"] != "linear":
+            raise UserError(f"method {settings['method']}: a frozen backbone needs the linear head")
+        return build_frozen_classifier(data.train_images.shape[1] // 4, classes)
+    classifier = build_classifier(settings["architecture"], classes, settings["head"])
+    load_backbone(classifier, arguments.backbone)
+    return classifier
 
 
 def _with_prior(settings: dict[str, Any], path: Path | None) -> dict[str, Any]:
@@ -217,7 +259,7 @@ def _linear_init(
     trainer = HeadTrainer(
         classifier.head,
         loss,
-        np.load(features, mmap_mode="r", allow_pickle=False),
+        _load_features(features),
         train_rows=data.train_rows,
         val_rows=data.val_rows,
         truth=data.truth,
@@ -236,7 +278,7 @@ def _linear_init(
 def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
     """Train as ``settings`` say and write the run's folder."""
     machine = Machine(**arguments.machine)
-    data, description = _read_data(arguments)
+    data, description = _read_data(arguments, frozen=settings["training"].get("frozen", False))
     not_of_the_loop = ("device", "threads", "linear_init")
     options = {k: v for k, v in settings["training"].items() if k not in not_of_the_loop}
     name = "{dataset}/{protocol}/{method}/seed{seed}".format(**settings)
@@ -256,8 +298,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
 
     # The classifier is drawn before the loss, so that every method starts from the same weights.
     torch.manual_seed(settings["seed"])
-    classifier = build_classifier(settings["architecture"], data.truth.shape[1], settings["head"])
-    load_backbone(classifier, arguments.backbone)
+    classifier = _build_classifier(settings, arguments, data)
     loss = _build_loss(settings, options["epochs"], data, device)
     advice = memory_advice(name, training.batch_size, training.precision)
     with termination_requests() as stop, advice:
@@ -266,7 +307,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
                 classifier,
                 settings,
                 data,
-                arguments.features,
+                arguments.features[0],
                 state,
                 name=name,
                 device=device,
@@ -342,9 +383,15 @@ def main() -> None:
     parser.add_argument("--settings", required=True, type=json.loads, help="the run as JSON")
     parser.add_argument("--labels", required=True, help="labels of the dataset (.npz)")
     parser.add_argument("--observed", required=True, help="splits and observed labels (.npz)")
-    parser.add_argument("--images", required=True, help="manifest of the packed images (.json)")
-    parser.add_argument("--backbone", required=True, help="state dict of the backbone (.pt)")
-    parser.add_argument("--features", type=Path, help="cached features (.npy), for linear_init")
+    parser.add_argument("--images", help="manifest of the packed images (.json)")
+    parser.add_argument("--backbone", help="state dict of the backbone (.pt)")
+    parser.add_argument(
+        "--features",
+        type=Path,
+        nargs="+",
+        help="features of the training images (.npy), for linear_init; where the backbone is "
+        "frozen, those of the test images too, in place of images and backbone",
+    )
     parser.add_argument("--prior", type=Path, help="run.json of a run that has found the prior")
     parser.add_argument(
         "--machine", type=json.loads, default={}, help="how to use this computer, as JSON"

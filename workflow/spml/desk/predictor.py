@@ -16,7 +16,8 @@ from spml.training.precision import autocast
 class FinishedRun(NamedTuple):
     """What a run has left in its folder; pictures are square, ``size`` pixels high and wide.
 
-    as_viewed: whether they are read as :func:`spml.data.decode.decode_image` calls it.
+    as_viewed: whether they are read as :func:`spml.data.decode.decode_image` calls it. A run on
+    features has seen none, and has size 0.
     """
 
     folder: Path
@@ -50,7 +51,7 @@ def read_run(folder: Path) -> FinishedRun:
             f"{folder}/run.json does not name its classes and the size of its images, as runs of "
             "versions up to 1.0.0 do not; make the run anew"
         )
-    size, _, channels = record["image_shape"]
+    size, _, channels = record["image_shape"] or (0, 0, 0)
     return FinishedRun(
         folder,
         record["settings"],
@@ -69,6 +70,12 @@ class Predictor(torch.nn.Module):
 
     def __init__(self, run: FinishedRun, device: torch.device, precision: str) -> None:
         super().__init__()
+        if not run.size:
+            raise UserError(
+                f"the run in {run.folder} has trained a head on features, without the network that "
+                "makes them; give the features to its weights.pt, or pictures to a run that trains "
+                "its network"
+            )
         settings, images = run.settings, run.settings["images"]
         classifier = build_classifier(settings["architecture"], len(run.classes), settings["head"])
         load_weights(classifier, run.file("weights.pt"))

@@ -28,7 +28,12 @@ def packed_bytes(config: Mapping[str, Any], dataset: str) -> int | None:
 
 
 def weights_bytes(config: Mapping[str, Any], dataset: str) -> int | None:
-    """The weights that a run keeps, which are as large as those that it starts from."""
+    """The weights that a run keeps, which are as large as those that it starts from.
+
+    A head on given features is next to nothing.
+    """
+    if "backbone" not in config["datasets"][dataset]:
+        return 0
     path = Path(config["datasets"][dataset]["backbone"]["weights"])
     if path.is_file():
         return path.stat().st_size

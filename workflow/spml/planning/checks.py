@@ -23,6 +23,7 @@ from .configuration import (
 )
 
 SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")
+PICTURED = ("ll_pointing_game", "ll_examples")  # need the pictures themselves
 RECORDED = ("ll_memorisation_table", "ll_examples")  # show what became of each training entry
 
 
@@ -232,6 +233,8 @@ def check(
             if {"{", "}"} & set(definition.get("title", "")):
                 fail([kind, name, "title"], f"is {definition['title']!r}; it may have no braces")
     for name, dataset in config["datasets"].items():
+        if "features" in dataset:
+            continue
         given = [len(dataset["images"][key]) for key in ("mean", "deviation")]
         channels = 3 if "source" in dataset else given[0]
         if given != [channels, channels]:
@@ -259,6 +262,37 @@ def check(
             known(["exhibits", name, "sources", dataset], dataset, config["datasets"])
         if "reference" in exhibit:
             known(["exhibits", name, "reference"], exhibit["reference"], config["methods"])
+    for name, protocol in config["protocols"].items():
+        for dataset in (None, *protocol.get("datasets", {})):
+            changes = protocol["datasets"][dataset] if dataset else {}
+            training = {**protocol["training"], **changes}
+            if training.get("frozen", False) and training["linear_init"] is not None:
+                fail(
+                    ["protocols", name, "training", "frozen"],
+                    "is true, so that the head alone is trained; linear_init must be null",
+                )
+    for dataset, protocol in selected_pairs(config):
+        if "features" not in config["datasets"][dataset]:
+            continue
+        if not config["protocols"][protocol]["training"].get("frozen", False):
+            frozen = [
+                name
+                for name, definition in config["protocols"].items()
+                if definition["training"].get("frozen", False)
+                and dataset in definition.get("only", [dataset])
+            ]
+            fail(
+                ["select", "protocols"],
+                f"has {protocol}, which trains on pictures, and of {dataset} there are features "
+                f"alone; choose a protocol that trains on them ({', '.join(frozen) or 'none yet'})",
+            )
+        for exhibit in config["select"]["exhibits"]:
+            if exhibit in PICTURED and (dataset, protocol) in exhibit_pairs(config, exhibit):
+                fail(
+                    ["select", "exhibits"],
+                    f"has {exhibit}, which shows pictures, and of {dataset} there are features "
+                    "alone; leave it out, or give it the datasets that have pictures",
+                )
     if not selected_pairs(config):
         fail(
             ["select", "protocols"],

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from ..plumbing.run_settings import shorten
 
+# What is done to the images of a dataset that comes as features.
+NO_IMAGES = {"mean": [0], "deviation": [1], "flip": False}
+
 
 class Run(NamedTuple):
     """The address of one training run."""
@@ -85,6 +88,7 @@ def run_settings(
 ) -> dict[str, Any]:
     """The settings of one run, as ``python -m spml.train --settings`` takes them."""
     resolved = resolve_method(config, method, dataset, protocol)
+    definition = config["datasets"][dataset]
     return {
         "dataset": dataset,
         "protocol": protocol,
@@ -93,9 +97,9 @@ def run_settings(
         "loss": resolved["loss"],
         "hyperparameters": resolved["hyperparameters"],
         "observation": observation_of(config, protocol, method),
-        "architecture": config["datasets"][dataset]["backbone"]["architecture"],
+        "architecture": definition.get("backbone", {}).get("architecture"),
         "head": resolved["head"],
-        "images": config["datasets"][dataset]["images"],
+        "images": definition.get("images", NO_IMAGES),
         "training": training_settings(config, dataset, protocol, method),
     }
 

@@ -24,7 +24,7 @@ except ImportError:
         ) -> None:
             pass
 
-        def update(self) -> None:
+        def update(self, count: int = 1) -> None:
             pass
 
         def set_postfix_str(self, text: str, refresh: bool = True) -> None:

@@ -35,6 +35,7 @@ from spml.training.randomness import FLIPS, ORDER, generator
 from spml.training.trace import TRACE_COLUMNS, Trace
 
 STEPS_BETWEEN_CHECKS = 50
+ROWS_AT_ONCE = 1024  # of features, which are small
 ORDINARY_LOGIT = 100.0
 
 
@@ -62,6 +63,7 @@ class Settings:
     deterministic: bool = False
     record_entries: bool = False
     early_stop_patience: int | None = None
+    frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Data:
     """What a run reads.
 
     train_images (N, H, W, channels) uint8 of the official training split, of which ``train_rows``
-    and ``val_rows`` are the rows to train and to validate on; test_images likewise.
+    and ``val_rows`` are the rows to train and to validate on; test_images likewise. Where the
+    backbone is frozen, the bytes of its features: (N, 4 F) uint8 of (N, F) float32.
     truth, observed: (N, C) over the official training split, bool and int8 in {-1, 0, 1}.
     annotated: (N, C) bool where only some entries of the truth are known.
     """
@@ -191,8 +194,10 @@ class Trainer:
     def _inputs(self, images: torch.Tensor, flips: torch.Tensor | None = None) -> torch.Tensor:
         """Normalised (B, channels, H, W), channels last, of (B, H, W, channels) uint8.
 
-        flips: (B,) bool, the images to mirror.
+        flips: (B,) bool, the images to mirror. Of bytes of features (B, 4 F) those (B, F) float32.
         """
+        if self.settings.frozen:
+            return images.view(torch.float32)
         images = images.permute(0, 3, 1, 2)
         # Mirrored as bytes, which are a quarter of what there is to move later.
         return self._normalise(images if flips is None else flip_some(images, flips))
@@ -261,7 +266,8 @@ class Trainer:
     def _scores(self, images: Batches, rows: np.ndarray) -> np.ndarray:
         """Probabilities (len(rows), C) float32 in evaluation mode, fetched from the device once."""
         self.classifier.eval()
-        count = max(1, -(-len(rows) // (4 * self.settings.batch_size)))
+        at_once = ROWS_AT_ONCE if self.settings.frozen else 4 * self.settings.batch_size
+        count = max(1, -(-len(rows) // at_once))
         sizes = [len(part) for part in np.array_split(rows, count)]
         logits = []
         with torch.no_grad():

@@ -149,6 +149,14 @@ def build_classifier(architecture: str, num_classes: int, head: str = "linear") 
     return Classifier(backbone, HEADS[head](backbone.num_features, num_classes))
 
 
+def build_frozen_classifier(num_features: int, num_classes: int) -> Classifier:
+    """A linear head (B, F) -> (B, C) alone, for features that a frozen backbone made before.
+
+    Its weights are drawn from torch's global generator, like those of :func:`build_classifier`.
+    """
+    return Classifier(nn.Identity(), LinearHead(num_features, num_classes))
+
+
 def _check_name(weights: Path) -> None:
     """Compare a file with the checksum that torchvision puts into its name, where there is one."""
     named = re.search(r"-([0-9a-f]{8,64})$", weights.stem)
@@ -162,10 +170,15 @@ def _check_name(weights: Path) -> None:
         )
 
 
-def load_weights(classifier: Classifier, weights: str | Path) -> None:
-    """Load the state dict that a run has left; anything else is a :class:`UserError`."""
+def load_weights(classifier: Classifier, weights: str | Path, *, of_head: bool = False) -> None:
+    """Load the state dict that a run has left; anything else is a :class:`UserError`.
+
+    of_head: it is of the head alone, since the run did not train the backbone.
+    """
     try:
-        classifier.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+        kept = classifier.backbone.state_dict(prefix="backbone.") if of_head else {}
+        classifier.load_state_dict({**kept, **state})
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(

@@ -23,6 +23,17 @@ def _versions() -> dict[str, str]:
     }
 
 
+def code_and_versions(*modules: str) -> dict[str, Any]:
+    """Digests of the files that ``modules`` charge for, plumbing left out, and versions."""
+    files = charged_files(str(PACKAGE_ROOT), *modules)
+    return {
+        "code": {
+            str(Path(path).relative_to(PACKAGE_ROOT)): file_checksum(Path(path)) for path in files
+        },
+        "versions": _versions(),
+    }
+
+
 def run_identity(
     settings: Mapping[str, Any], inputs: Mapping[str, Path], device: torch.device
 ) -> dict[str, Any]:
@@ -33,16 +44,12 @@ def run_identity(
     A run goes on from a checkpoint only where all of it is the same.
     """
     training = {key: value for key, value in settings["training"].items() if key != "device"}
-    files = charged_files(str(PACKAGE_ROOT), "spml.train", f"spml.losses.{settings['loss']}")
     return {
         **settings,
         "training": training,
         "device": device.type,
         "inputs": {name: file_checksum(Path(path)) for name, path in inputs.items()},
-        "code": {
-            str(Path(path).relative_to(PACKAGE_ROOT)): file_checksum(Path(path)) for path in files
-        },
-        "versions": _versions(),
+        **code_and_versions("spml.train", f"spml.losses.{settings['loss']}"),
     }
 
 
