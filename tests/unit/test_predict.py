@@ -153,7 +153,7 @@ def test_broken_pictures_are_named_and_left_out(inputs, run, tmp_path):
     for name, reason in (
         ("03.png", "cannot be decoded"),
         ("04.png", "cannot be decoded"),
-        ("gone.png", "does not exist"),
+        ("gone.png", "does not exist; is its name spelt right?"),
     ):
         assert any(name in line and reason in line for line in done.stderr.splitlines()), (
             done.stderr

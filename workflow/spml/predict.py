@@ -58,6 +58,8 @@ def _read_batches(
     """Pictures (size, size, channels) uint8 in batches; in place of a broken one, why."""
 
     def read(path: Path) -> np.ndarray | UserError:
+        if not path.exists():
+            return UserError(f"image {path} does not exist; is its name spelt right?")
         try:
             return decode_image(path, run.size, run.channels, as_viewed=run.as_viewed)
         except UserError as error:
