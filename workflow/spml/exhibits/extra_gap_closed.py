@@ -103,18 +103,16 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a run; mAP, differences and shares in percent.
 
     ``run_map`` is of the run; all else is of its method, the same in each of its rows: ``map``, the
-    mean over seeds, the ``gap`` of its place, its ``share`` of that, and its difference ``to_best``,
-    the highest of those that see the protocol's labels (``ranked``), each with its 95 % interval.
-    ``papers`` are those that compare it here.
+    mean over seeds, the ``gap`` of its place, its ``share`` of that, and the difference ``to_best``
+    of those that see the protocol's labels (``ranked``), each with its 95 % interval. ``papers``
+    are those that compare it here.
     """
     published, families = _published(settings), families_of(settings)
     rows = []
     for block in blocks(settings):
         for group in compared_groups(block, settings):
             means = dict(zip(group.found.methods, group.found.map.tolist(), strict=True))
-            ranked = {
-                name: block.observation_of(name) == block.observation for name in means
-            }
+            ranked = {name: block.observation_of(name) == block.observation for name in means}
             best = max(means, key=lambda name: (ranked[name], means[name]))
             for method in group.found.methods:
                 keys = group.keys[method]
@@ -255,9 +253,10 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """The result of each place, and how the figure is read."""
-    titles, names = settings["titles"], {
-        (block.dataset, block.protocol): block.title for block in blocks(settings)
-    }
+    titles, names = (
+        settings["titles"],
+        {(block.dataset, block.protocol): block.title for block in blocks(settings)},
+    )
     reference, full = settings["reference"], settings["full"]
     results = [
         result_phrase(here, titles, reference, full, names[place.dataset, place.protocol])
@@ -272,10 +271,11 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         else ""
     )
     return (
-        f"{' '.join(results)} Each point is the test mAP of a run ({seeds} a method), each line the "
-        f"95 % interval over {over}, each bar the mean. Dashed: {titles.get(reference, reference)} "
+        f"{' '.join(results)} Each point is the test mAP of a run ({seeds} a method), each line "
+        f"the 95 % interval over {over}, each bar the mean. Dashed: {titles.get(reference, reference)} "
         f"and {titles.get(full, full)}, the ends of the gap; at the right, the share of it that a "
-        f"method closes, in brackets above with its 95 % interval. \N{BLACK LEFT-POINTING TRIANGLE}: "
+        f"method closes, in brackets above with its 95 % interval. "
+        "\N{BLACK LEFT-POINTING TRIANGLE}: "
         f"lies below what is shown.{published} No interval covers another draw of the observed "
         "labels, which all runs share."
     )

@@ -59,8 +59,8 @@ def _quantiles(run: Unobserved) -> dict[str, float]:
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a run: quantiles of its predictions, its area under the ROC curve and its test mAP.
 
-    ``area`` is the mean over seeds with its 95 % interval, the same in all rows of a method. Methods
-    that observe so much that nothing is left to separate have no row.
+    ``area`` is the mean over seeds with its 95 % interval, the same in all rows of a method. One
+    that observes so much that nothing is left to separate has no row.
     """
     collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     families = families_of(settings)
@@ -212,14 +212,14 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What both panels show, and how far area and mAP go together."""
     return (
         "Left: predictions on the unobserved entries of the validation images, false negatives "
-        "(present but unobserved) above true negatives; median, middle half and from the 5 % to the "
-        f"95 % quantile, {seeds_phrase(settings, 'mean of')}, at {selection_phrase(settings)}. "
+        "(present but unobserved) above true negatives; median, middle half and from the 5 % to "
+        f"the 95 % quantile, {seeds_phrase(settings, 'mean of')}, at {selection_phrase(settings)}. "
         "Methods from the largest area under the ROC curve to the smallest: the probability that a "
         "false negative is predicted higher than a true negative. Right: that area against test "
         f"mAP, a point a run; methods of GR and LL in their colours."
         f"{_correlation_phrase(frame, settings)} It says that they go together among these "
         f"methods, not that one makes the other. {data_phrase(settings)} "
-        f"{interval_phrase(settings, 'validation images', 'In the data, 95 % intervals of the area')}"
+        f"{interval_phrase(settings, 'validation images', 'Its 95 % intervals, in the data,')}"
     )
 
 

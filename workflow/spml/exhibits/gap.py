@@ -33,7 +33,7 @@ def places(frame: pd.DataFrame) -> list[tuple[Place, pd.DataFrame]]:
 
 
 def by_method(here: pd.DataFrame) -> pd.DataFrame:
-    """A row a method, from the highest mAP to the lowest; what is of one seed alone is not in it."""
+    """A row a method, from the highest mAP to the lowest, of what does not depend on the seed."""
     return here.groupby("method", sort=False).first().sort_values("map", ascending=False)
 
 
@@ -47,7 +47,7 @@ def families_of(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def lower_end(methods: pd.DataFrame, reference: str, full: str) -> float:
-    """Where the axis begins: little below the reference, so that what failed does not press the rest.
+    """Where the axis begins: little below the reference, whatever lies farther down.
 
     Without both ends of the gap it begins below all methods.
     """

@@ -55,7 +55,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
 
 
 def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
-    """A panel a dataset and protocol, a line a curve, which begins at the reference, itself level."""
+    """A panel a dataset and protocol, a line a curve that begins at the reference, itself level."""
     shown, titles = blocks(settings), method_titles(settings)
     figure, panels = new_panels(len(shown), height=2.5)
     for block, axes in zip(shown, panels, strict=True):
@@ -94,8 +94,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     titles = method_titles(settings)
     if settings.get("reference") in titles:
         text += (
-            f" Dotted: {titles[settings['reference']]}, which all are where Δrel is 0, so that each "
-            "line begins there."
+            f" Dotted: {titles[settings['reference']]}, which all are where Δrel is 0, so that "
+            "each line begins there."
         )
     return f"{text} The curves of the paper were not found by us."
 
