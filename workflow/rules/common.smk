@@ -589,6 +589,15 @@ def reported_losses():
     return sources(*(f"spml.losses.{name}" for name in sorted(losses)))
 
 
+def reported_pictures():
+    """Of each dataset that the report has pictures of: labels, observed labels and the pictures."""
+    return [
+        pattern.format(**item)
+        for item in configuration.report_settings(config)["pictures"]
+        for pattern in (LABELS, OBSERVED, PACKED)
+    ]
+
+
 def reported_exhibits(wildcards):
     """All files of the exhibits that are selected."""
     return [

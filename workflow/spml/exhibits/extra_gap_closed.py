@@ -270,10 +270,10 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         if frame["published"].notna().any()
         else ""
     )
+    ends = join_words(titles.get(name, name) for name in (reference, full))
     return (
         f"{' '.join(results)} Each point is the test mAP of a run ({seeds} a method), each line "
-        f"the 95 % interval over {over}, each bar the mean. Dashed: {titles.get(reference, reference)} "
-        f"and {titles.get(full, full)}, the ends of the gap; at the right, the share of it that a "
+        f"the 95 % interval over {over}, each bar the mean. Dashed: {ends}, the ends of the gap; at the right, the share of it that a "
         f"method closes, in brackets above with its 95 % interval. "
         "\N{BLACK LEFT-POINTING TRIANGLE}: "
         f"lies below what is shown.{published} No interval covers another draw of the observed "
