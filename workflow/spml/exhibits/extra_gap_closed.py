@@ -25,6 +25,7 @@ from spml.exhibits.gap import (
     lower_end,
     places,
     result_phrase,
+    upper_end,
 )
 from spml.exhibits.records import block_columns
 from spml.exhibits.settings import Block, blocks, join_words
@@ -68,15 +69,16 @@ def _share(found: Resampled, method: str, reference: str, full: str) -> tuple[fl
     )
 
 
-def _published(settings: dict[str, Any]) -> dict[tuple[str, str, str, str], float]:
-    """The published test mAP beside each method's, by exhibit, dataset, protocol and method."""
+def _published(settings: dict[str, Any]) -> dict[tuple[str, str, str, str], str]:
+    """The published test mAP, as printed, by exhibit, dataset, protocol and method."""
     found = {}
     for exhibit in settings["exhibits"]:
-        data = pd.read_csv(verified(exhibit_path(exhibit["key"], ".csv")))
+        path = verified(exhibit_path(exhibit["key"], ".csv"))
+        data = pd.read_csv(path, dtype={"published": "str"})
         shown = data[data["published"].notna() & (data["published_metric"] == "test_map")]
         for row in shown.to_dict("records"):
             place = (exhibit["key"], row["dataset"], row["protocol"], row["method"])
-            found[place] = float(row["published"])
+            found[place] = row["published"]
     return found
 
 
@@ -135,7 +137,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                             seed=seed,
                             run_map=run_map,
                             **own,
-                            published=numbers[0] if numbers else np.nan,
+                            published=numbers[0] if numbers else None,
                         )
                     )
     return pd.DataFrame(rows)
@@ -159,10 +161,10 @@ def _draw_method(axes: Axes, place: int, row: pd.Series, runs: pd.DataFrame, low
             runs["run_map"], [place] * len(runs), marker, color=colour, markersize=3.6,
             markeredgecolor="white", markeredgewidth=0.4,
         )  # fmt: skip
-    if not np.isnan(row["published"]) and row["published"] >= low:
+    if not pd.isna(row["published"]) and float(row["published"]) >= low:
         axes.plot(
-            row["published"], place, "D", color=BLACK, markerfacecolor="none", markersize=4.5,
-            markeredgewidth=0.7,
+            float(row["published"]), place, "D", color=BLACK, markerfacecolor="none",
+            markersize=4.5, markeredgewidth=0.7,
         )  # fmt: skip
     axes.annotate(
         format_share(row["share"]),
@@ -190,8 +192,7 @@ def _draw_place(axes: Axes, here: pd.DataFrame, titles: dict[str, str], settings
             label.set_fontweight("bold")
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(methods) - 0.4, -0.6)
-    highest = max(methods["map_high"].max(), methods["published"].max())
-    axes.set_xlim(low, highest + 0.04 * (highest - low))
+    axes.set_xlim(low, upper_end(methods, low))
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("Test mAP (%)")
     axes.annotate(
@@ -273,10 +274,10 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     ends = join_words(titles.get(name, name) for name in (reference, full))
     return (
         f"{' '.join(results)} Each point is the test mAP of a run ({seeds} a method), each line "
-        f"the 95 % interval over {over}, each bar the mean. Dashed: {ends}, the ends of the gap; at the right, the share of it that a "
-        f"method closes, in brackets above with its 95 % interval. "
-        "\N{BLACK LEFT-POINTING TRIANGLE}: "
-        f"lies below what is shown.{published} No interval covers another draw of the observed "
+        f"the 95 % interval over {over}, each bar the mean. Dashed: {ends}, the ends of the gap; "
+        "at the right, the share of it that a method closes, of which the data have the 95 % "
+        "interval. \N{BLACK LEFT-POINTING TRIANGLE}: lies below what is shown."
+        f"{published} No interval covers another draw of the observed "
         "labels, which all runs share."
     )
 

@@ -42,6 +42,11 @@ from spml.plumbing.errors import run_command
 QUANTILES = (5, 25, 50, 75, 95)  # percent
 KINDS = {"false_negatives": (FALSE_NEGATIVE, -0.17), "true_negatives": (TRUE_NEGATIVE, 0.17)}
 ROW_HEIGHT = 0.16  # inches, of one method
+COLUMNS = [
+    *("dataset", "protocol", "method", "family", "seed", "run_map", "run_area"),
+    *("area", "area_low", "area_high"),
+    *(f"{kind}_q{level:02d}" for kind in KINDS for level in QUANTILES),
+]
 FAR = 3  # interquartile ranges below the median of mAP: farther off, a method is not shown
 
 
@@ -88,7 +93,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                         **_quantiles(run),
                     )
                 )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _methods(here: pd.DataFrame) -> pd.DataFrame:
@@ -180,14 +185,22 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
         height=max(2.2, 0.8 + ROW_HEIGHT * most),
         gridspec_kw={"width_ratios": [1.15, 1]},
     )
+    handles: tuple[Any, ...] = ()
     for block, (left, right) in zip(shown, panels, strict=True):
         here = select_rows(frame, block)
+        if len(shown) > 1:
+            left.set_title(block.title, loc="left")
+        if here.empty:
+            left.text(0, 0.5, "no method leaves anything to separate")
+            left.set_axis_off()
+            right.set_axis_off()
+            continue
         methods = _methods(here)
         _draw_predictions(left, methods, titles)
         _draw_scatter(right, here, methods, titles, settings.get("reference", ""))
-        if len(shown) > 1:
-            left.set_title(block.title, loc="left")
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
+        handles = left.get_legend_handles_labels()
+    if handles:
+        figure.legend(*handles, loc="outside lower left", ncols=2)
     return figure
 
 
@@ -196,7 +209,10 @@ def _correlation_phrase(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     shown, titles = blocks(settings), method_titles(settings)
     found, hidden = [], []
     for block in shown:
-        methods = _methods(select_rows(frame, block))
+        here = select_rows(frame, block)
+        if here.empty:
+            continue
+        methods = _methods(here)
         where = f" on {block.title}" if len(shown) > 1 else ""
         if not np.isnan(correlation := rank_correlation(methods)):
             found.append(f"{correlation:.2f} over {len(methods)} methods{where}")

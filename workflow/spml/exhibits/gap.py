@@ -14,6 +14,7 @@ from spml.exhibits.tables import NOTHING, format_interval, format_number
 
 OTHER = "other"  # the family of methods that the configuration puts into none
 BELOW = 0.35  # of the gap: how far below the reference an axis goes
+ROOM = 0.04  # of the axis, above all that it shows
 
 
 class Place(NamedTuple):
@@ -55,6 +56,13 @@ def lower_end(methods: pd.DataFrame, reference: str, full: str) -> float:
         return float(methods["map_low"].min())
     below, above = methods.loc[reference, "map"], methods.loc[full, "map"]
     return float(min(below - BELOW * abs(above - below), methods.loc[reference, "map_low"]))
+
+
+def upper_end(methods: pd.DataFrame, low: float) -> float:
+    """Where the axis from ``low`` ends: above all intervals and published numbers."""
+    published = [float(value) for value in methods["published"].dropna()]
+    highest = float(max([*methods["map_high"], *published]))
+    return highest + ROOM * (highest - low)
 
 
 def family_titles(families: Mapping[str, Any]) -> dict[str, str]:
@@ -104,7 +112,7 @@ def result_phrase(
     row = methods.loc[full]
     lost = (
         f"On {where}, {titles[reference]} loses {format_number(row['gap'])} points of mAP "
-        f"({format_interval(row['gap_low'], row['gap_high'], sign=False)}) against "
+        f"(95 % interval {format_interval(row['gap_low'], row['gap_high'], sign=False)}) against "
         f"{titles[full]}"
     )
     if not row["gap_low"] > 0:

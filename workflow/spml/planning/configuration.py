@@ -419,7 +419,7 @@ def report_settings(config: Mapping[str, Any]) -> dict[str, Any]:
             }
             for name in exhibits
         ],
-        # Of each dataset that is trained on, where there are pictures of it: a protocol that it has.
+        # Of each dataset that is trained on, where there are pictures of it: one of its protocols.
         "pictures": [
             {"dataset": dataset, "protocol": protocol, "observation": observation}
             for dataset, protocol, observation in _pictured(config, groups)

@@ -14,13 +14,12 @@ from spml.exhibits.gap import (
     lower_end,
     places,
     result_phrase,
+    upper_end,
 )
 from spml.exhibits.papers import REFERENCES
 from spml.exhibits.tables import format_interval, format_number
 from spml.report.curves import Tick
 from spml.report.pages import method_page, run_anchor
-
-MARGIN = 0.04  # of the axis: room at its right
 
 
 class Dot(NamedTuple):
@@ -83,7 +82,7 @@ def _text(row: pd.Series, name: str) -> str:
         ends = format_interval(row["share_low"], row["share_high"], 0, sign=False)
         text += f", {format_number(row['share'], 0)} % of the gap ({ends})"
     if not pd.isna(row["published"]):
-        text += f"; published: {format_number(row['published'])} %"
+        text += f"; published: {row['published']} %"
     return text
 
 
@@ -91,8 +90,7 @@ def _draw(here: pd.DataFrame, title: str, names: Mapping[str, str], definition: 
     methods = by_method(here)
     reference, full = definition["reference"], definition["full"]
     low = lower_end(methods, reference, full)
-    high = max(methods["map_high"].max(), methods["published"].max())
-    high += MARGIN * (high - low)
+    high = upper_end(methods, low)
 
     def across(value: float) -> float:
         return round(float(min(100, max(0, 100 * (value - low) / (high - low)))), 2)
@@ -102,7 +100,7 @@ def _draw(here: pd.DataFrame, title: str, names: Mapping[str, str], definition: 
         key = str(method)
         runs = here[here["method"] == key].to_dict("records")
         below = row["map_high"] < low
-        published = row["published"]
+        published = float("nan") if pd.isna(row["published"]) else float(row["published"])
         rows.append(
             Row(
                 key=key,
@@ -168,7 +166,8 @@ def read_gaps(
     definition: the exhibit's in the configuration. names: of methods. titles: of each dataset under
     a protocol.
     """
-    found = places(pd.read_csv(path, keep_default_na=False, na_values=[""]))
+    data = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"published": "str"})
+    found = places(data)
     keys = [(place.dataset, place.protocol) for place, _ in found]
     return [
         _draw(

@@ -52,7 +52,7 @@ def read_samples(dataset: str, protocol: str, observation: str) -> list[Sample]:
         observed = dense(seen.observed[[row]])[0]
         hidden = [labels.classes[place] for place in np.flatnonzero(truth & (observed == 0))]
         if hidden:
-            address, small = _encode(np.asarray(images[[row]])[0])
+            address, small = _encode(np.asarray(images[np.array([row])])[0])
             shown = [labels.classes[place] for place in np.flatnonzero(observed == 1)]
             found.append(
                 Sample(address, small, shown, hidden[:LISTED], max(0, len(hidden) - LISTED))

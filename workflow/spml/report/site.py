@@ -107,7 +107,9 @@ class Site:
     @cached_property
     def samples(self) -> dict[str, list[pictures.Sample]]:
         """Pictures of each dataset of which there are any."""
-        return {item["dataset"]: pictures.read_samples(**item) for item in self.settings["pictures"]}
+        return {
+            item["dataset"]: pictures.read_samples(**item) for item in self.settings["pictures"]
+        }
 
     @cached_property
     def papers(self) -> list[dict[str, Any]]:

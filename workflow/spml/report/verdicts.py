@@ -35,9 +35,7 @@ def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def scope_phrase(
-    path: Path | None, datasets: Sequence[str], seeds: int, *, synthetic: bool
-) -> str:
+def scope_phrase(path: Path | None, datasets: Sequence[str], seeds: int, *, synthetic: bool) -> str:
     """What was run, and how many of the published numbers that tests.
 
     path: the data of ``extra_reproduction_summary``, where it is shown. synthetic: whether all
