@@ -11,6 +11,7 @@ import pytest
 from finished_runs import configuration, write_results
 from PIL import Image
 from scipy.stats import mannwhitneyu, spearmanr, t
+from spml import illustrate
 from spml.data.labels import load_labels
 from spml.data.observation import load_observation
 from spml.data.packed import save_packed
@@ -25,12 +26,13 @@ from spml.plumbing.addresses import (
     labels_path,
     observed_path,
     packed_path,
+    pictures_path,
     run_path,
     table_path,
 )
 from spml.plumbing.checksums import write_checksums
+from spml.plumbing.files import read_json
 from spml.report.gap import read_gaps
-from spml.report.pictures import LARGEST, read_samples
 from spml.report.verdicts import claims_phrase, read_claims, scope_phrase
 
 # Test mAP of three seeds; the images add nothing where no spread is given.
@@ -327,7 +329,14 @@ def test_pictures_are_those_with_something_hidden(tmp_path, monkeypatch, side, c
     packed_path("alpha").parent.mkdir(parents=True)
     save_packed(packed_path("alpha"), {"train": images, "test": images[:1]})
     [item] = report_settings(config)["pictures"]
-    samples = read_samples(**item)
+    path = pictures_path(**item)
+    arguments = [
+        "illustrate", "--labels", str(labels_path("alpha")), "--observed",
+        str(observed_path(**item)), "--images", str(packed_path("alpha")), "--output", str(path),
+    ]  # fmt: skip
+    monkeypatch.setattr("sys.argv", arguments)
+    illustrate.main()
+    samples = read_json(path)
     rows = [row for row in observation.train if labels.train.truth[row].sum() > 1][:4]
     assert len(samples) == 4
     for sample, row in zip(samples, rows, strict=True):
@@ -336,17 +345,17 @@ def test_pictures_are_those_with_something_hidden(tmp_path, monkeypatch, side, c
             for name, there in zip(labels.classes, labels.train.truth[row], strict=True)
             if there
         }
-        assert {*sample.seen, *sample.hidden} == present
-        [seen] = sample.seen
+        assert {*sample["seen"], *sample["hidden"]} == present
+        [seen] = sample["seen"]
         assert observation.observed[row, labels.classes.index(seen)] == 1
-        assert sample.address.startswith(f"data:image/{kind};base64,")
-        assert sample.small == (side <= 64)
+        assert sample["address"].startswith(f"data:image/{kind};base64,")
+        assert sample["small"] == (side <= 64)
     if kind == "png":
-        shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(samples[0].address[22:]))))
+        shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(samples[0]["address"][22:]))))
         assert (shown == images[rows[0], ..., 0]).all()
     else:
-        shown = Image.open(io.BytesIO(base64.b64decode(samples[0].address[23:])))
-        assert max(shown.size) == LARGEST
+        shown = Image.open(io.BytesIO(base64.b64decode(samples[0]["address"][23:])))
+        assert max(shown.size) == illustrate.LARGEST
 
 
 def test_datasets_of_features_have_no_pictures(tmp_path, monkeypatch):

@@ -119,6 +119,7 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
         # Under gr: single positives, all labels, and all negatives; under each ll: the first two.
         # Of tenths of COCO's images: single positives and all labels.
         "observe": len(FOUR) * (3 + 2 + 2) + 1 + 2 * 9,
+        "illustrate": 5,
         "extract_features": len(FOUR),
         "format": 5,
         "pack": 5,

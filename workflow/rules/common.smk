@@ -20,6 +20,7 @@ from workflow.spml.plumbing.addresses import (
     MAPPING_TABLE,
     OBSERVED,
     PACKED,
+    PICTURES,
     PUBLISHED,
     REPORT,
     RUN,
@@ -590,12 +591,9 @@ def reported_losses():
 
 
 def reported_pictures():
-    """Of each dataset that the report has pictures of: labels, observed labels and the pictures."""
-    return [
-        pattern.format(**item)
-        for item in configuration.report_settings(config)["pictures"]
-        for pattern in (LABELS, OBSERVED, PACKED)
-    ]
+    """Some pictures of each dataset of which there are any."""
+    settings = configuration.report_settings(config)
+    return [PICTURES.format(**item) for item in settings["pictures"]]
 
 
 def reported_exhibits(wildcards):

@@ -1,7 +1,7 @@
 """A small site with all selected exhibits and where they come from.
 
 Inputs: the files of each exhibit, the records and the benchmark of each run that they show, the
-files of the losses and of the configuration that they quote, and labels and pictures of datasets.
+files of the losses and of the configuration that they quote, and some pictures of the datasets.
 Outputs: one page a paper, a dataset and a method, and what they share; nothing from elsewhere.
 """
 

@@ -12,7 +12,9 @@ import yaml
 
 from spml.exhibits.markdown import Formulas
 from spml.exhibits.papers import PAPERS, REFERENCES
-from spml.report import definitions, gap, methods, origins, pages, pictures, texts, verdicts
+from spml.plumbing.addresses import pictures_path
+from spml.plumbing.files import read_json
+from spml.report import definitions, gap, methods, origins, pages, texts, verdicts
 from spml.report.exhibits import Exhibit, read_exhibit
 from spml.report.runs import Run, by_method, by_place, cost_table, read_runs
 from spml.report.search import Entry, index_script
@@ -105,10 +107,10 @@ class Site:
         )
 
     @cached_property
-    def samples(self) -> dict[str, list[pictures.Sample]]:
-        """Pictures of each dataset of which there are any."""
+    def samples(self) -> dict[str, list[dict[str, Any]]]:
+        """Pictures of each dataset of which there are any, as :mod:`spml.illustrate` left them."""
         return {
-            item["dataset"]: pictures.read_samples(**item) for item in self.settings["pictures"]
+            item["dataset"]: read_json(pictures_path(**item)) for item in self.settings["pictures"]
         }
 
     @cached_property
