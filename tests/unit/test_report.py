@@ -253,10 +253,8 @@ def test_front_page_opens_with_what_was_run_the_result_and_its_picture(config, m
         "What training sees",
         "The first training pictures of Alpha",
         "Claims of the papers",
-        "Tables and figures",
         "Boosting Single Positive Multi-label Classification",
         "Large Loss Matters in Weakly Supervised",
-        "Each claim in words",
     ]
     places = [page.text.find(text) for text in order]
     assert -1 not in places
