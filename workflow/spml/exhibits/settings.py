@@ -7,13 +7,17 @@ from spml.plumbing.errors import UserError
 
 
 class Block(NamedTuple):
-    """One dataset under one protocol: a part of a table, a row of panels in a figure."""
+    """One dataset under one protocol: a part of a table, a row of panels in a figure.
+
+    frozen: its runs train a head alone, on features of the backbone.
+    """
 
     dataset: str
     protocol: str
     title: str
     observation: str
     observations: dict[str, str]
+    frozen: bool = False
 
     def observation_of(self, method: str) -> str:
         """The observation that a method trains on."""
@@ -32,6 +36,7 @@ def blocks(settings: dict[str, Any]) -> list[Block]:
             else block["dataset_title"],
             observation=block["observation"],
             observations=block["observations"],
+            frozen=block.get("frozen", False),
         )
         for block in settings["blocks"]
     ]
@@ -109,7 +114,8 @@ def data_phrase(settings: dict[str, Any]) -> str:
         labels = (
             f"{_count(block['positives'], 'positive')} and {_count(block['negatives'], 'negative')}"
         )
-        protocols.setdefault(labels, {})[block["protocol_title"]] = None
+        how = ", linear heads on frozen features" if block.get("frozen") else ""
+        protocols.setdefault(labels, {})[f"{block['protocol_title']}{how}"] = None
     seen = join_words(
         f"{join_words(titles)} ({labels} observed per training image)"
         for labels, titles in protocols.items()

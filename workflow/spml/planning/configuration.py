@@ -312,6 +312,7 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
                 "protocol": protocol,
                 "protocol_title": config["protocols"][protocol]["title"],
                 "observation": observation,
+                "frozen": config["protocols"][protocol]["training"].get("frozen", False),
                 "positives": config["observations"][observation]["positives"],
                 "negatives": config["observations"][observation]["negatives"],
                 "observations": {
