@@ -37,6 +37,8 @@ def _networks(config: Mapping[str, Any]) -> Iterator[Finding]:
     verdicts: dict[tuple[str, str, int, int], str] = {}
     for dataset in config["select"]["datasets"]:
         definition = config["datasets"][dataset]
+        if "backbone" not in definition:  # it comes as features
+            continue
         backbone = definition["backbone"]
         network = (
             backbone["architecture"],
