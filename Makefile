@@ -85,7 +85,8 @@ test: $(STAMP) ## Run all tests
 bench: $(STAMP) ## Measure speed: losses, training, metrics, packing, planning; losses beside another package's
 	python tests/benchmarks/losses.py
 	python tests/benchmarks/engine.py
-	python tests/benchmarks/linear_init.py
+	python tests/benchmarks/heads.py
+	python tests/benchmarks/features.py
 	python tests/benchmarks/metrics.py
 	python tests/benchmarks/pack.py
 	python tests/benchmarks/planning.py
