@@ -404,6 +404,7 @@ def overlaid(*overlays: str) -> dict:
     "overlays",
     [
         *[("all_methods",), ("search_digits",), ("search_later_methods",)],
+        *[("linear",), ("linear_features",), ("linear_features", "linear_chosen")],
         *[("paper",), ("paper", "paper_on_digits")],
     ],
 )
