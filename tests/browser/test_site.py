@@ -1,5 +1,6 @@
 """The pages of the site as a reader meets them, in a real browser."""
 
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -7,7 +8,9 @@ import pytest
 
 KINDS = (
     "index.html",
+    "methods.html",
     "papers/gr.html",
+    "papers/extra.html",
     "datasets/digits.html",
     "methods/gr.html",
     "provenance.html",
@@ -17,14 +20,16 @@ WIDTHS = (1440, 720, 390)
 
 LINKS = """
 () => [...document.querySelectorAll("a[href], img[src], link[href], script[src]")]
-  .map((element) => element.href || element.src).filter((address) => !address.startsWith("data:"))
+  .map((element) => element.href || element.src)
+  .map((address) => typeof address === "string"  // within a drawing it is not
+    ? address : new URL(address.baseVal, document.baseURI).href).filter((address) => !address.startsWith("data:"))
 """
 
 # Texts that begin or end outside the window, unless the reader can scroll to them.
 OUTSIDE = """
 () => {
   const scrolls = (element) => element.closest(".scroll, .picture, pre, .mapping, #found");
-  const hidden = (element) => element.closest(".skip, [hidden]") || !element.checkVisibility();
+  const hidden = (element) => element.closest(".skip, .unseen, [hidden]") || !element.checkVisibility();
   return [...document.querySelectorAll("body *")].filter((element) => {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
     const range = document.createRange();
@@ -83,9 +88,8 @@ def test_no_text_leaves_the_window(open_page, site, width):
         assert page.evaluate(OUTSIDE) == [], path
 
 
-@pytest.mark.parametrize("name", ["index.html", "papers/gr.html"])
-def test_wide_table_scrolls_in_its_place_beside_its_names_and_says_so(open_page, name):
-    page = open_page(name, viewport={"width": 390, "height": 800})
+def test_wide_table_scrolls_in_its_place_beside_its_names_and_says_so(open_page):
+    page = open_page("papers/gr.html", viewport={"width": 390, "height": 800})
     region = page.locator("#gr_main_table .scroll")
     assert region.evaluate("(element) => element.scrollWidth > element.clientWidth")
     assert page.get_by_text("Scroll sideways").first.is_visible()
@@ -95,15 +99,68 @@ def test_wide_table_scrolls_in_its_place_beside_its_names_and_says_so(open_page,
     assert name.bounding_box()["x"] == pytest.approx(before, abs=1)
 
 
-def test_main_table_opens_the_front_page_and_it_and_the_claims_fit(open_page, site):
+def test_first_screen_holds_scope_result_picture_pictures_and_verdicts(open_page):
     page = open_page("index.html")
-    assert page.locator("article").first.get_attribute("id") == "gr_main_table"
-    first = page.locator("#gr_main_table tbody tr").first.bounding_box()
-    assert first["y"] < 600  # seen without scrolling
+    assert "none of the" in page.locator(".scope").inner_text()
+    for part in (".scope", ".result", ".gap tbody tr:last-child", ".samples", ".chips"):
+        box = page.locator(part).first.bounding_box()
+        assert box["y"] + box["height"] < 900, part
+    assert page.locator(".samples img").count() == 4
+
+
+def test_main_table_and_claims_fit(open_page, site):
+    page = open_page("papers/gr.html")
     cut = "(regions) => regions.map((element) => element.scrollWidth > element.clientWidth + 1)"
     assert page.locator("#gr_main_table .scroll").evaluate_all(cut) == [False]
     page.goto((site / "papers/extra.html").as_uri())
     assert page.locator("#extra_claims .scroll").evaluate_all(cut) == [False, False]
+
+
+def test_picture_says_its_values_at_the_pointer_and_at_the_keyboard(open_page):
+    page = open_page("index.html")
+    tip = page.locator("#tip")
+    assert not tip.is_visible()
+    dot = page.locator(".gap tr.gr svg a").first
+    dot.locator("path").hover()
+    assert tip.inner_text().startswith("GR Loss, seed ")
+    page.mouse.move(2, 2)
+    assert not tip.is_visible()
+    page.locator(".gap tr.gr th a").focus()
+    assert re.match(r"GR Loss: [\d.]+ % mAP \([\d.]+ to [\d.]+\)", tip.inner_text())
+    page.keyboard.press("Tab")
+    assert tip.inner_text().startswith("GR Loss, seed ")
+    box = tip.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 1440
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+
+
+def test_a_mark_leads_to_its_run_and_a_chip_to_its_evidence(open_page):
+    page = open_page("index.html")
+    page.locator(".gap tr.gr svg a").first.press("Enter")
+    page.wait_for_url("**/methods/gr.html#run-digits-demo-*")
+    row = page.locator(f"[id='{urlsplit(page.url).fragment}']")
+    assert row.is_visible()
+    assert "seed" in row.inner_text()
+    page.go_back()
+    page.locator(".chip", has_text="supported").first.click()
+    page.wait_for_url("**/papers/*.html#*")
+
+
+def test_picture_is_filtered_by_paper_and_family(open_page):
+    page = open_page("index.html")
+    rows = page.locator(".gap tbody tr:visible th")
+    everything = rows.all_inner_texts()
+    page.get_by_label("Methods", exact=True).select_option(label="GR")
+    assert rows.all_inner_texts() == ["GR Loss"]
+    assert page.locator(".choose output").inner_text() == f"1 of {len(everything)} methods"
+    page.get_by_label("Methods", exact=True).select_option(label="all")
+    page.get_by_label("Compared by").select_option(label="LL")
+    assert "GR Loss" not in rows.all_inner_texts()
+    assert "AN" in rows.all_inner_texts()
+    page.get_by_label("Compared by").select_option(label="both papers")
+    assert rows.all_inner_texts() == everything
 
 
 def test_tables_sort_by_a_click_and_by_the_keyboard(open_page):
@@ -182,7 +239,8 @@ def test_everything_can_be_read_without_scripts(open_page, site):
         page.goto(path.as_uri())
         assert page.locator("h1").is_visible()
         assert page.locator("button, input").count() == 0
-        for element in page.locator("table, main img, main svg.curves").all():
+        assert page.locator("select, #tip").count() == 0
+        for element in page.locator("table, main img, main svg.curves, .gap tbody svg a").all():
             assert element.is_visible()
     page.goto((site / "papers/gr.html").as_uri())
     assert page.locator("#gr_main_table tbody tr").count() >= 3

@@ -1,23 +1,37 @@
 """The site: complete, in need of nothing else, and saying what the records say."""
 
+import importlib
 import json
 import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
-from finished_runs import ROOT, configuration, write_results
+from finished_runs import ROOT, configuration, write_comparisons, write_results
+from spml.data.labels import load_labels
+from spml.data.observation import load_observation
+from spml.exhibits import style
 from spml.exhibits.markdown import BEST, Formulas, Table, format_tables
+from spml.illustrate import illustrate
 from spml.planning.configuration import (
     compact_json,
+    exhibit_settings,
     made_with,
     report_settings,
     reported_runs,
 )
-from spml.plumbing.addresses import exhibit_path, run_path
+from spml.plumbing.addresses import (
+    exhibit_path,
+    labels_path,
+    observed_path,
+    pictures_path,
+    run_path,
+)
 from spml.plumbing.checksums import write_checksums
 from spml.plumbing.errors import UserError
+from spml.plumbing.files import write_json
 from spml.report import __main__ as command
 from spml.report import curves, definitions, texts
 from spml.report.exhibits import rows_of
@@ -63,10 +77,19 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
+# What the front page reads of the data of exhibits.
+DATA = {
+    "extra_claims": "number,paper,claim,exhibit,dataset,place,of_the_paper,evidence,verdict\n"
+    "1,gr,GR scores & wins,gr_main_table,alpha,Alpha,False,+1.0,supported\n"
+    "2,ll,LL is told,ll_openimages,,,,,not run\n",
+    "extra_reproduction_summary": "verdict\nnot run\nnot run\n",
+}
+
+
 def write_exhibits(config):
     for key in config["select"]["exhibits"]:
         exhibit_path(key, ".csv").parent.mkdir(parents=True, exist_ok=True)
-        exhibit_path(key, ".csv").write_text("a\n1\n")
+        exhibit_path(key, ".csv").write_text(DATA.get(key, "a\n1\n"))
         exhibit_path(key, ".caption.txt").write_text(f"Caption of {key} & more.\n")
         if "table" in key or key in ("extra_claims", "extra_reproduction_summary"):
             rows = [[item["title"], "88.1"] for item in config["methods"].values()]
@@ -87,7 +110,16 @@ def config(tmp_path, monkeypatch):
     config = configuration(seeds=(0, 1))
     write_results(config)
     write_exhibits(config)
+    write_pictures(config)
     return config
+
+
+def write_pictures(config):
+    for item in report_settings(config)["pictures"]:
+        images = np.zeros((60, 4, 4, 1), dtype=np.uint8)
+        observed = load_observation(observed_path(**item))
+        pictures = illustrate(load_labels(labels_path(item["dataset"])), observed, images)
+        write_json(pictures_path(**item), pictures)
 
 
 def settings_of(config):
@@ -151,9 +183,9 @@ def test_every_link_leads_somewhere_also_after_results_were_moved(site, tmp_path
     }
     checked = 0
     for name, page in site.items():
-        for tag, attributes in page.elements:
+        for _, attributes in page.elements:
             link = attributes.get("href") or attributes.get("src") or ""
-            if tag == "link" and link == "data:,":
+            if link.startswith("data:"):
                 continue
             if link:
                 file, _, anchor = link.partition("#")
@@ -188,36 +220,76 @@ def select(config, *keys):
     write_exhibits(config)
 
 
-def test_front_page_opens_with_what_it_is_and_the_main_tables(config, monkeypatch):
-    """Then what else there is, and the verdicts, of which it has the captions alone."""
-    select(config, "extra_claims", "extra_reproduction_summary", "ll_partial_labels")
+def write_gap(config, monkeypatch):
+    """Compare the methods and make the picture of the gap, as the rules do."""
+    select(config, "extra_claims", "extra_reproduction_summary")
+    config["select"]["exhibits"].append("extra_gap_closed")
+    write_comparisons(config, "gr_main_table")
+    path = exhibit_path("gr_main_table", ".csv")
+    path.write_text(
+        "dataset,protocol,method,published,published_metric\nalpha,demo,gr,70,test_map\n"
+    )
+    write_checksums(path)
+    settings = compact_json(exhibit_settings(config, "extra_gap_closed"))
+    directory = str(exhibit_path("extra_gap_closed", "").parent)
+    arguments = ["gap", "--settings", settings, "--output-directory", directory]
+    monkeypatch.setattr("sys.argv", arguments)
+    importlib.import_module("spml.exhibits.extra_gap_closed").main()
+    write_exhibits_checksums("gr_main_table")
+
+
+def write_exhibits_checksums(key):
+    paths = (exhibit_path(key, suffix) for suffix in (".csv", ".caption.txt", ".md", ".tex"))
+    write_checksums(*paths)
+
+
+def test_front_page_opens_with_what_was_run_the_result_and_its_picture(config, monkeypatch):
+    write_gap(config, monkeypatch)
     page = render(config, monkeypatch)["index.html"]
+    caption = exhibit_path("extra_gap_closed", ".caption.txt").read_text()
     order = [
-        "6 training runs of 3 methods",
+        "Alpha, 2 seeds: none of the 2 published numbers tested.",
+        caption[: caption.index(" Not told") if " Not told" in caption else 60],
+        "What training sees",
+        "The first training pictures of Alpha",
+        "Claims of the papers",
+        "Tables and figures",
         "Boosting Single Positive Multi-label Classification",
-        "Caption of gr_main_table & more.",
         "Large Loss Matters in Weakly Supervised",
-        "Caption of ll_partial_labels & more.",
-        "All tables and figures",
-        "Caption of extra_claims & more.",
-        "Caption of extra_reproduction_summary & more.",
+        "Each claim in words",
     ]
     places = [page.text.find(text) for text in order]
     assert -1 not in places
     assert places == sorted(places)
-    articles = [item["id"] for item in page.attributes("article")]
-    assert articles == ["gr_main_table", "ll_partial_labels"]
-    assert "Caption of gr_separation" not in page.text
+    dots = [item["href"] for item in page.attributes("a") if "#run-alpha" in item.get("href", "")]
+    assert set(dots) >= {f"methods/gr.html#run-alpha-demo-{seed}" for seed in (0, 1)}
+    chips = [item for item in page.attributes("a") if "chip" in item.get("class", "")]
+    assert {item["href"] for item in chips} == {
+        "papers/gr.html#gr_main_table", "papers/extra.html#extra_claims"
+    }  # fmt: skip
+    samples = [item for item in page.attributes("img") if item["src"].startswith("data:image/")]
+    assert len(samples) == 4
+    assert "GR scores & wins (Alpha)" in page.text
+    assert all(item["alt"] for item in samples)
+    # The list of methods is a page of its own.
+    assert "Full labels" not in page.text.partition("Each claim in words")[2]
 
 
-def test_front_page_without_main_tables_leads_to_what_there_is(config, monkeypatch):
+def test_front_page_without_its_exhibits_leads_to_what_there_is(config, monkeypatch):
     config["select"]["exhibits"] = ["gr_separation"]
     page = render(config, monkeypatch)["index.html"]
-    assert page.attributes("article") == []
-    assert "Against what was published" not in page.text
-    [picture] = page.attributes("img")
-    assert picture["src"] == "../exhibits/gr/separation.png"
+    assert page.attributes("svg") == []
+    assert "Claims of the papers" not in page.text
+    assert "Alpha, 2 seeds: not compared with published numbers here." in page.text
+    pictures = [item["src"] for item in page.attributes("img")]
+    assert "../exhibits/gr/separation.png" in pictures
     assert "papers/gr.html#gr_separation" in {link["href"] for link in page.attributes("a")}
+
+
+def test_colours_of_the_papers_are_those_of_the_figures(site):
+    sheet = (SITE / "style.css").read_text()
+    for paper, (colour, _) in style.OF_PAPERS.items():
+        assert f"--{paper}: light-dark({colour.lower()}, " in sheet
 
 
 def test_exhibits_that_are_not_selected_are_left_out(config, monkeypatch):
@@ -247,7 +319,7 @@ def test_report_without_runs(config, monkeypatch):
     pages = render(config, monkeypatch)
     assert "Observed and missing positives per class" in pages["papers/gr.html"].text
     assert set(pages) == {
-        "index.html", "provenance.html", "papers/gr.html", "datasets/alpha.html",
+        "index.html", "methods.html", "provenance.html", "papers/gr.html", "datasets/alpha.html",
     }  # fmt: skip
 
 
@@ -277,7 +349,7 @@ def test_methods_of_one_title_are_told_apart(config, monkeypatch):
         shutil.copytree(f"{folder}/an", f"{folder}/an_again")
     write_exhibits(config)
     pages = render(config, monkeypatch)
-    assert "AN (an_again)" in pages["index.html"].text
+    assert "AN (an_again)" in pages["methods.html"].text
     assert "Other" in pages["methods/an_again.html"].text
     assert "Main comparison" not in pages["methods/an_again.html"].text
     assert "Main comparison" in pages["methods/an.html"].text
@@ -473,9 +545,10 @@ def test_large_site_is_written_whole(tmp_path, monkeypatch):
     config = large_configuration()
     write_results(config)
     write_exhibits(config)
+    write_pictures(config)
     for path in Path("results/runs").glob("*/*/method*/*/run.json"):
         path.write_text(re.sub('"loss": "method.*"', '"loss": "an"', path.read_text()))
-    assert len(render(config, monkeypatch)) == 45 + 2 + 3 + 2
+    assert len(render(config, monkeypatch)) == 45 + 2 + 3 + 3
 
 
 def test_settings_fit_on_a_command_line():

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from finished_runs import configuration
 from spml.exhibits.comparison import published_columns, published_numbers
-from spml.exhibits.extra_claims import (
+from spml.exhibits.markdown import parse_tables
+from spml.exhibits.verdicts import (
     CONTRADICTED,
     INCONCLUSIVE,
     NOT_RUN,
@@ -15,7 +16,6 @@ from spml.exhibits.extra_claims import (
     judge,
     overall,
 )
-from spml.exhibits.markdown import parse_tables
 from spml.planning.configuration import compact_json, exhibit_settings
 from spml.plumbing.addresses import comparison_path, exhibit_path
 from spml.plumbing.checksums import write_checksums

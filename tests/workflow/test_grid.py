@@ -103,12 +103,14 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
         "ll_pointing_game": 1,
         "ll_examples": 1,
         "extra_significance": 1,
+        "extra_gap_closed": 1,
+        "extra_separation": 1,
         "extra_reproduction_summary": 1,
         "extra_claims": 1,
         "extra_cost": 1,
         "extra_learning_curves": 1,
-        # GR's table, ablation and curves, LL's two tables and two of its curves.
-        "collect": 7,
+        # GR's table, ablation and curves, separation, LL's two tables and two of its curves.
+        "collect": 8,
         # GR's table under gr, LL's under each ll; OpenImages is annotated in part.
         "compare": len(FOUR) * (1 + 2),
         "train": runs,
@@ -117,6 +119,7 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
         # Under gr: single positives, all labels, and all negatives; under each ll: the first two.
         # Of tenths of COCO's images: single positives and all labels.
         "observe": len(FOUR) * (3 + 2 + 2) + 1 + 2 * 9,
+        "illustrate": 5,
         "extract_features": len(FOUR),
         "format": 5,
         "pack": 5,

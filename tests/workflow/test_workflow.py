@@ -53,6 +53,7 @@ FIGURES = {
     *("gr_class_counts", "gr_separation", "gr_false_negative_rate", "gr_gradients"),
     *("gr_hyperparameter_curves", "ll_memorisation_curve", "ll_corrections", "ll_delta_rel"),
     *("ll_labelling_efficiency", "ll_examples", "extra_learning_curves"),
+    *("extra_gap_closed", "extra_separation"),
 }
 
 

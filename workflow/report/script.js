@@ -1,5 +1,6 @@
 "use strict";
-// What the pages can do beyond being read: sort and filter tables, search, choose light or dark.
+// What the pages can do beyond being read: sort and filter tables, say the values of a picture,
+// search, choose light or dark.
 
 const create = (tag, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);
@@ -15,6 +16,7 @@ function makeSortable(table) {
   if (body.rows.length < 3) return;
   const isNumber = (key) => key !== "" && !Number.isNaN(Number(key));
   headings.forEach((heading, column) => {
+    if ("fixed" in heading.dataset) return;
     const button = create("button", { type: "button" }, ...heading.childNodes);
     heading.append(button);
     button.addEventListener("click", () => {
@@ -38,7 +40,7 @@ function makeSortable(table) {
 function makeFilterable(table) {
   const rows = [...table.tBodies[0].rows];
   const region = table.closest(".scroll");
-  if (rows.length < 12 || region.classList.contains("settings")) return;
+  if (rows.length < 12 || !region || region.classList.contains("settings")) return;
   const name = region.getAttribute("aria-label");
   const box = create("input", { type: "search", placeholder: "Filter rows" });
   box.setAttribute("aria-label", `Filter the rows of ${name}`);
@@ -53,6 +55,54 @@ function makeFilterable(table) {
     count.textContent = box.value ? `${shown.length} of ${rows.length} rows` : "";
   });
   region.before(create("div", { className: "filter" }, box, count));
+}
+
+// The picture of the gap: only the methods of a paper's table, or of a family.
+function makeChoosable(table) {
+  const rows = [...table.tBodies[0].rows];
+  const count = create("output");
+  const menu = (label, all, titles) => {
+    const choices = Object.entries(titles).map(([value, text]) => create("option", { value }, text));
+    const select = create("select", {}, create("option", { value: "" }, all), ...choices);
+    select.addEventListener("change", update);
+    return [create("label", {}, `${label} `, select), select];
+  };
+  const [ofPaper, papers] = menu("Compared by", "both papers", JSON.parse(table.dataset.papers));
+  const [ofFamily, families] = menu("Methods", "all", JSON.parse(table.dataset.families));
+  function update() {
+    const [paper, family] = [papers.value, families.value];
+    const shown = rows.filter((row) => {
+      row.hidden = (paper && !row.dataset.papers.split(" ").includes(paper))
+        || (family && row.dataset.family !== family);
+      return !row.hidden;
+    });
+    count.textContent = paper || family ? `${shown.length} of ${rows.length} methods` : "";
+  }
+  const menus = [...(papers.length > 2 ? [ofPaper] : []), ...(families.length > 2 ? [ofFamily] : [])];
+  table.before(create("div", { className: "choose" }, ...menus, count));
+}
+
+// Values of a picture, at the pointer or at what has the focus.
+function addTips() {
+  const tip = create("div", { id: "tip", hidden: true });
+  tip.setAttribute("role", "status");
+  document.body.append(tip);
+  const show = (event) => {
+    const owner = event.target.closest?.("[data-tip]");
+    tip.hidden = !owner;
+    if (!owner) return;
+    tip.textContent = owner.dataset.tip;
+    const box = owner.getBoundingClientRect();
+    const x = owner.tagName === "svg" ? event.clientX : box.left + box.width / 2;
+    const left = Math.min(Math.max(8, x - tip.offsetWidth / 2), innerWidth - tip.offsetWidth - 8);
+    const above = box.top - tip.offsetHeight - 8;
+    tip.style.left = `${left}px`;
+    tip.style.top = `${above > 0 ? above : box.bottom + 8}px`;
+  };
+  document.addEventListener("pointerover", show);
+  document.addEventListener("focusin", show);
+  document.addEventListener("focusout", () => { tip.hidden = true; });
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
 }
 
 // Where a table or picture is wider than its place, its edge and a line of text say so.
@@ -122,6 +172,8 @@ function addThemeButton(tools) {
 
 document.querySelectorAll("table").forEach(makeSortable);
 document.querySelectorAll("table").forEach(makeFilterable);
+document.querySelectorAll("table.gap").forEach(makeChoosable);
+if (document.querySelector("[data-tip]")) addTips();
 document.querySelectorAll(".scroll, .picture, pre").forEach(markScrollable);
 const tools = document.querySelector(".tools");
 addSearch(tools);

@@ -20,6 +20,7 @@ from workflow.spml.plumbing.addresses import (
     MAPPING_TABLE,
     OBSERVED,
     PACKED,
+    PICTURES,
     PUBLISHED,
     REPORT,
     RUN,
@@ -587,6 +588,12 @@ def reported_losses():
     methods = dict.fromkeys(run.method for run in configuration.reported_runs(config))
     losses = {configuration.resolve_method(config, name, None)["loss"] for name in methods}
     return sources(*(f"spml.losses.{name}" for name in sorted(losses)))
+
+
+def reported_pictures():
+    """Some pictures of each dataset of which there are any."""
+    settings = configuration.report_settings(config)
+    return [PICTURES.format(**item) for item in settings["pictures"]]
 
 
 def reported_exhibits(wildcards):

@@ -48,6 +48,8 @@ EXHIBITS = {
     "extra_cost": ("table", "records"),
     "extra_draws": ("table", "labels", "metrics", "predictions"),
     "extra_significance": ("table", "resamples of others"),
+    "extra_gap_closed": ("figure", "data of others", "resamples of others"),
+    "extra_separation": ("figure", "labels", "observed", "predictions", "metrics"),
     "extra_reproduction_summary": ("table", "data of others", "published of others"),
     "extra_claims": ("table", "data of others", "resamples of others"),
 }

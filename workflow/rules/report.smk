@@ -1,7 +1,7 @@
 """A small site with all selected exhibits and where they come from.
 
 Inputs: the files of each exhibit, the records and the benchmark of each run that they show, the
-files of the losses and of the configuration that they quote.
+files of the losses and of the configuration that they quote, and some pictures of the datasets.
 Outputs: one page a paper, a dataset and a method, and what they share; nothing from elsewhere.
 """
 
@@ -13,6 +13,7 @@ rule report:
         templates=report_templates(),
         definitions=definition_files(),
         exhibits=reported_exhibits,
+        pictures=reported_pictures(),
         records=reported_files(f"{RUN}/run.json"),
         metrics=reported_files(f"{RUN}/metrics.json"),
         checksums=reported_files(f"{RUN}/metrics.sha256"),

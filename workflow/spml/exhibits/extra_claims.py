@@ -18,6 +18,14 @@ from spml.exhibits.records import select_rows
 from spml.exhibits.settings import Block, blocks, join_words
 from spml.exhibits.table import table_command
 from spml.exhibits.tables import NOTHING, format_interval, format_number
+from spml.exhibits.verdicts import (
+    CLAIMED,
+    CONTRADICTED,
+    NOT_RUN,
+    SUPPORTED,
+    judge,
+    overall,
+)
 from spml.measures.statistics import (
     Resampled,
     confidence_interval,
@@ -43,12 +51,9 @@ WITHOUT_A_PART = (
 )
 MOST = 0.8  # what we take "the vast majority" to be
 COLUMNS = [
-    *("number", "paper", "claim", "source", "statistic", "dataset", "protocol", "place"),
+    *("number", "paper", "claim", "source", "statistic", "exhibit", "dataset", "protocol", "place"),
     *("of_the_paper", "evidence", "verdict"),
 ]
-SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
-NOT_RUN = "not run"
-WORDS = (SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_RUN)
 
 
 class Measured(NamedTuple):
@@ -63,13 +68,6 @@ class Measured(NamedTuple):
         if np.isnan(self.low):
             return f"{value} (no interval)"
         return f"{value} ({format_interval(self.low, self.high, decimals, sign=sign)})"
-
-
-def judge(low: float, high: float, above: float = 0.0) -> str:
-    """Whether an interval bears out that a statistic lies above a value; NaN does not tell."""
-    if low > above:
-        return SUPPORTED
-    return CONTRADICTED if high < above else INCONCLUSIVE
 
 
 @dataclass(frozen=True)
@@ -410,7 +408,8 @@ CLAIMS = (
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a claim, dataset and protocol; one without a dataset where nothing was run.
 
-    ``of_the_paper`` says whether the paper makes the claim about that dataset.
+    ``of_the_paper`` says whether the paper makes the claim about that dataset; ``exhibit`` is what
+    the evidence is from.
     """
     findings = Findings(settings)
     rows = []
@@ -421,6 +420,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
             "claim": claim.text,
             "source": claim.source,
             "statistic": claim.statistic,
+            "exhibit": claim.exhibit,
         }
         evidence = list(claim.check(findings, claim.exhibit))
         rows += [
@@ -438,12 +438,6 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
         if not evidence:
             rows.append({**columns, "verdict": NOT_RUN})
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def overall(verdicts: Sequence[str]) -> str:
-    """One verdict of those of each dataset, since a claim is made for all: the least favourable."""
-    order = (CONTRADICTED, INCONCLUSIVE, SUPPORTED)
-    return next((word for word in order if word in verdicts), NOT_RUN)
 
 
 def _places(claim: pd.DataFrame, *, of_the_paper: bool) -> pd.DataFrame:
@@ -486,7 +480,8 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
 
 
 def _counts(verdicts: Sequence[str]) -> str:
-    return join_words(f"{list(verdicts).count(word)} {word}" for word in WORDS if word in verdicts)
+    found = list(verdicts)
+    return join_words(f"{found.count(word)} {word}" for word in CLAIMED if word in found)
 
 
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from spml.exhibits.published import PublishedError, read_published
 from spml.exhibits.settings import join_words
 from spml.exhibits.table import table_command
 from spml.exhibits.tables import NOTHING, format_number
+from spml.exhibits.verdicts import NOT_RUN, OUTSIDE, UNKNOWN, WITHIN
 from spml.plumbing.addresses import exhibit_path, published_path, split_key
 from spml.plumbing.checksums import verified
 from spml.plumbing.errors import UserError, run_command
@@ -18,7 +19,6 @@ COLUMNS = [
     *("exhibit", *CELL, "value", "std", "kind", "own_protocol", "ours", "difference"),
     *("uncertainty", "verdict", "source"),
 ]
-WITHIN, OUTSIDE, UNKNOWN, NOT_RUN = "within", "outside", "uncertainty unknown", "not run"
 
 
 def _published(exhibit: str) -> pd.DataFrame:

@@ -5,20 +5,18 @@ its rows. Above the diagonal stand the differences of row and column, below it t
 """
 
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
+from spml.exhibits.compared import compared_groups
 from spml.exhibits.markdown import BEST, Table
 from spml.exhibits.records import block_columns, select_rows
-from spml.exhibits.settings import Block, blocks, join_words
+from spml.exhibits.settings import blocks, join_words
 from spml.exhibits.table import table_command
 from spml.exhibits.tables import NOTHING, format_number, format_p
-from spml.measures.statistics import Resampled, is_at_most, load_resampled
-from spml.plumbing.addresses import comparison_path
-from spml.plumbing.checksums import verified
+from spml.measures.statistics import is_at_most
 from spml.plumbing.errors import run_command
 
 RATE = 0.05  # false discovery rate
@@ -26,41 +24,6 @@ COLUMNS = [
     *("dataset", "protocol", "group", "method", "other", "seeds", "resamples"),
     *("map", "other_map", "difference", "p", "p_at_most", "corrected_p", "differs"),
 ]
-
-
-class Group(NamedTuple):
-    """Methods of one block that ran with as many seeds and resamples: any two are paired."""
-
-    exhibits: tuple[str, ...]
-    found: Resampled
-
-
-def _merge(first: Resampled, second: Resampled) -> Resampled:
-    """The methods of both; of one that both have, one."""
-    new = [place for place, name in enumerate(second.methods) if name not in first.methods]
-    return Resampled(
-        (*first.methods, *(second.methods[place] for place in new)),
-        np.concatenate([first.seed_map, second.seed_map[new]]),
-        np.concatenate([first.resampled, second.resampled[new]]),
-    )
-
-
-def _groups(block: Block, settings: dict[str, Any]) -> list[Group]:
-    """What was compared on a block; exhibits with the same seeds and resamples are one group."""
-    pair = {"dataset": block.dataset, "protocol": block.protocol}
-    groups: dict[tuple[Any, ...], Group] = {}
-    for exhibit in settings["exhibits"]:
-        if pair in exhibit["comparisons"]:
-            path = comparison_path(exhibit["key"], **pair, suffix=".npz")
-            found = load_resampled(verified(path))
-            key = (*exhibit["seeds"], found.resampled.shape[1])
-            title = (exhibit["title"],)
-            if key in groups:
-                before = groups[key]
-                groups[key] = Group(before.exhibits + title, _merge(before.found, found))
-            else:
-                groups[key] = Group(title, found)
-    return list(groups.values())
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
@@ -72,7 +35,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """
     frames = []
     for block in blocks(settings):
-        for group in _groups(block, settings):
+        for group in compared_groups(block, settings):
             found, resamples = group.found, group.found.resampled.shape[1]
             mean = dict(zip(found.methods, found.map.tolist(), strict=True))
             order = sorted(found.methods, key=lambda name: -mean[name])

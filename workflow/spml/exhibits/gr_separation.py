@@ -91,7 +91,6 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
                 ("false_negatives", FALSE_NEGATIVE, "-"),
             ):
                 share = 100 * pooled[column] / pooled[column].sum()
-                axes.stairs(share, edges, fill=True, color=colour, alpha=0.15)
                 axes.stairs(
                     share,
                     edges,

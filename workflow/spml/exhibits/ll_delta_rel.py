@@ -55,18 +55,20 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
 
 
 def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
-    """A panel a dataset and protocol, a line a curve; the reference is level."""
+    """A panel a dataset and protocol, a line a curve that begins at the reference, itself level."""
     shown, titles = blocks(settings), method_titles(settings)
     figure, panels = new_panels(len(shown), height=2.5)
     for block, axes in zip(shown, panels, strict=True):
         here = select_rows(frame, block)
         swept = here.dropna(subset="delta_rel").sort_values("delta_rel")
-        for position, (curve, points) in enumerate(swept.groupby("curve", sort=False)):
-            draw_points(axes, points["delta_rel"], points, position, str(curve))
         reference = settings.get("reference", "")
-        level = here.loc[here["method"] == reference, "mean"]
-        if len(level):
-            axes.axhline(level.iloc[0], color=GREY, linestyle=(0, (1, 1)), label=titles[reference])
+        start = here[here["method"] == reference].assign(delta_rel=0.0)
+        for position, (curve, points) in enumerate(swept.groupby("curve", sort=False)):
+            line = pd.concat([start, points])
+            draw_points(axes, line["delta_rel"], line, position, str(curve))
+        if len(start):
+            level = start["mean"].iloc[0]
+            axes.axhline(level, color=GREY, linestyle=(0, (1, 1)), label=titles[reference])
         axes.set_xlim(left=0)
         axes.margins(y=0.1)
         axes.set_xlabel(r"$\Delta_\mathrm{rel}$ (%)", parse_math=True)
@@ -91,7 +93,10 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
     titles = method_titles(settings)
     if settings.get("reference") in titles:
-        text += f" Dotted: {titles[settings['reference']]}, which all are where Δrel is 0."
+        text += (
+            f" Dotted: {titles[settings['reference']]}, which all are where Δrel is 0, so that "
+            "each line begins there."
+        )
     return f"{text} The curves of the paper were not found by us."
 
 

@@ -28,6 +28,7 @@ SKY = "#56B4E9"
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 GREEN = "#009E73"
+PURPLE = "#CC79A7"
 GREY = "#767676"
 LIGHT_GREY = "#C4C4C4"
 
@@ -35,6 +36,10 @@ LIGHT_GREY = "#C4C4C4"
 FALSE_NEGATIVE = VERMILLION
 TRUE_NEGATIVE = BLUE
 OBSERVED = SKY
+
+# Colour and marker of the methods of a paper, by the key of its exhibits, and of all other methods.
+OF_PAPERS = {"gr": (GREEN, "s"), "ll": (PURPLE, "^")}
+OF_NO_PAPER = (GREY, "o")
 
 # Colour, dash and marker of curves that one panel shows together.
 SERIES: tuple[tuple[str, Any, str], ...] = (

@@ -260,8 +260,13 @@ def check(
             known(["exhibits", name, "exhibits", position], other, config["exhibits"])
         for dataset in exhibit.get("sources", {}):
             known(["exhibits", name, "sources", dataset], dataset, config["datasets"])
-        if "reference" in exhibit:
-            known(["exhibits", name, "reference"], exhibit["reference"], config["methods"])
+        for key in ("reference", "full"):
+            if key in exhibit:
+                known(["exhibits", name, key], exhibit[key], config["methods"])
+        for family, definition in exhibit.get("families", {}).items():
+            for position, method in enumerate(definition["methods"]):
+                place = ["exhibits", name, "families", family, "methods", position]
+                known(place, method, config["methods"])
     for name, protocol in config["protocols"].items():
         for dataset in (None, *protocol.get("datasets", {})):
             changes = protocol["datasets"][dataset] if dataset else {}

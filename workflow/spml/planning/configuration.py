@@ -380,6 +380,18 @@ def reported_runs(config: Mapping[str, Any]) -> list[Run]:
     )
 
 
+def _pictured(
+    config: Mapping[str, Any], groups: Iterable[tuple[str, str]]
+) -> list[tuple[str, str, str]]:
+    """Dataset, protocol and its observation of each dataset with runs that has pictures, once."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for dataset, protocol in groups:
+        if "features" not in config["datasets"][dataset]:
+            observation = config["protocols"][protocol]["observation"]
+            found.setdefault(dataset, (dataset, protocol, observation))
+    return list(found.values())
+
+
 def report_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """What the report shows: exhibits, runs, and the part of the configuration that is in use.
 
@@ -407,6 +419,11 @@ def report_settings(config: Mapping[str, Any]) -> dict[str, Any]:
                 "pairs": exhibit_pairs(config, name),
             }
             for name in exhibits
+        ],
+        # Of each dataset that is trained on, where there are pictures of it: one of its protocols.
+        "pictures": [
+            {"dataset": dataset, "protocol": protocol, "observation": observation}
+            for dataset, protocol, observation in _pictured(config, groups)
         ],
         "runs": {
             "groups": [

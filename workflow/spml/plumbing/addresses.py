@@ -12,6 +12,7 @@ RUN = "results/runs/{dataset}/{protocol}/{method}/seed{seed}"
 CHECKPOINT = "data/checkpoints/{dataset}/{protocol}/{method}/seed{seed}.pt"
 LABELS = "results/labels/{dataset}.npz"
 OBSERVED = "results/observed/{dataset}/{protocol}/{observation}.npz"
+PICTURES = "results/pictures/{dataset}/{protocol}/{observation}.json"
 PACKED = "data/packed/{dataset}/manifest.json"
 FEATURES = "results/features/{dataset}/{split}.npy"
 TABLE = "results/tables/{paper}/{name}.csv"
@@ -57,6 +58,11 @@ def labels_path(dataset: str) -> Path:
 def observed_path(dataset: str, protocol: str, observation: str) -> Path:
     """Division into training and validation rows, and the observed labels."""
     return Path(OBSERVED.format(dataset=dataset, protocol=protocol, observation=observation))
+
+
+def pictures_path(dataset: str, protocol: str, observation: str) -> Path:
+    """Some pictures of a dataset, with what is observed of them."""
+    return Path(PICTURES.format(dataset=dataset, protocol=protocol, observation=observation))
 
 
 def packed_path(dataset: str) -> Path:

@@ -3,6 +3,7 @@
 from typing import Any
 
 INDEX = "index.html"
+METHODS = "methods.html"
 PROVENANCE = "provenance.html"
 # Each is a file of its own, so that browsers fetch it once; scripts cannot read JSON from a disk.
 ASSETS = ("style.css", "script.js", "search.js")
@@ -23,11 +24,17 @@ def method_page(method: str) -> str:
     return f"methods/{method}.html"
 
 
+def run_anchor(dataset: str, protocol: str, seed: int) -> str:
+    """Where a run stands on the page of its method."""
+    return f"run-{dataset}-{protocol}-{seed}"
+
+
 def page_paths(settings: dict[str, Any]) -> list[str]:
     """All files of the site, from the settings of the report."""
     papers = dict.fromkeys(item["key"].partition("_")[0] for item in settings["exhibits"])
     return [
         INDEX,
+        METHODS,
         PROVENANCE,
         *ASSETS,
         *map(paper_page, papers),

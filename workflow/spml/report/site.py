@@ -12,16 +12,16 @@ import yaml
 
 from spml.exhibits.markdown import Formulas
 from spml.exhibits.papers import PAPERS, REFERENCES
-from spml.report import definitions, methods, origins, pages, texts
+from spml.plumbing.addresses import pictures_path
+from spml.plumbing.files import read_json
+from spml.report import definitions, gap, methods, origins, pages, texts, verdicts
 from spml.report.exhibits import Exhibit, read_exhibit
 from spml.report.runs import Run, by_method, by_place, cost_table, read_runs
 from spml.report.search import Entry, index_script
 
 TEMPLATES = Path(__file__).parents[2] / "report"
-# The papers' main tables, which open the front page, and the exhibits that judge the others, whose
-# captions it gives.
-RESULTS = ("gr_main_table", "ll_partial_labels", "ll_openimages")
-VERDICTS = ("extra_claims", "extra_reproduction_summary")
+# The exhibits that the front page reads: its picture, and the two that judge all others.
+GAP, CLAIMS, SUMMARY = "extra_gap_closed", "extra_claims", "extra_reproduction_summary"
 
 
 def method_titles(settings: dict[str, Any]) -> dict[str, str]:
@@ -66,6 +66,52 @@ class Site:
             read_exhibit(item, definitions[item["key"]], select, self.runs, self.method_titles)
             for item in self.settings["exhibits"]
         ]
+
+    def exhibit(self, key: str) -> Exhibit | None:
+        """An exhibit by its key; None where it is not shown."""
+        return next((exhibit for exhibit in self.exhibits if exhibit.key == key), None)
+
+    def evidence(self, key: str) -> str:
+        """Where an exhibit is shown; of one that is not, where the claims are."""
+        return (self.exhibit(key) or self.exhibit(CLAIMS) or self.exhibits[0]).address
+
+    @cached_property
+    def claims(self) -> list[verdicts.Claim]:
+        """The claims of the papers, each with a verdict; nothing where they are not shown."""
+        shown = self.exhibit(CLAIMS)
+        return verdicts.read_claims(shown.files["csv"], self.evidence) if shown else []
+
+    @property
+    def scope(self) -> str:
+        """What was run, and what of the published numbers that tests."""
+        summary = self.exhibit(SUMMARY)
+        datasets = self.configuration["datasets"]
+        return verdicts.scope_phrase(
+            summary.files["csv"] if summary else None,
+            [item["title"] for item in self.datasets],
+            len(self.configuration["select"]["seeds"]),
+            synthetic=bool(datasets) and all("compose" in item for item in datasets.values()),
+        )
+
+    @property
+    def gaps(self) -> list[gap.Gap]:
+        """The gap closed, of each place where methods were compared."""
+        shown = self.exhibit(GAP)
+        if shown is None:
+            return []
+        return gap.read_gaps(
+            shown.files["csv"],
+            self.configuration["exhibits"][GAP],
+            methods.unique_names(self.method_titles),
+            self.short_titles,
+        )
+
+    @cached_property
+    def samples(self) -> dict[str, list[dict[str, Any]]]:
+        """Pictures of each dataset of which there are any, as :mod:`spml.illustrate` left them."""
+        return {
+            item["dataset"]: read_json(pictures_path(**item)) for item in self.settings["pictures"]
+        }
 
     @cached_property
     def papers(self) -> list[dict[str, Any]]:
@@ -114,6 +160,7 @@ class Site:
                     if name in {pair[0] for pair in item["pairs"]}
                 ],
                 "entries": entries.get(name, []),
+                "samples": self.samples.get(name, []),
             }
             for name in self.configuration["select"]["datasets"]
             if (definition := self.configuration["datasets"].get(name))
@@ -129,6 +176,18 @@ class Site:
         titles = self.configuration["datasets"], self.configuration["protocols"]
         return f"{titles[0][dataset]['title']}, {titles[1][protocol]['title']}"
 
+    @cached_property
+    def short_titles(self) -> dict[tuple[str, str], str]:
+        """Each dataset under a protocol; the protocol is named where a dataset has several."""
+        shown = list(by_place(self.runs))
+        datasets = [dataset for dataset, _ in shown]
+        return {
+            place: self.place_title(place)
+            if datasets.count(place[0]) > 1
+            else self.configuration["datasets"][place[0]]["title"]
+            for place in shown
+        }
+
     def titled(self, groups: list[tuple[list[Any], dict[str, Any]]]) -> list[tuple[list[str], Any]]:
         """Settings by place, with the titles of the places."""
         return [([self.place_title(place) for place in places], value) for places, value in groups]
@@ -139,6 +198,7 @@ class Site:
             Entry(
                 "Page", "How this was made", pages.PROVENANCE, "cost time memory versions machine"
             ),
+            Entry("Page", "Methods", pages.METHODS, "losses list"),
             *(Entry("Paper", p["title"], p["page"], p["reference"] or "") for p in self.papers),
             *(Entry("Dataset", d["title"], d["page"], d["key"]) for d in self.datasets),
             *(Entry("Method", m.name, m.page, f"{m.key} {m.loss.summary}") for m in self.methods),
@@ -173,7 +233,9 @@ def _environment(site: Site) -> jinja2.Environment:
             name: pages.method_page(key)
             for key, name in methods.unique_names(site.method_titles).items()
         },
+        methods_page=pages.METHODS,
         provenance_page=pages.PROVENANCE,
+        run_anchor=pages.run_anchor,
         by_method=by_method,
         run_scores=methods.run_scores,
     )
@@ -205,9 +267,10 @@ def render(
     page(
         pages.INDEX,
         "index.html.j2",
-        results=RESULTS,
-        verdicts=[item for key in VERDICTS for item in site.exhibits if item.key == key],
+        picture=site.exhibit(GAP),
+        counted=verdicts.claims_phrase(site.claims),
     )
+    page(pages.METHODS, "methods.html.j2")
     for paper in site.papers:
         page(paper["page"], "paper.html.j2", paper=paper)
     for dataset in site.datasets:
