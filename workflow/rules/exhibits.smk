@@ -47,6 +47,8 @@ EXHIBITS = {
     "extra_selection": ("table", "search", "metrics"),
     "extra_cost": ("table", "records"),
     "extra_draws": ("table", "labels", "metrics", "predictions"),
+    "extra_bias": ("table", "labels", "metrics", "predictions"),
+    "extra_known_proportions": ("table", "labels", "metrics", "predictions", "published"),
     "extra_significance": ("table", "resamples of others"),
     "extra_reproduction_summary": ("table", "data of others", "published of others"),
     "extra_claims": ("table", "data of others", "resamples of others"),

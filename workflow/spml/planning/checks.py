@@ -96,6 +96,8 @@ def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
     if rule == "required":
         missing = next(key for key in value if key not in instance)
         return [*path, missing], "is missing"
+    if rule == "not":  # a key that another one rules out
+        return path, "cannot stand beside known or bias; leave one of them out"
     if rule == "dependentRequired":
         key, missing = next(
             (key, other)

@@ -287,11 +287,19 @@ def _drawn_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
     }
 
 
+def _shown_labels(config: Mapping[str, Any], observation: str) -> dict[str, Any]:
+    """What an observation shows, without the seed that it is drawn with."""
+    definition = config["observations"][observation]
+    keys = ("positives", "negatives", "known", "bias")
+    return {key: definition[key] for key in keys if key in definition}
+
+
 def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
     """What an exhibit shows, as ``python -m spml.exhibits.<exhibit> --settings`` takes it.
 
     A block is one dataset under one protocol. ``observations`` names the observation of those
-    methods that do not train on the protocol's own.
+    methods that do not train on the protocol's own, ``known_shares`` the share of known labels
+    of those that have one.
     """
     definition = config["exhibits"][exhibit]
     methods = exhibit_methods(config, exhibit)
@@ -305,6 +313,11 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
             method: observation_of(config, protocol, method)
             for method in (*methods, *drawn.get("titles", ()))
         }
+        shares = {
+            name: config["observations"][name]["known"]
+            for name in dict.fromkeys(others.values())
+            if "known" in config["observations"][name]
+        }
         blocks.append(
             {
                 "dataset": dataset,
@@ -312,11 +325,11 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
                 "protocol": protocol,
                 "protocol_title": config["protocols"][protocol]["title"],
                 "observation": observation,
-                "positives": config["observations"][observation]["positives"],
-                "negatives": config["observations"][observation]["negatives"],
+                **_shown_labels(config, observation),
                 "observations": {
                     method: other for method, other in others.items() if other != observation
                 },
+                **({"known_shares": shares} if shares else {}),
                 "selection": sorted(
                     {
                         training_settings(config, dataset, protocol, method)["selection"]
