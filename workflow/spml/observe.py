@@ -90,9 +90,9 @@ def observe(
     elif known is not None:
         observed = draw_known(truth, annotated, share=known, seed=seed)
     elif annotated is None:
-        observed = draw_observed(dense(truth), **counts, seed=seed)  # type: ignore[arg-type]
+        observed = draw_observed(dense(truth), **counts, seed=seed)
     else:
-        observed = draw_annotated(truth, annotated, **counts, seed=seed)  # type: ignore[arg-type]
+        observed = draw_annotated(truth, annotated, **counts, seed=seed)
     count = truth.shape[0]
     if validation:
         train, val = np.split(np.arange(count), [count - validation])

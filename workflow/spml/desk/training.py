@@ -55,6 +55,8 @@ def _losses(config: Mapping[str, Any]) -> Iterator[Finding]:
     from spml import losses
 
     for run in configuration.reported_runs(config):
+        if configuration.is_given(config, run.method):
+            continue
         settings = configuration.run_settings(config, *run)
         try:
             # How many classes and images there are is not known before there are labels.

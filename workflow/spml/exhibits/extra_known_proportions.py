@@ -135,7 +135,8 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
     for block in shown:
         here = select_rows(frame, block)
         percents = sorted(set(here["percent"].dropna().astype(int)))
-        rows, own = [], []
+        rows: list[list[str]] = []
+        own = []
         for _, line in here.groupby("method", sort=False):
             cells = {
                 0 if pd.isna(row["percent"]) else int(row["percent"]): row
