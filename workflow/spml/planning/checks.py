@@ -28,6 +28,10 @@ from .configuration import (
 
 SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")
 PICTURED = ("ll_pointing_game", "ll_examples")  # need the pictures themselves
+MAPPED = "ll_pointing_game"  # needs maps of features
+# Networks that make none, by the first part of their names: as spml.training.models, which imports
+# torch, has them.
+WITHOUT_MAP = ("vit_", "convnext_", "maxvit_")
 RECORDED = ("ll_memorisation_table", "ll_examples")  # show what became of each training entry
 
 
@@ -299,6 +303,18 @@ def check(
                     f"has {exhibit}, which shows pictures, and of {dataset} there are features "
                     "alone; leave it out, or give it the datasets that have pictures",
                 )
+    for dataset, protocol in selected_pairs(config):
+        architecture = config["datasets"][dataset].get("backbone", {}).get("architecture", "")
+        if (
+            architecture.startswith(WITHOUT_MAP)
+            and MAPPED in config["select"]["exhibits"]
+            and (dataset, protocol) in exhibit_pairs(config, MAPPED)
+        ):
+            fail(
+                ["select", "exhibits"],
+                f"has {MAPPED}, which shows maps of features, and {architecture}, the network of "
+                f"{dataset}, makes none; leave it out, or give it other datasets",
+            )
     if not selected_pairs(config):
         fail(
             ["select", "protocols"],
