@@ -135,6 +135,30 @@ def test_missing_key_is_named(config, path):
     assert f"{path} is missing" in verdict(config)
 
 
+@pytest.mark.parametrize(
+    ("observation", "sentence"),
+    [
+        ({"known": 0.1, "seed": 0}, ""),
+        ({"bias": "size", "seed": 0, "fraction": 0.5}, ""),
+        ({"known": 0, "seed": 0}, "observations.mine.known must be above 0, not 0"),
+        (
+            {"bias": "colour", "seed": 0},
+            "observations.mine.bias is 'colour'; allowed: location, si",
+        ),
+        (
+            {"known": 0.1, "positives": 1, "negatives": 0, "seed": 0},
+            "observations.mine.positives cannot stand beside known or bias; leave one of them out",
+        ),
+        ({"known": 0.1, "bias": "size", "seed": 0}, "observations.mine.bias cannot stand beside"),
+        ({"seed": 0, "positives": 1}, "observations.mine.negatives is missing"),
+    ],
+)
+def test_observation_says_in_one_way_what_is_shown(config, observation, sentence):
+    config["observations"]["mine"] = observation
+    assert sentence in verdict(config)
+    assert bool(verdict(config)) == bool(sentence)
+
+
 def test_braces_in_a_title_are_refused_since_snakemake_reads_them(config):
     config["methods"]["gr"]["title"] = "GR $q_{3}$"
     assert "methods.gr.title is 'GR $q_{3}$'; it may have no braces" in verdict(config)

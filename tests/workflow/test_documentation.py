@@ -28,7 +28,9 @@ DOCUMENTS = sorted(
 )
 LANGUAGES = {"sh", "python", "yaml", "text", "mermaid"}
 # Planned, because they need the papers' datasets, a cluster, data of the reader's or conda.
-PLANNED = r"config/(paper|linear)\.yaml|profiles/(slurm|generic|kubernetes)|flowers\.yaml|--sdm conda"
+PLANNED = (
+    r"config/(paper|linear)\.yaml|profiles/(slurm|generic|kubernetes)|flowers\.yaml|--sdm conda"
+)
 # Imports Snakemake, and has nothing that only a shell would understand.
 PLAIN = re.compile(r"(snakemake|python -m spml\.plan)( [^<>|&;$`#]*)?")
 # Targets of make that CI, other tests or benchmarks run, or that need a network.

@@ -17,6 +17,7 @@ class Block(NamedTuple):
     title: str
     observation: str
     observations: dict[str, str]
+    known_shares: dict[str, float]
     frozen: bool = False
 
     def observation_of(self, method: str) -> str:
@@ -37,6 +38,7 @@ def blocks(settings: dict[str, Any]) -> list[Block]:
             observation=block["observation"],
             observations=block["observations"],
             frozen=block.get("frozen", False),
+            known_shares=block.get("known_shares", {}),
         )
         for block in settings["blocks"]
     ]
@@ -106,20 +108,24 @@ def _count(number: int | str, kind: str) -> str:
     return f"{number} {kind}{'' if number == 1 else 's'}"
 
 
+def _shown(block: dict[str, Any]) -> str:
+    """Which labels of a block training sees."""
+    if "known" in block:
+        return f"{100 * block['known']:g} % of all labels observed"
+    if "bias" in block:
+        return f"1 positive observed per training image, biased by {block['bias']}"
+    counts = (_count(block[f"{kind}s"], kind) for kind in ("positive", "negative"))
+    return f"{' and '.join(counts)} observed per training image"
+
+
 def data_phrase(settings: dict[str, Any]) -> str:
     """Which datasets and protocols are shown, and which labels training sees."""
     datasets = dict.fromkeys(block["dataset_title"] for block in settings["blocks"])
     protocols: dict[str, dict[str, None]] = {}
     for block in settings["blocks"]:
-        labels = (
-            f"{_count(block['positives'], 'positive')} and {_count(block['negatives'], 'negative')}"
-        )
         how = ", linear heads on frozen features" if block.get("frozen") else ""
-        protocols.setdefault(labels, {})[f"{block['protocol_title']}{how}"] = None
-    seen = join_words(
-        f"{join_words(titles)} ({labels} observed per training image)"
-        for labels, titles in protocols.items()
-    )
+        protocols.setdefault(_shown(block), {})[f"{block['protocol_title']}{how}"] = None
+    seen = join_words(f"{join_words(titles)} ({labels})" for labels, titles in protocols.items())
     several = sum(len(titles) for titles in protocols.values()) > 1
     return (
         f"Dataset{'s' if len(datasets) > 1 else ''}: {join_words(datasets)}; "
