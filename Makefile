@@ -50,8 +50,8 @@ show: $(STAMP) ## Print a table (EXHIBIT=gr_main_table), or what is done and wha
 	@python -m spml.show $(EXHIBIT)
 
 .PHONY: plan
-plan: $(STAMP) ## What would run, why, how long and how large (ARGUMENTS="--configfile config/paper.yaml")
-	@python -m spml.plan $(ARGUMENTS)
+plan: $(STAMP) ## What would run, why, how long and how large (ARGUMENTS="--configfile config/paper.yaml", MEASURE=1)
+	@python -m spml.plan $(if $(MEASURE),--measure) $(ARGUMENTS)
 
 .PHONY: doctor
 doctor: $(STAMP) ## What would make a run fail later (ARGUMENTS="--configfile config/paper.yaml")
@@ -85,7 +85,8 @@ test: $(STAMP) ## Run all tests
 bench: $(STAMP) ## Measure speed: losses, training, metrics, packing, planning; losses beside another package's
 	python tests/benchmarks/losses.py
 	python tests/benchmarks/engine.py
-	python tests/benchmarks/linear_init.py
+	python tests/benchmarks/heads.py
+	python tests/benchmarks/features.py
 	python tests/benchmarks/metrics.py
 	python tests/benchmarks/pack.py
 	python tests/benchmarks/planning.py

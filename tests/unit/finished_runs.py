@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 from spml.compare import compare, resample
-from spml.data.drawing import draw_observed
+from spml.data.drawing import draw_known, draw_observed
 from spml.data.labels import Labels, Split, save_labels
 from spml.data.observation import Observation, save_observation
 from spml.evaluate import measure
@@ -130,8 +130,13 @@ def write_results(config: dict[str, Any], groups: Sequence[np.ndarray] = ()) -> 
         train, val = np.sort(rows[:40]), np.sort(rows[40:])
         for protocol in select["protocols"]:
             for name, definition in config["observations"].items():
-                draw = {key: definition[key] for key in ("positives", "negatives", "seed")}
-                observed = draw_observed(labels.train.truth, **draw)
+                truth = labels.train.truth
+                if "known" in definition:
+                    share, seed = definition["known"], definition["seed"]
+                    observed = draw_known(truth, share=share, seed=seed)
+                else:
+                    draw = {key: definition[key] for key in ("positives", "negatives", "seed")}
+                    observed = draw_observed(truth, **draw)
                 kept = thin_out(train, fraction=definition.get("fraction", 1.0))
                 save_observation(
                     observed_path(dataset, protocol, name), Observation(kept, val, observed)

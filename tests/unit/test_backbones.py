@@ -4,8 +4,17 @@ import pytest
 import torch
 import torchvision
 from shared_data import shared
+from spml.features import extract_features
+from spml.localise import load_run
+from spml.planning import checks
 from spml.plumbing.errors import UserError
-from spml.training.models import build_classifier, load_backbone
+from spml.training.models import (
+    WITHOUT_MAP,
+    build_classifier,
+    check_size,
+    load_backbone,
+)
+from test_configuration import merged, verdict
 
 
 @pytest.mark.parametrize(
@@ -53,9 +62,97 @@ def test_unknown_network_is_named_with_the_nearest():
         build_classifier("resnet5O", 2)
 
 
-def test_network_without_a_map_of_features_is_refused():
-    with pytest.raises(UserError, match="makes no map of features"):
-        build_classifier("vit_b_32", 2)
+@pytest.mark.parametrize(
+    ("architecture", "size", "features", "head"),
+    [
+        ("vit_b_32", 224, 768, lambda network: network.heads[-1]),
+        ("convnext_tiny", 64, 768, lambda network: network.classifier[-1]),
+        ("maxvit_t", 224, 512, lambda network: network.classifier[-1]),
+        ("swin_t", 64, 768, lambda network: network.head),
+        ("efficientnet_b0", 64, 1280, lambda network: network.classifier[-1]),
+    ],
+)
+def test_network_of_any_kind_computes_what_torchvision_computes(
+    architecture, size, features, head, tmp_path
+):
+    """From pictures to logits, and from pictures to the features that a frozen network gives."""
+    torch.manual_seed(0)
+    network = torchvision.models.get_model(architecture, weights=None)
+    images = torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8)
+    inputs = images.permute(0, 3, 1, 2) / 255
+    # As they begin, hardly anything of a picture arrives at the end of some of them.
+    torch.nn.init.normal_(head(network).weight)
+    for layer in network.modules():
+        if hasattr(layer, "layer_scale"):
+            torch.nn.init.ones_(layer.layer_scale)
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    with torch.no_grad():
+        network(inputs)
+    network.eval()
+    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    classifier = build_classifier(architecture, 1000).eval()
+    load_backbone(classifier, tmp_path / "weights.pt")
+    own = head(network)
+    with torch.no_grad():
+        classifier.head.weight.copy_(own.weight)
+        classifier.head.bias.copy_(own.bias if own.bias is not None else torch.zeros(1000))
+    [found] = extract_features(
+        classifier.backbone,
+        images.numpy(),
+        mean=[0.0] * 3,
+        deviation=[1.0] * 3,
+        device=torch.device("cpu"),
+    )
+    assert found.shape == (2, features)
+    assert found.flags.c_contiguous  # as it is written
+    with torch.no_grad():
+        expected = network(inputs)
+        torch.testing.assert_close(classifier(inputs), expected, atol=1e-3, rtol=1e-3)
+        from_features = classifier.head(torch.from_numpy(found))
+    torch.testing.assert_close(from_features, expected, atol=1e-3, rtol=1e-3)
+    assert (expected[0] - expected[1]).abs().max() > 0.01
+
+
+def test_transformer_takes_pictures_of_its_own_size_alone():
+    backbone = build_classifier("vit_b_32", 2).backbone
+    check_size(backbone, 224)
+    with pytest.raises(
+        UserError, match="takes pictures of 224 x 224 pixels alone, and these have 4"
+    ):
+        check_size(backbone, 448)
+    for architecture in ("swin_t", "digit_network"):
+        check_size(build_classifier(architecture, 2).backbone, 448)
+
+
+def test_what_needs_a_map_of_features_says_so_where_there_is_none():
+    with pytest.raises(
+        UserError, match="boostlu needs a map of features, and convnext_tiny makes a"
+    ):
+        build_classifier("convnext_tiny", 2, "boostlu")
+    settings = {"head": "linear", "architecture": "vit_b_16"}
+    with pytest.raises(
+        UserError, match="activation maps need a map of features, and vit_b_16 makes"
+    ):
+        load_run(settings, 2, "weights.pt")
+
+
+def test_planning_knows_the_networks_that_make_no_map():
+    assert checks.WITHOUT_MAP == WITHOUT_MAP
+    names = torchvision.models.list_models(module=torchvision.models)
+    assert {name.split("_")[0] for name in names if name.startswith(WITHOUT_MAP)} == {
+        "vit", "convnext", "maxvit"
+    }  # fmt: skip
+
+
+def test_pointing_game_with_a_network_that_makes_no_map_is_refused_before_any_job():
+    config = merged()
+    config["select"] |= {"datasets": ["voc"], "protocols": ["ll"], "methods": ["an"]}
+    assert verdict(config) == ""
+    config["datasets"]["voc"]["backbone"]["architecture"] = "vit_b_16"
+    assert "has ll_pointing_game, which shows maps of features, and vit_b_16" in verdict(config)
+    config["select"]["exhibits"] = ["gr_main_table"]
+    assert verdict(config) == ""
 
 
 def test_weights_of_another_network_say_so(tmp_path):

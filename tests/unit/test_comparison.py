@@ -71,6 +71,16 @@ def partial_labels(tmp_path, monkeypatch):
 # --- GR's main table ------------------------------------------------------------------------------
 
 
+def test_no_published_number_stands_beside_heads_on_frozen_features(tmp_path, monkeypatch):
+    """The papers train the whole network; beside that they do stand, in the same table."""
+    config = configuration(datasets=("voc",), protocols=("gr", "linear"))
+    config["protocols"]["linear"]["training"]["frozen"] = True
+    data, _ = make("gr_main_table", finish(config, tmp_path, monkeypatch), monkeypatch)
+    published = data["published"].notna().groupby(data["protocol"]).any()
+    assert published.to_dict() == {"gr": True, "linear": False}
+    assert "Linear, linear heads on frozen features" in caption_of("gr_main_table")
+
+
 def test_published_numbers_stand_beside_ours_with_kind_and_difference(main_table):
     data, tables = main_table
     assert [table.title for table in tables] == ["Voc", "Alpha"]

@@ -110,8 +110,8 @@ def test_every_shipped_method_builds_with_its_hyperparameters(config):
         ("methods.ll_r.protocols", {"gr": {"loss": "an"}}, "methods.ll_r.protocols.gr.loss is not a key that exists here; allowed: datasets, hyperparameters, observation, training"),
         ("methods.ll_r.protocols", {"gr": {"datasets": {"cup": {}}}}, "methods.ll_r.protocols.gr.datasets.cup is 'cup' (did you mean 'cub'?); allowed: coco, cub"),
         ("methods.ll_r.protocols", {"demo": {"hyperparameters": {"delta": 1}}}, "methods.ll_r.hyperparameters.delta is not a hyperparameter of ll_r"),
-        ("protocols.demo.only", ["voc"], "select.protocols has none that is for a selected dataset (digits); allowed: none (protocols.<name>.only says which)"),
-        ("select.datasets", ["voc"], "select.protocols has none that is for a selected dataset (voc); allowed: cole, em, gr, ll, ll_linear_init"),
+        ("protocols.demo.only", ["voc"], "select.protocols has none that is for a selected dataset (digits); allowed: linear"),
+        ("select.datasets", ["voc"], "select.protocols has none that is for a selected dataset (voc); allowed: cole, em, gr, linear, ll, ll_linear_init"),
         ("protocols.demo.datasets", {"digts": {"epochs": 3}}, "protocols.demo.datasets.digts is 'digts' (did you mean 'digits'?); allowed: coco, cub"),
         ("datasets.digits.compose.noise", -1, "datasets.digits.compose.noise must be at least 0"),
     ],
@@ -135,6 +135,30 @@ def test_missing_key_is_named(config, path):
         target = target[key]
     del target[last]
     assert f"{path} is missing" in verdict(config)
+
+
+@pytest.mark.parametrize(
+    ("observation", "sentence"),
+    [
+        ({"known": 0.1, "seed": 0}, ""),
+        ({"bias": "size", "seed": 0, "fraction": 0.5}, ""),
+        ({"known": 0, "seed": 0}, "observations.mine.known must be above 0, not 0"),
+        (
+            {"bias": "colour", "seed": 0},
+            "observations.mine.bias is 'colour'; allowed: location, si",
+        ),
+        (
+            {"known": 0.1, "positives": 1, "negatives": 0, "seed": 0},
+            "observations.mine.positives cannot stand beside known or bias; leave one of them out",
+        ),
+        ({"known": 0.1, "bias": "size", "seed": 0}, "observations.mine.bias cannot stand beside"),
+        ({"seed": 0, "positives": 1}, "observations.mine.negatives is missing"),
+    ],
+)
+def test_observation_says_in_one_way_what_is_shown(config, observation, sentence):
+    config["observations"]["mine"] = observation
+    assert sentence in verdict(config)
+    assert bool(verdict(config)) == bool(sentence)
 
 
 def test_braces_in_a_title_are_refused_since_snakemake_reads_them(config):
@@ -406,6 +430,7 @@ def overlaid(*overlays: str) -> dict:
     "overlays",
     [
         *[("all_methods",), ("search_digits",), ("search_later_methods",)],
+        *[("linear",), ("linear_features",), ("linear_features", "linear_chosen")],
         *[("paper",), ("paper", "paper_on_digits")],
     ],
 )
@@ -505,6 +530,7 @@ def test_gpr_has_a_rule_of_its_own_to_stop(config):
 
 
 def test_large_loss_on_openimages_is_that_of_the_extract_of_the_paper(config):
+    config = expand(config)
     training = training_settings(config, "openimages", "ll_openimages", "ll_r")
     assert (training["epochs"], training["learning_rate"]) == (20, 2e-5)
     for method in ("ll_r", "ll_ct", "ll_cp"):
@@ -564,10 +590,10 @@ def test_exhibit_shows_those_of_its_protocols_that_are_selected(config):
 @pytest.mark.parametrize(
     ("datasets", "offered"),
     [
-        (["digits"], "demo"),
-        (["voc"], "cole, em, gr, ll, ll_linear_init"),
-        (["openimages"], "ll_openimages"),
-        (["digits", "openimages"], "demo, ll_openimages"),
+        (["digits"], "demo, linear"),
+        (["voc"], "cole, em, gr, linear, ll, ll_linear_init"),
+        (["openimages"], "linear, linear_openimages, ll_openimages"),
+        (["digits", "openimages"], "demo, linear, linear_openimages, ll_openimages"),
     ],
 )
 def test_only_protocols_for_the_datasets_are_offered(config, datasets, offered):

@@ -53,7 +53,8 @@ def wheel(dist) -> zipfile.ZipFile:
 
 def test_wheel_holds_the_modules_and_the_workflow_s_own_definitions(wheel):
     found = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    tracked = {name for name in tracked_files() if name.startswith("workflow/spml/")}
+    folders = ("workflow/spml/", "workflow/snakemake_logger_plugin_spml/")
+    tracked = {name for name in tracked_files() if name.startswith(folders)}
     modules = {name.removeprefix("workflow/") for name in tracked}
     assert found == modules | {f"spml/config/{name}" for name in DEFINITIONS}
     for name in DEFINITIONS:

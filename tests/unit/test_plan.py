@@ -7,17 +7,20 @@ import pytest
 from spml import plan
 from spml.desk import estimates
 from spml.desk.dry_run import Job
+from spml.desk.estimates import Estimates
 from spml.planning.files import load
 
 ROOT = Path(__file__).parents[2]
 LOSSES = ["an", "gr"]
 
 
-def train_job(*, dataset="digits", method="gr", seed="0", reason="", minutes=30.0) -> Job:
-    folder = f"{dataset}/demo/{method}/seed{seed}"
+def train_job(
+    *, dataset="digits", protocol="demo", method="gr", seed="0", reason="", minutes=30.0
+) -> Job:
+    folder = f"{dataset}/{protocol}/{method}/seed{seed}"
     return Job(
         rule="train",
-        wildcards={"dataset": dataset, "protocol": "demo", "method": method, "seed": seed},
+        wildcards={"dataset": dataset, "protocol": protocol, "method": method, "seed": seed},
         reason=reason,
         outputs=(f"results/runs/{folder}/weights.pt", f"results/runs/{folder}/run.json"),
         benchmark=f"results/benchmarks/train/{folder}.jsonl",
@@ -99,11 +102,27 @@ def test_size_of_what_never_ran_here_is_that_of_the_registry():
         assert estimates.new_bytes(config, pack) == count * 448 * 448 * 3
 
 
-def test_summary_says_which_numbers_are_measured_and_which_are_limits():
-    jobs = [train_job(seed="7"), train_job(dataset="voc", minutes=720)]
-    text = plan.summary(load(), jobs)
-    assert "GPU-hours: 12 (jobs: 1 from benchmarks, 1 from their time limits)" in text
-    assert "nothing like them has run here" in plan.summary(load(), jobs[1:])
+def test_summary_says_what_its_numbers_are_from():
+    config = load()
+    estimates = Estimates(config)
+    [first, *_] = plan.summary(config, [train_job(seed="7")], estimates).splitlines()
+    assert first == "GPU-hours: 0.01 (jobs: 1 by benchmarks of these or of like jobs)"
+    jobs = [train_job(seed="7"), train_job(dataset="voc", protocol="gr", minutes=720)]
+    text = plan.summary(config, jobs, estimates)
+    assert "1 by one H100 SXM, by arithmetic, config/cards.tsv" in text
+    assert "make plan MEASURE=1" in text
+    assert "in bf16: " in text
+    # Never its time limit.
+    unknown = Job("pack", {"dataset": "voc"}, "", ("m.json",), "b/pack/voc.jsonl", 0, 8, 240)
+    told = plan.summary(config, [unknown], estimates)
+    assert "CPU-hours: not known, since nothing like these 1 jobs has run here" in told
+
+
+def test_table_never_takes_a_time_limit_for_an_estimate():
+    config = load()
+    jobs = [Job("pack", {"dataset": "voc"}, "Missing", ("m",), "b/pack/voc.jsonl", 0, 8, 240)]
+    [row] = plan.table(jobs, LOSSES, False, Estimates(config)).rows
+    assert row[4] == "not known"
 
 
 def test_table_has_a_line_for_each_reason_or_each_method():
@@ -112,7 +131,7 @@ def test_table_has_a_line_for_each_reason_or_each_method():
         for method in ("gr", "an")
         for seed in "78"
     ]
-    [row] = plan.table(jobs, LOSSES, by_method=False).rows
+    [row] = plan.table(jobs, LOSSES, by_method=False, estimates=Estimates(load())).rows
     assert row == ["train", "4", "digits", "an, gr", "80 s", "new: its files are not there"]
-    rows = plan.table(jobs, LOSSES, by_method=True).rows
+    rows = plan.table(jobs, LOSSES, by_method=True, estimates=Estimates(load())).rows
     assert [row[1:4] for row in rows] == [["2", "digits", "an"], ["2", "digits", "gr"]]

@@ -28,7 +28,9 @@ DOCUMENTS = sorted(
 )
 LANGUAGES = {"sh", "python", "yaml", "text", "mermaid"}
 # Planned, because they need the papers' datasets, a cluster, data of the reader's or conda.
-PLANNED = r"config/paper\.yaml|profiles/(slurm|generic|kubernetes)|flowers\.yaml|--sdm conda"
+PLANNED = (
+    r"config/(paper|linear)\.yaml|profiles/(slurm|generic|kubernetes)|flowers\.yaml|--sdm conda"
+)
 # Imports Snakemake, and has nothing that only a shell would understand.
 PLAIN = re.compile(r"(snakemake|python -m spml\.plan)( [^<>|&;$`#]*)?")
 # Targets of make that CI, other tests or benchmarks run, or that need a network.
@@ -118,11 +120,12 @@ def reader(checkout) -> Reader:
         'configfile: "config/config.yaml"\nconfigfile: "tests/workflow/small.yaml"\n',
     )
     # The papers' grid is planned whole elsewhere.
-    paper = checkout.path / "config/paper.yaml"
-    grid = yaml.safe_load(paper.read_text())
-    grid["select"] |= {"datasets": ["voc"], "methods": ["an", "gr"], "seeds": [0]}
-    grid["select"]["exhibits"] = ["gr_main_table", "gr_class_counts", "ll_openimages"]
-    paper.write_text(yaml.safe_dump(grid))
+    for name in ("paper", "linear"):
+        path = checkout.path / f"config/{name}.yaml"
+        grid = yaml.safe_load(path.read_text())
+        grid["select"] |= {"datasets": ["voc"], "methods": ["an", "gr"], "seeds": [0]}
+        grid["select"]["exhibits"] = ["gr_main_table", "gr_class_counts", "ll_openimages"]
+        path.write_text(yaml.safe_dump(grid))
     # The reader's own dataset, which the guide has elsewhere.
     (checkout.path / "flowers").mkdir()
     for split in ("train", "test"):

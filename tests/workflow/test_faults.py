@@ -29,6 +29,7 @@ from PIL import Image
 from snakemake.utils import update_config
 from spml.data.labels import Labels, Split, save_labels
 from spml.planning import configuration, preflight
+from spml.planning.grids import expand
 from spml.plumbing.errors import UserError
 
 SEED = 20240607
@@ -453,6 +454,7 @@ def plan(changed: Mapping[str, Path]) -> None:
     config: dict = {}
     for path in shipped(changed):
         update_config(config, yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader))
+    config = expand(config)
     assert {*EXHIBITS} <= {*config["exhibits"]}
     assert {"compose", "pretrain"} <= {*config["datasets"]["digits"]}
     for exhibit in config["exhibits"]:

@@ -173,6 +173,26 @@ def fine_tuning_learns_what_the_photographs_show(checkout):
     assert found > max(by_chance)
 
 
+def heads_on_frozen_features_learn_more_from_all_labels_than_from_one(checkout):
+    """By three seeds; what one seed says of a hundred photographs is chance."""
+    runs = "results/runs/mini_coco/linear_mini/{method}/seed{seed}/metrics.json"
+    paths = {
+        method: [runs.format(method=method, seed=seed) for seed in range(3)]
+        for method in ("bce", "an")
+    }
+    checkout.snakemake(*paths["bce"], *paths["an"])
+    mean = {
+        method: np.mean(
+            [json.loads((checkout.path / path).read_text())["test"]["map"] for path in files]
+        )
+        for method, files in paths.items()
+    }
+    assert mean["bce"] > mean["an"] + 1
+    features = np.load(checkout.path / "results/features/mini_coco/test.npy")
+    assert features.shape == (128, 1280)
+    assert "Nothing to be done" in checkout.ask("-n", *paths["bce"])
+
+
 def table_shows_the_runs(checkout):
     """One run a method: the mAP of its metrics.json, to one decimal."""
     [shown] = parse_tables((checkout.path / TABLE).read_text())
@@ -205,6 +225,7 @@ def test_from_archives_to_the_table(pristine, tmp_path):
     packed_pixels_are_those_of_the_photographs(checkout)
     exported_arrays_are_those_of_the_labels(checkout)
     frozen_features_beat_the_base_rate(checkout)
+    heads_on_frozen_features_learn_more_from_all_labels_than_from_one(checkout)
     fine_tuning_learns_what_the_photographs_show(checkout)
     packing_is_repeated_without_the_server(checkout)
     own_copy_of_the_data_needs_no_download(checkout)

@@ -69,6 +69,23 @@ def observed_labels(wildcards):
     return f"results/observed/{wildcards.dataset}/{wildcards.protocol}/{observation}.npz"
 
 
+def given_methods():
+    """Methods whose scores come from elsewhere."""
+    return [name for name in config["methods"] if configuration.is_given(config, name)]
+
+
+def trained_methods():
+    """All other methods."""
+    given = set(given_methods())
+    return [name for name in config["methods"] if name not in given]
+
+
+def given_scores(wildcards):
+    """The file of the scores of a run that was made elsewhere."""
+    run = configuration.Run(**{**wildcards, "seed": int(wildcards.seed)})
+    return configuration.scores_path(config, run)
+
+
 def backbone_weights(wildcards):
     """The weights that a run starts from."""
     return config["datasets"][wildcards.dataset]["backbone"]["weights"]
@@ -585,7 +602,7 @@ def definition_files():
 
 def reported_losses():
     """The files of the losses of all reported runs, whose descriptions the report quotes."""
-    methods = dict.fromkeys(run.method for run in configuration.reported_runs(config))
+    methods = {run.method for run in configuration.reported_runs(config)} - set(given_methods())
     losses = {configuration.resolve_method(config, name, None)["loss"] for name in methods}
     return sources(*(f"spml.losses.{name}" for name in sorted(losses)))
 
@@ -612,10 +629,14 @@ def reported_files(pattern):
 
 def reported_run_files(wildcards):
     """All files of each run that a selected exhibit shows."""
+    given = set(given_methods())
     return [
         str(path).format(**run._asdict())
         for run in configuration.reported_runs(config)
-        for path in [*rules.train.output, *rules.evaluate.output]
+        for path in [
+            *(rules.take_scores if run.method in given else rules.train).output,
+            *rules.evaluate.output,
+        ]
     ]
 
 

@@ -47,6 +47,8 @@ EXHIBITS = {
     "extra_selection": ("table", "search", "metrics"),
     "extra_cost": ("table", "records"),
     "extra_draws": ("table", "labels", "metrics", "predictions"),
+    "extra_bias": ("table", "labels", "metrics", "predictions"),
+    "extra_known_proportions": ("table", "labels", "metrics", "predictions", "published"),
     "extra_significance": ("table", "resamples of others"),
     "extra_gap_closed": ("figure", "data of others", "resamples of others"),
     "extra_separation": ("figure", "labels", "observed", "predictions", "metrics"),

@@ -20,6 +20,8 @@ rule localise:
         "<logs>/localise/{dataset}/{protocol}/{method}/seed{seed}.log",
     benchmark:
         "<benchmarks>/localise/{dataset}/{protocol}/{method}/seed{seed}.jsonl"
+    wildcard_constraints:
+        method=one_of(trained_methods()),
     conda:
         network_environment()
     threads: network_threads

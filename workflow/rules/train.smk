@@ -31,6 +31,8 @@ rule train:
         "<logs>/train/{dataset}/{protocol}/{method}/seed{seed}.log",
     benchmark:
         "<benchmarks>/train/{dataset}/{protocol}/{method}/seed{seed}.jsonl"
+    wildcard_constraints:
+        method=one_of(trained_methods()),
     conda:
         network_environment()
     threads: training_threads

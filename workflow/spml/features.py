@@ -27,7 +27,7 @@ from spml.plumbing.progress import Progress
 from spml.training.devices import claim_device
 from spml.training.images import Normaliser
 from spml.training.loading import load_images
-from spml.training.models import build_classifier, load_backbone
+from spml.training.models import build_classifier, check_size, load_backbone, pooled
 from spml.training.precision import configure
 from spml.training.provenance import code_and_versions
 
@@ -84,7 +84,9 @@ def extract_features(
     workers: int = 1,
     first: int = 0,
 ) -> Iterator[np.ndarray]:
-    """Spatial means of the backbone's feature map in evaluation mode, without augmentation.
+    """What the backbone makes of images in evaluation mode, without augmentation.
+
+    Spatial means of its map of features, or the vector that it makes itself.
 
     images: (N, H, W, channels) uint8. workers: threads that compute on a CPU, or that read for a
     GPU. first: the image to begin with, a multiple of ``BATCH_SIZE``.
@@ -95,9 +97,10 @@ def extract_features(
 
     @torch.inference_mode()
     def compute(batch: torch.Tensor) -> np.ndarray:
-        features = backbone(normalise(batch.permute(0, 3, 1, 2)))
-        pooled: np.ndarray = features.mean(dim=(2, 3)).cpu().numpy()
-        return pooled
+        vectors = pooled(backbone(normalise(batch.permute(0, 3, 1, 2))))
+        # The class token of a transformer lies among those of its patches.
+        found: np.ndarray = vectors.contiguous().cpu().numpy()
+        return found
 
     starts = range(first, len(images), BATCH_SIZE)
     if device.type == "cuda":
@@ -171,6 +174,7 @@ def main() -> None:
     classifier = build_classifier(settings["architecture"], 1)
     load_backbone(classifier, arguments.backbone)
     images: Images = getattr(load_packed(arguments.images), arguments.split)
+    check_size(classifier.backbone, images.shape[1])
     identity = {
         **settings,
         "device": claim.device.type,

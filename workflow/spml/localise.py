@@ -31,7 +31,13 @@ from spml.plumbing.machine import Machine
 from spml.training.devices import claim_device
 from spml.training.images import Normaliser
 from spml.training.loading import load_images
-from spml.training.models import Classifier, build_classifier, load_backbone, load_weights
+from spml.training.models import (
+    WITHOUT_MAP,
+    Classifier,
+    build_classifier,
+    load_backbone,
+    load_weights,
+)
 from spml.training.precision import configure
 
 BATCH_SIZE = 64
@@ -54,6 +60,11 @@ def load_run(
             f"{settings['head']!r}; leave its method out of the pointing game"
         )
     classifier = build_classifier(settings["architecture"], num_classes)
+    if settings["architecture"].startswith(WITHOUT_MAP):
+        raise UserError(
+            f"class activation maps need a map of features, and {settings['architecture']} makes a "
+            "vector; leave the dataset out of the pointing game"
+        )
     if backbone is not None:
         load_backbone(classifier, backbone)
     load_weights(classifier, weights, of_head=backbone is not None)

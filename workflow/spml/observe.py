@@ -1,7 +1,9 @@
 """Stage *observe*: which rows train, which validate, and which labels training may see.
 
-The labels are drawn as :mod:`spml.data.drawing` says. A dataset of which only some entries are
-annotated is drawn from those alone.
+The labels are drawn as :mod:`spml.data.drawing` says: so many positives and negatives an image
+(``positives``, ``negatives``), a share of all entries (``known``), or one positive an image that is
+the likelier, the larger or the nearer to the middle its objects are (``bias``). A dataset of which
+only some entries are annotated is drawn from those alone.
 """
 
 import argparse
@@ -10,9 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spml.data.drawing import draw_annotated, draw_observed
+from spml.data.drawing import (
+    draw_annotated,
+    draw_biased,
+    draw_known,
+    draw_observed,
+    entry_weights,
+)
 from spml.data.labels import Labels, load_labels
-from spml.data.matrices import Matrix
+from spml.data.matrices import Matrix, dense
 from spml.data.observation import Observation, save_observation
 from spml.plumbing.errors import UserError, run_command
 
@@ -48,28 +56,43 @@ def thin_out(rows: np.ndarray, *, fraction: float, seed: int = FRACTION_SEED) ->
 def observe(
     truth: Matrix,
     *,
-    positives: int | str,
-    negatives: int | str,
     seed: int,
     validation_fraction: float,
     split_seed: int,
+    positives: int | str = 0,
+    negatives: int | str = 0,
+    known: float | None = None,
+    bias: str | None = None,
     fraction: float = 1.0,
     annotated: "csr_array | None" = None,
     validation: int = 0,
+    objects: np.ndarray | None = None,
 ) -> Observation:
     """Draw the observed labels of the official training split, then divide it.
 
-    truth, annotated: (N, C) bool as in :class:`spml.data.labels.Split`. The draw covers all rows
+    truth, annotated, objects: as in :class:`spml.data.labels.Split`. ``positives`` and
+    ``negatives`` an image, or a share ``known`` of the entries, or one positive by ``bias``, for
+    which a dataset without objects is a :class:`UserError`. The draw covers all rows
     before the division, as in the released code. The last ``validation`` rows, where there are
     some, are the dataset's own validation split, and there is nothing to divide. ``fraction`` of
     the training rows are kept.
     """
-    draw = {"positives": positives, "negatives": negatives, "seed": seed}
+    counts = {"positives": positives, "negatives": negatives}
     observed: Matrix
-    if annotated is None:
-        observed = draw_observed(truth, **draw)  # type: ignore[arg-type]
+    if bias is not None:
+        if objects is None or not isinstance(truth, np.ndarray):
+            raise UserError(
+                f"an observation with bias: {bias} needs boxes of the objects, and this dataset "
+                "has none for all its labels; choose an observation without bias"
+            )
+        weights = entry_weights(objects, truth.shape, bias)
+        observed = draw_biased(truth, weights, seed=seed)
+    elif known is not None:
+        observed = draw_known(truth, annotated, share=known, seed=seed)
+    elif annotated is None:
+        observed = draw_observed(dense(truth), **counts, seed=seed)
     else:
-        observed = draw_annotated(truth, annotated, **draw)  # type: ignore[arg-type]
+        observed = draw_annotated(truth, annotated, **counts, seed=seed)
     count = truth.shape[0]
     if validation:
         train, val = np.split(np.arange(count), [count - validation])
@@ -103,6 +126,7 @@ def main() -> None:
         split.truth,
         annotated=split.annotated,
         validation=split.validation,
+        objects=split.objects,
         **arguments.settings,
     )
     _refuse_unannotated(arguments.labels, labels, observation.val)

@@ -2,17 +2,21 @@
 
 Takes the arguments of snakemake (targets, --configfile, --workflow-profile and all others) and asks
 Snakemake itself, in a dry run: nothing is run or written. --by-method gives each method a line.
+--measure steps each network a few seconds on the device that would train it, where no run here has
+said how fast it is.
 """
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from spml.desk import dry_run, estimates
+from spml.desk import dry_run
+from spml.desk.cost import summary, time_of
 from spml.desk.dry_run import Job
-from spml.desk.finding import format_bytes, format_time
+from spml.desk.estimates import Estimates
+from spml.desk.rates import measure
 from spml.desk.targets import with_targets_first
 from spml.desk.terminal import align, terminal_width
 from spml.exhibits.markdown import Table
@@ -20,6 +24,7 @@ from spml.planning.files import load, require_project
 from spml.plumbing.errors import run_command
 
 LOSSES = "workflow/spml/losses"
+OWN_OPTIONS = ("--by-method", "--measure")
 METHODS_SHOWN = 4
 FILES_SHOWN = 3
 
@@ -116,20 +121,9 @@ def _groups(jobs: Sequence[Job], losses: Sequence[str], by_method: bool) -> dict
     return dict(sorted(groups.items(), key=lambda item: (stages.index(item[0].what), item[0])))
 
 
-def _time(jobs: Sequence[Job]) -> str:
-    """The summed time of jobs one after the other; marked where a time limit is part of it."""
-    total, limited, unknown = 0.0, False, False
-    for job in jobs:
-        seconds = estimates.measured_seconds(job)
-        limited |= seconds is None
-        unknown |= seconds is None and job.minutes is None
-        total += seconds if seconds is not None else 60 * (job.minutes or 0)
-    if unknown:
-        return "not known"
-    return f"{'at most ' if limited else ''}{format_time(total)}"
-
-
-def table(jobs: Sequence[Job], losses: Sequence[str], by_method: bool) -> Table:
+def table(
+    jobs: Sequence[Job], losses: Sequence[str], by_method: bool, estimates: Estimates
+) -> Table:
     """One line for the jobs of one rule and dataset that run for the same reason."""
     rows = []
     for group, members in _groups(jobs, losses, by_method).items():
@@ -140,59 +134,24 @@ def table(jobs: Sequence[Job], losses: Sequence[str], by_method: bool) -> Table:
                 str(len(members)),
                 group.dataset or "–",
                 _shorten(methods, METHODS_SHOWN) or "–",
-                _time(members),
+                time_of(members, estimates),
                 group.why,
             ]
         )
     return Table(["What", "Jobs", "Dataset", "Methods", "Time", "Why"], rows)
 
 
-def _where_from(jobs: Sequence[Job]) -> str:
-    limited = sum(estimates.measured_seconds(job) is None for job in jobs)
-    if not limited:
-        return "from benchmarks of these or of like jobs"
-    if limited == len(jobs):
-        return "from time limits alone, since nothing like them has run here"
-    return f"jobs: {len(jobs) - limited} from benchmarks, {limited} from their time limits"
-
-
-def _hours(jobs: Sequence[Job], gpu: bool) -> str:
-    total = 0.0
-    for job in jobs:
-        seconds = estimates.measured_seconds(job)
-        seconds = 60 * (job.minutes or 0) if seconds is None else seconds
-        total += seconds * (job.gpus if gpu else job.threads)
-    return f"{total / 3600:,.2f}" if total < 36000 else f"{total / 3600:,.0f}"
-
-
-def summary(config: Mapping[str, Any], jobs: Sequence[Job]) -> str:
-    """GPU-hours, hours of other jobs, and disk, each with where the number is from."""
-    training = [job for job in jobs if job.gpus]
-    others = [job for job in jobs if not job.gpus]
-    lines = []
-    if training:
-        lines.append(f"GPU-hours: {_hours(training, True)} ({_where_from(training)})")
-    if others:
-        whose = " of the other jobs" if training else ""
-        lines.append(f"CPU-hours{whose}: {_hours(others, False)} ({_where_from(others)})")
-    written = [estimates.new_bytes(config, job) for job in jobs]
-    unknown = sum(size is None for size in written)
-    note = f" and what {unknown} jobs write of which nothing is known yet" if unknown else ""
-    total = sum(size for size in written if size is not None)
-    lines.append(f"Disk: {format_bytes(total)} more{note}")
-    return "\n".join(lines)
-
-
 def main() -> None:
     arguments = sys.argv[1:]
     if {"-h", "--help"} & set(arguments):
-        print(f"usage: python -m spml.plan [--by-method] [snakemake's arguments]\n\n{__doc__}")
+        options = " ".join(f"[{option}]" for option in OWN_OPTIONS)
+        print(f"usage: python -m spml.plan {options} [snakemake's arguments]\n\n{__doc__}")
         return
     require_project()
     from spml.planning.checks import loss_hyperparameters
 
-    by_method = "--by-method" in arguments
-    asked = [argument for argument in arguments if argument != "--by-method"]
+    by_method, measured = "--by-method" in arguments, "--measure" in arguments
+    asked = [argument for argument in arguments if argument not in OWN_OPTIONS]
     plan = dry_run.plan(with_targets_first(asked))
     jobs = [job for job in plan.jobs if job.benchmark]  # targets such as "all" run nothing
     if not jobs:
@@ -200,9 +159,13 @@ def main() -> None:
         return
     losses = list(loss_hyperparameters(LOSSES))
     config = load(plan.configuration)
-    print(align(table(jobs, losses, by_method), width=terminal_width()))
+    estimates = Estimates(config)
+    if measured:
+        rates = measure(estimates.unmeasured(jobs), config["device"], config["threads"])
+        estimates = Estimates(config, rates)
+    print(align(table(jobs, losses, by_method, estimates), width=terminal_width()))
     print(f"{len(jobs)} jobs are to be run.")
-    print(summary(config, jobs))
+    print(summary(config, jobs, estimates))
     if any(not explain(job.reason, losses).startswith(("new", "follows")) for job in jobs):
         print(f"\n{KEEP}")
 

@@ -53,6 +53,7 @@ from spml.training.models import (
     Classifier,
     build_classifier,
     build_frozen_classifier,
+    check_size,
     load_backbone,
 )
 from spml.training.precision import configure
@@ -205,6 +206,7 @@ def _build_classifier(
             raise UserError(f"method {settings['method']}: a frozen backbone needs the linear head")
         return build_frozen_classifier(data.train_images.shape[1] // 4, classes)
     classifier = build_classifier(settings["architecture"], classes, settings["head"])
+    check_size(classifier.backbone, data.train_images.shape[1])
     load_backbone(classifier, arguments.backbone)
     return classifier
 

@@ -28,6 +28,8 @@ class Split:
     truth: (N, C) bool, True where the class is present; sparse where ``annotated`` is given.
     boxes: (M, 6) float32, columns row, class, left, top, right, bottom in pixels of the packed
         image; empty where the dataset has no boxes.
+    objects: (M, 4) float64, columns row, class, area, and distance of the box's centre from the
+        image's, both in pixels; None where the dataset has no boxes.
     annotated: (N, C) sparse bool, True where somebody looked whether the class is present; None
         where everything is annotated. What is not annotated counts neither as present nor absent.
     validation: how many of the last rows are the dataset's own validation split; 0 where it has
@@ -39,6 +41,7 @@ class Split:
     boxes: np.ndarray = field(default_factory=_no_boxes)
     annotated: "csr_array | None" = None
     validation: int = 0
+    objects: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.truth.ndim != 2 or self.truth.dtype != np.bool_:
@@ -80,6 +83,8 @@ def save_labels(path: str | Path, labels: Labels) -> None:
         arrays[f"{name}_boxes"] = split.boxes
         if split.annotated is not None:
             arrays.update(matrix_arrays(f"{name}_annotated", split.annotated))
+        if split.objects is not None:
+            arrays[f"{name}_objects"] = split.objects
         arrays[f"{name}_validation"] = np.array(split.validation)
     with atomic_path(path) as temporary:
         np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
@@ -95,6 +100,7 @@ def load_labels(path: str | Path) -> Labels:
                 boxes=arrays[f"{name}_boxes"],
                 annotated=read_matrix(arrays, f"{name}_annotated"),
                 validation=int(arrays[f"{name}_validation"]),
+                objects=read_matrix(arrays, f"{name}_objects"),
             )
             for name in SPLITS
         }

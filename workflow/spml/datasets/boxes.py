@@ -1,7 +1,20 @@
-"""Boxes that cannot be used: labels are read without them, and somebody is told."""
+"""What boxes say of objects; and boxes that cannot be used, without which labels are read."""
 
 import sys
 from collections.abc import Sequence
+
+import numpy as np
+
+
+def objects_of(boxes: np.ndarray, size: int) -> np.ndarray:
+    """Row, class, area, and distance of the centre from the image's of each box: (M, 4) float64.
+
+    boxes: (M, 6) as in :class:`spml.data.labels.Split`, in an image of ``size`` x ``size`` pixels.
+    """
+    places = boxes[:, :2].astype(np.float64)
+    left, top, right, bottom = boxes[:, 2:].astype(np.float64).T
+    distances = np.hypot((left + right - size) / 2, (top + bottom - size) / 2)
+    return np.column_stack([places, (right - left) * (bottom - top), distances])
 
 
 def tell_unusable(problems: Sequence[str]) -> None:

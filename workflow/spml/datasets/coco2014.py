@@ -7,6 +7,7 @@ depends on the order of the rows.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,14 +64,15 @@ def iterate_items(text: str) -> Iterator[tuple[str, Any]]:
 
 
 def _read(path: Path) -> tuple[list[dict], dict[int, tuple], list[tuple]]:
-    """Categories in order; size of each image; (image, category, box) of each annotation."""
+    """Categories in order; size of each image; (image, category, box, area) of each annotation."""
     categories: list[dict] = []
     sizes: dict[int, tuple] = {}
     annotations: list[tuple] = []
     try:
         for key, item in iterate_items(path.read_text(encoding="utf-8")):
             if key == "annotations":
-                annotations.append((item["image_id"], item["category_id"], item.get("bbox")))
+                outline = (item.get("bbox"), item.get("area"))
+                annotations.append((item["image_id"], item["category_id"], *outline))
             elif key == "images":
                 sizes[item["id"]] = (item.get("width"), item.get("height"))
             elif key == "categories":
@@ -94,7 +96,7 @@ def _check(path: Path, categories: list[dict], annotations: list[tuple]) -> None
                 "has, and a name"
             )
         numbers.add(number)
-    for image, category, _ in annotations:
+    for image, category, _, _ in annotations:
         if type(image) is not int or category not in numbers:
             raise UserError(
                 f"{path}: an annotation of image {image!r} has category {category!r}; images are "
@@ -107,12 +109,13 @@ def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
     name = OFFICIAL_SPLITS[split]
     categories, sizes, annotations = _read(find(root, f"annotations/instances_{name}.json"))
     columns = {category["id"]: column for column, category in enumerate(categories)}
-    numbers = sorted({image for image, _, _ in annotations}, key=str)
+    numbers = sorted({image for image, *_ in annotations}, key=str)
     rows = {number: row for row, number in enumerate(numbers)}
     truth = np.zeros((len(numbers), len(columns)), dtype=np.bool_)
     boxes: list[tuple[float, ...]] = []
+    objects: list[tuple[float, ...]] = []
     problems: list[str] = []
-    for image, category, box in annotations:
+    for image, category, box, area in annotations:
         row, column = rows[image], columns[category]
         truth[row, column] = True
         if box:
@@ -124,13 +127,21 @@ def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
                     (left + across) / width,
                     (top + down) / height,
                 )
+                distance = math.hypot(left + across / 2 - width / 2, top + down / 2 - height / 2)
+                inside = float(across * down if area is None else area)  # of the outline
             except (KeyError, TypeError, ValueError, ZeroDivisionError):
                 problems.append(f"{box} in image {image} of size {sizes.get(image)}")
                 continue
             boxes.append((row, column, *scaled))
+            objects.append((row, column, inside, distance))
     tell_unusable(problems)
     images = np.array([f"{name}/COCO_{name}_{number:012d}.jpg" for number in numbers])
     return (
         tuple(category["name"] for category in categories),
-        Split(images, truth, np.array(boxes, dtype=np.float32).reshape(-1, 6)),
+        Split(
+            images,
+            truth,
+            np.array(boxes, dtype=np.float32).reshape(-1, 6),
+            objects=np.array(objects, dtype=np.float64).reshape(-1, 4) if objects else None,
+        ),
     )

@@ -12,6 +12,7 @@ from importlib.metadata import distribution
 import numpy as np
 
 from spml.data.labels import Labels, Split
+from spml.datasets.boxes import objects_of
 
 CLASSES = tuple(str(digit) for digit in range(10))
 SCANS = "sklearn/datasets/data/digits.csv.gz"
@@ -104,7 +105,10 @@ def compose_split(
         canvas += random.normal(0.0, noise, canvas.shape)
         images[row, :, :, 0] = np.round(255 * canvas.clip(0.0, 1.0)).astype(np.uint8)
     paths = np.array([f"{name}/{row:05d}" for row in range(pictures)])
-    return images, Split(images=paths, truth=truth, boxes=np.array(boxes, dtype=np.float32))
+    placed_boxes = np.array(boxes, dtype=np.float32)
+    return images, Split(
+        images=paths, truth=truth, boxes=placed_boxes, objects=objects_of(placed_boxes, size)
+    )
 
 
 def compose(

@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 
 from spml.data.labels import SPLITS, Labels, Split
+from spml.datasets.boxes import objects_of
 from spml.plumbing.errors import UserError
 
 
@@ -23,7 +24,8 @@ def read_labels(module: ModuleType, root: Path, size: int) -> Labels:
         classes = names
         boxes = split.boxes.copy()
         boxes[:, 2:] *= size
-        splits[name] = dataclasses.replace(split, boxes=boxes)
+        objects = objects_of(boxes, size) if split.objects is None and len(boxes) else split.objects
+        splits[name] = dataclasses.replace(split, boxes=boxes, objects=objects)
     return Labels(classes=classes, **splits)
 
 

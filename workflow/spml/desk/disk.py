@@ -43,7 +43,11 @@ def _needed(config: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
             needed["data"] += size or 0
             if size is None:
                 unknown.append(f"{name} of {dataset}")
-    runs = [run for run in configuration.reported_runs(config) if not _finished(run)]
+    runs = [
+        run
+        for run in configuration.reported_runs(config)
+        if not _finished(run) and not configuration.is_given(config, run.method)
+    ]
     for dataset in {run.dataset for run in runs}:
         count = sum(run.dataset == dataset for run in runs)
         size = sizes.weights_bytes(config, dataset)

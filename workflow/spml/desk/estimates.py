@@ -1,18 +1,21 @@
 """How long jobs will take and what they will write, from what earlier ones took and wrote.
 
-Where nothing like a job has run here, its time is its time limit, and its size what the registry
-and the configuration tell.
+Where nothing like a job has run here, the time of one that runs a network is the number of its
+pictures times a rate (:mod:`spml.desk.rates`), that of another is not known; and its size is what
+the registry and the configuration tell.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, NamedTuple
 
-from spml.desk import sizes
+from spml.desk import rates, sizes, workload
 from spml.desk.dry_run import Job
+from spml.desk.rates import Rate
+from spml.desk.workload import Network, Workload
 from spml.plumbing.files import read_json_lines
 
 # What may differ between jobs that are alike, from what matters least. Never the dataset.
@@ -57,6 +60,98 @@ def _bytes(path: Path) -> float:
 def measured_seconds(job: Job) -> float | None:
     """What the benchmarks of this job, or else of jobs like it, say; None where there are none."""
     return _measured(job.benchmark, job.wildcards, _seconds) if job.benchmark else None
+
+
+class Estimate(NamedTuple):
+    """Seconds of a job, from ``low`` to ``high``; ``least`` where it stops early.
+
+    origin: what it is from. in_precision: the seconds in another arithmetic, by its name, where
+    they are from a card's data sheet.
+    """
+
+    low: float
+    high: float
+    least: float
+    origin: str
+    in_precision: Mapping[str, tuple[float, float]] = {}
+
+
+BENCHMARKS = "benchmarks of these or of like jobs"
+
+
+def _seconds_of(work: Workload, rate: Rate) -> tuple[float, float]:
+    pictures = work.trained + work.scored * rates.LOOKED_AT
+    return rate.start + pictures * rate.low, rate.start + pictures * rate.high
+
+
+def _channels(config: Mapping[str, Any], dataset: str) -> int:
+    return len(config["datasets"][dataset].get("images", {}).get("mean", ()))
+
+
+class Estimates:
+    """Estimates of the jobs of a plan, each from the best source there is.
+
+    measured: rates that were measured just now.
+    """
+
+    def __init__(
+        self, config: Mapping[str, Any], measured: Mapping[Network, Rate] | None = None
+    ) -> None:
+        self._config = config
+        self._rates = {**(measured or {}), **rates.recorded()}
+        self._cards = rates.read_cards()
+        self._found: dict[tuple[str, tuple[str, ...]], Estimate | None] = {}
+
+    def of(self, job: Job) -> Estimate | None:
+        """None where nothing like it is known."""
+        key = (job.benchmark or "", job.outputs)
+        if key not in self._found:
+            self._found[key] = self._make(job)
+        return self._found[key]
+
+    def _make(self, job: Job) -> Estimate | None:
+        seconds = measured_seconds(job)
+        work = workload.of_job(self._config, job.rule, job.wildcards)
+        least = work.least if work else 1.0
+        if seconds is not None:
+            return Estimate(seconds, seconds, seconds * least, BENCHMARKS)
+        if work is None:
+            return None
+        if work.network in self._rates:
+            rate = self._rates[work.network]
+            low, high = _seconds_of(work, rate)
+            return Estimate(low, high, low * least, rate.origin)
+        return self._promised(job, work)
+
+    def _promised(self, job: Job, work: Workload) -> Estimate | None:
+        """By the data sheet of a card, where a job may have one."""
+        if not job.gpus:
+            return None
+        channels = _channels(self._config, job.wildcards["dataset"])
+        found = {
+            precision: rate
+            for precision in dict.fromkeys(card["precision"] for card in self._cards)
+            if (
+                rate := rates.promised(
+                    work.network._replace(precision=precision), channels, self._cards
+                )
+            )
+        }
+        if work.network.precision not in found:
+            return None
+        rate = found.pop(work.network.precision)
+        low, high = _seconds_of(work, rate)
+        others = {precision: _seconds_of(work, other) for precision, other in found.items()}
+        return Estimate(low, high, low * work.least, rate.origin, others)
+
+    def unmeasured(self, jobs: Iterable[Job]) -> dict[Network, int]:
+        """Networks of jobs of which no rate is known here, with their pictures' channels."""
+        found = {}
+        for job in jobs:
+            work = workload.of_job(self._config, job.rule, job.wildcards)
+            if work and measured_seconds(job) is None and work.network not in self._rates:
+                found[work.network] = _channels(self._config, job.wildcards["dataset"])
+        return found
 
 
 def _computed_bytes(config: Mapping[str, Any], job: Job) -> float | None:

@@ -84,7 +84,7 @@ def _results(config: Mapping[str, Any], runs: Sequence[configuration.Run]) -> li
                 scores = [
                     read_json(run_path(*run) / "metrics.json")["test"]["map"] for run in finished
                 ]
-                title = configuration.resolve_method(config, method, None)["title"]
+                title = configuration.method_title(config, method)
                 rows.append([title, _format_scores(scores), f"{len(finished)}/{len(all_runs)}"])
         if rows:
             titles = (

@@ -13,10 +13,11 @@ def _check_network(architecture: str, weights: Path, channels: int, size: int) -
     """Why a network cannot be trained from these weights on pictures of this size, or nothing."""
     import torch
 
-    from spml.training.models import build_classifier, load_backbone
+    from spml.training.models import build_classifier, check_size, load_backbone
 
     try:
         classifier = build_classifier(architecture, num_classes=1).eval()
+        check_size(classifier.backbone, size)
         if weights.is_file():  # else a job brings or makes them
             load_backbone(classifier, weights)
     except UserError as error:
@@ -37,6 +38,8 @@ def _networks(config: Mapping[str, Any]) -> Iterator[Finding]:
     verdicts: dict[tuple[str, str, int, int], str] = {}
     for dataset in config["select"]["datasets"]:
         definition = config["datasets"][dataset]
+        if "backbone" not in definition:  # it comes as features
+            continue
         backbone = definition["backbone"]
         network = (
             backbone["architecture"],
@@ -55,6 +58,8 @@ def _losses(config: Mapping[str, Any]) -> Iterator[Finding]:
     from spml import losses
 
     for run in configuration.reported_runs(config):
+        if configuration.is_given(config, run.method):
+            continue
         settings = configuration.run_settings(config, *run)
         try:
             # How many classes and images there are is not known before there are labels.

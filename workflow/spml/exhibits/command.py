@@ -52,6 +52,18 @@ def _check_runs(settings: dict[str, Any]) -> None:
                 check_record(record, settings["made_with"], folder, address)
 
 
+def given_phrase(settings: dict[str, Any]) -> str:
+    """Which methods were trained elsewhere, with a space before; empty where none was."""
+    text = ""
+    if settings.get("given"):
+        names = ", ".join(settings["given"])
+        text = f" Not trained here, but evaluated from scores that were made elsewhere: {names}."
+    if settings.get("left_out"):
+        names = ", ".join(settings["left_out"])
+        text += f" Left out, since there are scores of it alone: {names}."
+    return text
+
+
 def write_data(frame: pd.DataFrame, stem: Path) -> None:
     """Write the numbers of an exhibit as ``.csv``; ten digits are more than any of them holds."""
     with atomic_path(f"{stem}.csv") as temporary:

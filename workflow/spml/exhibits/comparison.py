@@ -32,6 +32,14 @@ def published_numbers(settings: Mapping[str, Any]) -> list[Published]:
         raise UserError(str(error)) from error
 
 
+def numbers_beside(settings: Mapping[str, Any], block: Block) -> list[Published]:
+    """The published numbers that may stand beside a block's: none where its backbone is frozen.
+
+    The papers train the whole network.
+    """
+    return [] if block.frozen else published_numbers(settings)
+
+
 def own_columns(collected: pd.DataFrame, block: Block, method: str, metric: str) -> dict[str, Any]:
     """Number of seeds, mean and sample deviation (n - 1) of one metric in percent."""
     here = select_rows(collected, block, method)

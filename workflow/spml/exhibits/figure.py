@@ -7,7 +7,13 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from spml.exhibits.command import module_of, parse_arguments, write_caption, write_data
+from spml.exhibits.command import (
+    given_phrase,
+    module_of,
+    parse_arguments,
+    write_caption,
+    write_data,
+)
 from spml.exhibits.fonts import use_fonts
 from spml.exhibits.style import save_figure, style_context
 from spml.plumbing.checksums import write_checksums
@@ -31,7 +37,7 @@ def figure_command(
         if boxes:
             print(boxes, file=sys.stderr)
         write_data(frame, stem)
-        write_caption(f"{caption(frame, settings)} {boxes}", stem)
+        write_caption(f"{caption(frame, settings)}{given_phrase(settings)} {boxes}", stem)
         suffixes = (".csv", ".pdf", ".png", ".caption.txt")
         write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))
 

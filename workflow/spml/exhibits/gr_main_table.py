@@ -20,9 +20,9 @@ from spml.exhibits.comparison import (
     format_published,
     mark_best,
     not_run_phrase,
+    numbers_beside,
     own_columns,
     published_columns,
-    published_numbers,
     published_only,
     published_phrase,
     ranking_phrase,
@@ -55,11 +55,11 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     are published but not run have no mean of ours, and no row where nothing is published.
     """
     collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
-    numbers = published_numbers(settings)
     methods = method_titles(settings)
     compared = settings["reference"] in methods and len(methods) > 1
     rows = []
     for block in blocks(settings):
+        numbers = numbers_beside(settings, block)
         images = len(load_labels(labels_path(block.dataset)).test.images)
         differences = read_comparison(settings, block) if compared else {}
         for method in [*methods, *published_only(settings)]:

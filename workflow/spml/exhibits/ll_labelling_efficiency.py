@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from spml.data.observation import load_observation
 from spml.exhibits.comparison import (
     any_published,
+    numbers_beside,
     published_columns,
-    published_numbers,
     sources_phrase,
 )
 from spml.exhibits.estimates import difference_columns, interval_columns, map_estimates
@@ -97,9 +97,9 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     they follow from those of the run that sees the most.
     """
     collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
-    numbers = published_numbers(settings)
     rows = []
     for block in blocks(settings):
+        numbers = numbers_beside(settings, block)
         for base, points in _own_points(block, settings, collected).items():
             most = max(points)
             for percent in sorted({*points, *_published_percents(numbers, block, base)}):

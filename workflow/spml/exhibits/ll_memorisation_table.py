@@ -18,8 +18,8 @@ from spml.exhibits.comparison import (
     any_published,
     format_difference,
     format_published,
+    numbers_beside,
     published_columns,
-    published_numbers,
     published_phrase,
 )
 from spml.exhibits.markdown import Table
@@ -75,9 +75,9 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     ``share_mean`` and ``share_std`` are over seeds (n - 1), empty where there is no such label.
     ``tied`` is the mean share of labels that tie between the phases.
     """
-    numbers = published_numbers(settings)
     rows = []
     for block in blocks(settings):
+        numbers = numbers_beside(settings, block)
         for method in method_titles(settings):
             masks = training_entries(block, method)
             runs = [

@@ -13,9 +13,9 @@ from spml.exhibits.comparison import (
     format_own,
     format_published,
     mark_best,
+    numbers_beside,
     own_columns,
     published_columns,
-    published_numbers,
     published_phrase,
     ranking_phrase,
 )
@@ -37,9 +37,9 @@ from spml.plumbing.errors import run_command
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a dataset, protocol and method; mAP and differences in percent."""
     collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
-    numbers = published_numbers(settings)
     rows = []
     for block in blocks(settings):
+        numbers = numbers_beside(settings, block)
         for method in method_titles(settings):
             own = own_columns(collected, block, method, "test_map")
             published = published_columns(

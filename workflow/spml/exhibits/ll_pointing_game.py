@@ -9,8 +9,8 @@ from spml.exhibits.comparison import (
     any_published,
     format_difference,
     format_published,
+    numbers_beside,
     published_columns,
-    published_numbers,
     published_phrase,
 )
 from spml.exhibits.estimates import difference_columns, interval_columns
@@ -50,9 +50,9 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     class. Published numbers and the 95 % interval are of the first, as is the difference to the
     reference.
     """
-    numbers = published_numbers(settings)
     rows = []
     for block in blocks(settings):
+        numbers = numbers_beside(settings, block)
         found = {
             method: pd.DataFrame(
                 [

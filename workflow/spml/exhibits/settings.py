@@ -7,13 +7,18 @@ from spml.plumbing.errors import UserError
 
 
 class Block(NamedTuple):
-    """One dataset under one protocol: a part of a table, a row of panels in a figure."""
+    """One dataset under one protocol: a part of a table, a row of panels in a figure.
+
+    frozen: its runs train a head alone, on features of the backbone.
+    """
 
     dataset: str
     protocol: str
     title: str
     observation: str
     observations: dict[str, str]
+    known_shares: dict[str, float]
+    frozen: bool = False
 
     def observation_of(self, method: str) -> str:
         """The observation that a method trains on."""
@@ -32,6 +37,8 @@ def blocks(settings: dict[str, Any]) -> list[Block]:
             else block["dataset_title"],
             observation=block["observation"],
             observations=block["observations"],
+            frozen=block.get("frozen", False),
+            known_shares=block.get("known_shares", {}),
         )
         for block in settings["blocks"]
     ]
@@ -101,19 +108,24 @@ def _count(number: int | str, kind: str) -> str:
     return f"{number} {kind}{'' if number == 1 else 's'}"
 
 
+def _shown(block: dict[str, Any]) -> str:
+    """Which labels of a block training sees."""
+    if "known" in block:
+        return f"{100 * block['known']:g} % of all labels observed"
+    if "bias" in block:
+        return f"1 positive observed per training image, biased by {block['bias']}"
+    counts = (_count(block[f"{kind}s"], kind) for kind in ("positive", "negative"))
+    return f"{' and '.join(counts)} observed per training image"
+
+
 def data_phrase(settings: dict[str, Any]) -> str:
     """Which datasets and protocols are shown, and which labels training sees."""
     datasets = dict.fromkeys(block["dataset_title"] for block in settings["blocks"])
     protocols: dict[str, dict[str, None]] = {}
     for block in settings["blocks"]:
-        labels = (
-            f"{_count(block['positives'], 'positive')} and {_count(block['negatives'], 'negative')}"
-        )
-        protocols.setdefault(labels, {})[block["protocol_title"]] = None
-    seen = join_words(
-        f"{join_words(titles)} ({labels} observed per training image)"
-        for labels, titles in protocols.items()
-    )
+        how = ", linear heads on frozen features" if block.get("frozen") else ""
+        protocols.setdefault(_shown(block), {})[f"{block['protocol_title']}{how}"] = None
+    seen = join_words(f"{join_words(titles)} ({labels})" for labels, titles in protocols.items())
     several = sum(len(titles) for titles in protocols.values()) > 1
     return (
         f"Dataset{'s' if len(datasets) > 1 else ''}: {join_words(datasets)}; "

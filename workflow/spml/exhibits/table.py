@@ -5,7 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from spml.exhibits.command import module_of, parse_arguments, write_caption, write_data
+from spml.exhibits.command import (
+    given_phrase,
+    module_of,
+    parse_arguments,
+    write_caption,
+    write_data,
+)
 from spml.exhibits.markdown import Table
 from spml.exhibits.tables import write_tables
 from spml.plumbing.checksums import write_checksums
@@ -22,7 +28,7 @@ def table_command(
     def main() -> None:
         settings, stem = parse_arguments(module_of(tabulate), description)
         frame = tabulate(settings)
-        text = caption(frame, settings)
+        text = caption(frame, settings) + given_phrase(settings)
         write_data(frame, stem)
         write_tables(layout(frame, settings), text, stem)
         write_caption(text, stem)

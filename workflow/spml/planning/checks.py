@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import jsonschema
@@ -13,10 +14,13 @@ from ..losses.arguments import loss_arguments, parse
 from ..plumbing.suggestions import suggestion
 from . import grids
 from .configuration import (
+    OF_TRAININGS,
     exhibit_methods,
     exhibit_pairs,
     exhibit_runs,
+    is_given,
     protocols_for,
+    reported_runs,
     resolve_method,
     selected_pairs,
     training_settings,
@@ -24,6 +28,10 @@ from .configuration import (
 
 SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")
 PICTURED = ("ll_pointing_game", "ll_examples")  # need the pictures themselves
+MAPPED = "ll_pointing_game"  # needs maps of features
+# Networks that make none, by the first part of their names: as spml.training.models, which imports
+# torch, has them.
+WITHOUT_MAP = ("vit_", "convnext_", "maxvit_")
 RECORDED = ("ll_memorisation_table", "ll_examples")  # show what became of each training entry
 
 
@@ -96,6 +104,8 @@ def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
     if rule == "required":
         missing = next(key for key in value if key not in instance)
         return [*path, missing], "is missing"
+    if rule == "not":  # a key that another one rules out
+        return path, "cannot stand beside known or bias; leave one of them out"
     if rule == "dependentRequired":
         key, missing = next(
             (key, other)
@@ -298,6 +308,18 @@ def check(
                     f"has {exhibit}, which shows pictures, and of {dataset} there are features "
                     "alone; leave it out, or give it the datasets that have pictures",
                 )
+    for dataset, protocol in selected_pairs(config):
+        architecture = config["datasets"][dataset].get("backbone", {}).get("architecture", "")
+        if (
+            architecture.startswith(WITHOUT_MAP)
+            and MAPPED in config["select"]["exhibits"]
+            and (dataset, protocol) in exhibit_pairs(config, MAPPED)
+        ):
+            fail(
+                ["select", "exhibits"],
+                f"has {MAPPED}, which shows maps of features, and {architecture}, the network of "
+                f"{dataset}, makes none; leave it out, or give it other datasets",
+            )
     if not selected_pairs(config):
         fail(
             ["select", "protocols"],
@@ -340,6 +362,11 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
                 known(
                     [*path, "protocols", protocol, "datasets", dataset], dataset, config["datasets"]
                 )
+        if is_given(config, name):
+            _check_scores(config, fail, known, name)
+            continue
+        if "logits" in method:
+            fail([*path, "logits"], "is of scores that are given; leave it out, or give scores")
         for dataset, protocol in [(None, None), *selected_pairs(config)]:
             resolved = resolve_method(config, name, dataset, protocol)
             if "loss" not in resolved:
@@ -366,6 +393,50 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
                     )
 
 
+def _check_scores(config: Mapping[str, Any], fail: Any, known: Any, name: str) -> None:
+    """Refuse what a method whose scores come from elsewhere cannot have, or cannot be shown in."""
+    path, resolved = ["methods", name], resolve_method(config, name, None)
+    for place in [(None, None), *selected_pairs(config)]:
+        here = resolve_method(config, name, *place)
+        for key in ("loss", "prior_from", "hyperparameters", "training"):
+            if here.get(key):
+                fail([*path, key], "cannot stand beside scores, of which nothing is trained here")
+    known(
+        [*path, "observation"],
+        resolved.get("observation", next(iter(config["observations"]))),
+        config["observations"],
+    )
+    pattern = resolved["scores"]
+    if Path(pattern).suffix not in (".npz", ".csv"):
+        fail([*path, "scores"], f"is {pattern!r}; scores are read from .npz and .csv")
+    try:
+        named = {part[1] for part in Formatter().parse(pattern) if part[1] is not None}
+    except ValueError as error:
+        fail([*path, "scores"], f"is {pattern!r}, whose braces do not close ({error})")
+    if unknown := sorted(named - {"dataset", "protocol", "seed"}):
+        fail(
+            [*path, "scores"],
+            f"names {{{unknown[0]}}}; allowed: {{dataset}}, {{protocol}} and {{seed}}",
+        )
+    runs = [run for run in reported_runs(config) if run.method == name]
+    for key in ("dataset", "seed"):
+        values = list(dict.fromkeys(str(getattr(run, key)) for run in runs))
+        if len(values) > 1 and key not in named:
+            fail(
+                [*path, "scores"],
+                f"is {pattern!r} for {key}s {', '.join(values)} alike; name {{{key}}} in it, or "
+                "select one",
+            )
+    for exhibit in config["select"]["exhibits"]:
+        shown = config["exhibits"][exhibit]["methods"]
+        if exhibit in OF_TRAININGS and shown != "selected" and name in shown:
+            fail(
+                ["exhibits", exhibit, "methods"],
+                f"has {name}, of which there are scores alone, and {exhibit} shows more of a "
+                "training; leave it out",
+            )
+
+
 def _check_priors(config: Mapping[str, Any], fail: Any, known: Any, losses: dict) -> None:
     """Refuse a prior that no run can find, or that the loss does not take."""
     for name in config["methods"]:
@@ -374,6 +445,8 @@ def _check_priors(config: Mapping[str, Any], fail: Any, known: Any, losses: dict
             continue
         path, source = ["methods", name, "prior_from"], resolved["prior_from"]
         known(path, source, config["methods"])
+        if is_given(config, source):
+            fail(path, f"is {source!r}, which is not trained here and finds no prior")
         if "prior" not in losses[resolved["loss"]]:
             fail(path, f"is {source!r}, but {resolved['loss']} has no prior; leave it out")
         if "prior" in resolved["hyperparameters"]:

@@ -11,6 +11,17 @@ from typing import Any, NamedTuple
 
 from ..plumbing.run_settings import shorten
 
+# Exhibits that read more of a run than its scores: its record, its epochs, its weights.
+OF_TRAININGS = frozenset(
+    {
+        *("gr_ablation", "gr_hyperparameters", "gr_hyperparameter_curves"),
+        *("gr_false_negative_rate", "ll_memorisation_table", "ll_memorisation_curve"),
+        *("ll_corrections", "ll_delta_rel", "ll_pointing_game", "ll_examples"),
+        *("extra_learning_curves", "extra_search", "extra_search_curves", "extra_selection"),
+        "extra_cost",
+    }
+)
+GIVEN_MARK = "\N{DAGGER}"
 # What is done to the images of a dataset that comes as features.
 NO_IMAGES = {"mean": [0], "deviation": [1], "flip": False}
 
@@ -89,6 +100,8 @@ def run_settings(
     """The settings of one run, as ``python -m spml.train --settings`` takes them."""
     resolved = resolve_method(config, method, dataset, protocol)
     definition = config["datasets"][dataset]
+    if is_given(config, method):
+        return _given_settings(config, resolved, Run(dataset, protocol, method, seed))
     return {
         "dataset": dataset,
         "protocol": protocol,
@@ -104,6 +117,47 @@ def run_settings(
     }
 
 
+def is_given(config: Mapping[str, Any], method: str) -> bool:
+    """Whether a method's scores come from elsewhere, so that nothing of it is trained here.
+
+    It, or one that it extends, has ``scores``. Checks ask before they know that what it extends is
+    there.
+    """
+    chain: list[str] = []
+    name = method
+    while name in config["methods"] and name not in chain:
+        if "scores" in config["methods"][name]:
+            return True
+        chain.append(name)
+        name = config["methods"][name].get("extends", "")
+    return False
+
+
+def method_title(config: Mapping[str, Any], method: str) -> str:
+    """The name of a method in tables and figures, marked where it is not trained here."""
+    title: str = resolve_method(config, method, None)["title"]
+    return f"{title} {GIVEN_MARK}" if is_given(config, method) else title
+
+
+def scores_path(config: Mapping[str, Any], run: Run) -> str:
+    """The file of the scores of a run that was made elsewhere."""
+    pattern: str = resolve_method(config, run.method, run.dataset, run.protocol)["scores"]
+    return pattern.format(dataset=run.dataset, protocol=run.protocol, seed=run.seed)
+
+
+def _given_settings(
+    config: Mapping[str, Any], resolved: Mapping[str, Any], run: Run
+) -> dict[str, Any]:
+    """The settings of a run that was made elsewhere, as ``python -m spml.take_scores`` has them."""
+    return {
+        **run._asdict(),
+        "loss": None,
+        "hyperparameters": {},
+        "observation": observation_of(config, run.protocol, run.method),
+        "scores": {"logits": resolved.get("logits", False)},
+    }
+
+
 def made_with(config: Mapping[str, Any], runs: Iterable[Run]) -> dict[str, Any]:
     """The settings that these runs have, in the short form of :mod:`spml.plumbing.run_settings`.
 
@@ -116,7 +170,18 @@ def made_with(config: Mapping[str, Any], runs: Iterable[Run]) -> dict[str, Any]:
 def exhibit_methods(config: Mapping[str, Any], exhibit: str) -> list[str]:
     """The methods that an exhibit shows."""
     methods = config["exhibits"][exhibit]["methods"]
-    return list(config["select"]["methods"] if methods == "selected" else methods)
+    if methods != "selected":
+        return list(methods)
+    without = exhibit_left_out(config, exhibit)
+    return [name for name in config["select"]["methods"] if name not in without]
+
+
+def exhibit_left_out(config: Mapping[str, Any], exhibit: str) -> list[str]:
+    """The selected methods that an exhibit of trainings leaves out, since of them there is none."""
+    selected = config["exhibits"][exhibit]["methods"] == "selected"
+    if exhibit not in OF_TRAININGS or not selected:
+        return []
+    return [name for name in config["select"]["methods"] if is_given(config, name)]
 
 
 def protocols_for(config: Mapping[str, Any], datasets: Iterable[str]) -> list[str]:
@@ -281,17 +346,38 @@ def _drawn_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
             }
             for other in others
         ],
-        "titles": {name: resolve_method(config, name, None)["title"] for name in methods},
+        "titles": {name: method_title(config, name) for name in methods},
         "dataset_titles": {name: item["title"] for name, item in config["datasets"].items()},
         "protocol_titles": {name: item["title"] for name, item in config["protocols"].items()},
     }
+
+
+def _given_titles(
+    config: Mapping[str, Any], exhibit: str, methods: Iterable[str]
+) -> dict[str, list[str]]:
+    """Titles of methods that are not trained here: of ``given`` those shown, and ``left_out``."""
+    found = {
+        "given": [name for name in dict.fromkeys(methods) if is_given(config, name)],
+        "left_out": exhibit_left_out(config, exhibit),
+    }
+    return {
+        key: [method_title(config, name) for name in names] for key, names in found.items() if names
+    }
+
+
+def _shown_labels(config: Mapping[str, Any], observation: str) -> dict[str, Any]:
+    """What an observation shows, without the seed that it is drawn with."""
+    definition = config["observations"][observation]
+    keys = ("positives", "negatives", "known", "bias")
+    return {key: definition[key] for key in keys if key in definition}
 
 
 def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
     """What an exhibit shows, as ``python -m spml.exhibits.<exhibit> --settings`` takes it.
 
     A block is one dataset under one protocol. ``observations`` names the observation of those
-    methods that do not train on the protocol's own.
+    methods that do not train on the protocol's own, ``known_shares`` the share of known labels
+    of those that have one.
     """
     definition = config["exhibits"][exhibit]
     methods = exhibit_methods(config, exhibit)
@@ -305,6 +391,11 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
             method: observation_of(config, protocol, method)
             for method in (*methods, *drawn.get("titles", ()))
         }
+        shares = {
+            name: config["observations"][name]["known"]
+            for name in dict.fromkeys(others.values())
+            if "known" in config["observations"][name]
+        }
         blocks.append(
             {
                 "dataset": dataset,
@@ -312,11 +403,12 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
                 "protocol": protocol,
                 "protocol_title": config["protocols"][protocol]["title"],
                 "observation": observation,
-                "positives": config["observations"][observation]["positives"],
-                "negatives": config["observations"][observation]["negatives"],
+                "frozen": config["protocols"][protocol]["training"].get("frozen", False),
+                **_shown_labels(config, observation),
                 "observations": {
                     method: other for method, other in others.items() if other != observation
                 },
+                **({"known_shares": shares} if shares else {}),
                 "selection": sorted(
                     {
                         training_settings(config, dataset, protocol, method)["selection"]
@@ -329,16 +421,14 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
         **{key: value for key, value in definition.items() if key not in hidden},
         **drawn,
         "losses": [
-            {"name": method, "title": resolve_method(config, method, None)["title"]}
+            {"name": method, "title": method_title(config, method)}
             for method in definition.get("losses", [])
         ],
         "paper": paper,
         "name": name,
         "blocks": blocks,
-        "methods": [
-            {"name": method, "title": resolve_method(config, method, None)["title"]}
-            for method in methods
-        ],
+        "methods": [{"name": method, "title": method_title(config, method)} for method in methods],
+        **_given_titles(config, exhibit, (*methods, *drawn.get("titles", ()))),
         "seeds": exhibit_seeds(config, exhibit) if methods else [],
     }
 
@@ -416,6 +506,7 @@ def report_settings(config: Mapping[str, Any]) -> dict[str, Any]:
                 "key": name,
                 "title": config["exhibits"][name]["title"],
                 "pairs": exhibit_pairs(config, name),
+                **({"left_out": without} if (without := exhibit_left_out(config, name)) else {}),
             }
             for name in exhibits
         ],
@@ -429,7 +520,7 @@ def report_settings(config: Mapping[str, Any]) -> dict[str, Any]:
                 {"dataset": dataset, "protocol": protocol, "seeds": group}
                 for (dataset, protocol), group in groups.items()
             ],
-            "methods": {name: resolve_method(config, name, None)["title"] for name in methods},
+            "methods": {name: method_title(config, name) for name in methods},
             # Where the configuration defines those that are variants of a grid.
             "grids": {
                 variant: grid

@@ -6,8 +6,8 @@ from typing import Any
 from .configuration import (
     Run,
     compact_json,
+    method_title,
     observe_settings,
-    resolve_method,
     run_settings,
     selected_pairs,
 )
@@ -92,12 +92,12 @@ def search_settings(config: Mapping[str, Any]) -> dict[str, Any]:
             method: [
                 {
                     "name": name,
-                    "title": resolve_method(config, name, None)["title"],
+                    "title": method_title(config, name),
                     "values": values,
                 }
                 for name, values in variants.items()
             ]
             for method, variants in searched.items()
         },
-        "titles": {method: resolve_method(config, method, None)["title"] for method in searched},
+        "titles": {method: method_title(config, method) for method in searched},
     }

@@ -34,6 +34,19 @@ class LossDefinition:
     mapping: dict[str, str]
 
 
+NOT_TRAINED = LossDefinition(
+    file="",
+    summary="Scores that were made elsewhere; nothing is trained here.",
+    texts=[
+        "Its scores were made elsewhere, checked, and evaluated like those of all other methods. "
+        "What trained them is not known here: no loss, no settings and no epochs."
+    ],
+    arguments="",
+    defaults={},
+    mapping={},
+)
+
+
 def _mapping(definition: ast.ClassDef) -> dict[str, str]:
     for node in definition.body:
         if (

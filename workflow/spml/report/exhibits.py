@@ -74,7 +74,7 @@ def read_exhibit(
 ) -> Exhibit:
     """One exhibit.
 
-    item: key, title, and pairs of dataset and protocol. definition: its entry in
+    item: key, title, pairs of dataset and protocol, and methods left out. definition: its entry in
     config/exhibits.yaml. select: what is selected. runs: all runs of the report. titles: those of
     the methods; of two with one title, a table means the one whose runs it shows, else the first.
     """
@@ -87,6 +87,7 @@ def read_exhibit(
     sources = [table_path(*split_key(key)), published_path(*split_key(key))]
     pairs = {tuple(pair) for pair in item["pairs"]}
     methods = select["methods"] if definition["methods"] == "selected" else definition["methods"]
+    methods = [name for name in methods if name not in item.get("left_out", ())]
     seeds = definition.get("seeds", select["seeds"])
     shown = [
         run

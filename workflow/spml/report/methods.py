@@ -10,7 +10,7 @@ from typing import Any
 from spml.exhibits.markdown import Table
 from spml.exhibits.tables import format_number
 from spml.report.curves import Drawing, draw
-from spml.report.definitions import Excerpt, LossDefinition, read_loss
+from spml.report.definitions import NOT_TRAINED, Excerpt, LossDefinition, read_loss
 from spml.report.exhibits import Exhibit, rows_of
 from spml.report.pages import method_page
 from spml.report.runs import Run, by_method, by_place
@@ -69,11 +69,11 @@ class Method:
 
     def training(self) -> list[tuple[list[Place], dict[str, Any]]]:
         """All else that it was trained with, in the same form."""
-        names = ("loss", "head", "observation", "architecture")
+        names = ("loss", "head", "observation", "architecture", "scores")
         return _settings_by_place(
             self.places,
             lambda settings: {
-                **{name: settings[name] for name in names if name in settings},
+                **{name: settings[name] for name in names if settings.get(name) is not None},
                 **settings.get("training", {}),
             },
         )
@@ -153,7 +153,9 @@ def describe_methods(titles: Mapping[str, str], runs: Sequence[Run]) -> list[Met
             key=key,
             title=title,
             name=names[key],
-            loss=read_loss(groups[key][0].record["settings"]["loss"]),
+            loss=read_loss(loss)
+            if (loss := groups[key][0].record["settings"]["loss"]) is not None
+            else NOT_TRAINED,
             runs=groups[key],
             rivals=rivals,
         )

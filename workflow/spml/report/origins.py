@@ -53,7 +53,8 @@ def package_versions() -> list[tuple[str, str]]:
 
 
 def origins(runs: Sequence[Run]) -> dict[str, Any]:
-    """Commits, versions and devices of the runs, each with how many runs say so."""
+    """Commits, versions and devices of the runs that were trained here, with how many say so."""
+    runs = [run for run in runs if run.is_trained]
     return {
         "commits": _tally(run.commit for run in runs),
         "training_versions": _tally(

@@ -36,7 +36,14 @@ class Run:
         return self.dataset, self.protocol
 
     @property
+    def is_trained(self) -> bool:
+        """Whether it was trained here; else its scores were made elsewhere."""
+        return self.record["settings"]["loss"] is not None
+
+    @property
     def commit(self) -> str:
+        if not self.is_trained:
+            return "not trained here"
         commit = self.record["git_commit"][:12] or "not in a git repository"
         return f"{commit} with uncommitted changes" if self.record["git_dirty"] else commit
 

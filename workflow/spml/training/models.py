@@ -1,7 +1,13 @@
-"""Classifiers: a backbone that makes a feature map, and a head that makes one logit a class."""
+"""Classifiers: a backbone that makes features, and a head that makes one logit a class.
+
+Most backbones make a map of features (B, F, h, w), of which a head takes the spatial mean. Some of
+torchvision's make one vector (B, F) a picture themselves: the class token of a vision transformer,
+the normalised mean of a ConvNeXt, what MaxViT has before its last layer.
+"""
 
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,6 +21,8 @@ class DigitNetwork(nn.Sequential):
     """Backbone of the embedded dataset: three convolutions, (B, 1, S, S) -> (B, 64, S/4, S/4)."""
 
     num_features = 64
+    image_size = None  # any
+    makes_map = True
 
     def __init__(self) -> None:
         super().__init__(
@@ -35,8 +43,11 @@ class TorchvisionBackbone(nn.Module):
     """What a torchvision classifier does before its global pooling: (B, 3, S, S) -> (B, F, h, w).
 
     Parts keep torchvision's names, so that its state dicts fit. A network without a map of features
-    (a vision transformer) is a :class:`UserError`.
+    is a :class:`UserError`; :func:`_vector_backbone` makes those that are known.
     """
+
+    image_size = None  # any
+    makes_map = True
 
     def __init__(self, architecture: str) -> None:
         import torchvision
@@ -67,18 +78,55 @@ class TorchvisionBackbone(nn.Module):
                 _, features, _, _ = self.eval()(torch.zeros(1, 3, 224, 224)).shape
         except Exception as error:
             raise UserError(
-                f"backbone.architecture {self.architecture!r} makes no map of features; choose a "
-                "convolutional classifier"
+                f"backbone.architecture {self.architecture!r} makes no map of features, and no "
+                "vector that is known here; choose another classifier"
             ) from error
         self.train()
         return features
+
+
+# Those of torchvision's networks that make a vector; the first part of their names.
+WITHOUT_MAP = ("vit_", "convnext_", "maxvit_")
+
+
+def _vector_backbone(architecture: str) -> Any:
+    """What a torchvision classifier does before its last linear layer: (B, 3, S, S) -> (B, F).
+
+    For networks that do more than average a map there. It is torchvision's own network with
+    nothing in place of that layer, so that its state dicts fit. A vision transformer and a MaxViT
+    take pictures of one size alone, their ``image_size``.
+    """
+    import torchvision
+    from torchvision.models import MaxVit, VisionTransformer
+
+    network: Any = torchvision.models.get_model(architecture, weights=None)
+    names = set(network.state_dict())
+    layers = network.heads if isinstance(network, VisionTransformer) else network.classifier
+    network.num_features = layers[-1].in_features
+    layers[-1] = nn.Identity()
+    if isinstance(network, MaxVit):  # two steps of two before its first grid
+        network.image_size = 4 * network.blocks[0].grid_size[0]
+    elif not isinstance(network, VisionTransformer):
+        network.image_size = None
+    network.architecture = architecture
+    network.makes_map = False
+    network.dropped = names - set(network.state_dict())
+    return network
+
+
+def pooled(features: torch.Tensor) -> torch.Tensor:
+    """One vector a picture (B, F): the spatial mean of a map (B, F, h, w), a vector as it is."""
+    return features.mean(dim=(2, 3)) if features.dim() == 4 else features
 
 
 ARCHITECTURES = {"digit_network": DigitNetwork}
 
 
 class LinearHead(nn.Linear):
-    """Global average pooling and one linear layer, as in both papers: (B, F, h, w) -> (B, C)."""
+    """Global average pooling and one linear layer, as in both papers: (B, F, h, w) -> (B, C).
+
+    Of a vector (B, F) a picture the linear layer alone.
+    """
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         if features.dim() == 4:
@@ -125,7 +173,8 @@ class Classifier(nn.Module):
             return self.head(features.float())
 
 
-def _build_backbone(architecture: str) -> DigitNetwork | TorchvisionBackbone:
+def _build_backbone(architecture: str) -> Any:
+    """A module with ``num_features``, ``makes_map`` (else a vector), ``image_size`` (None: any)."""
     if architecture in ARCHITECTURES:
         return ARCHITECTURES[architecture]()
     import torchvision
@@ -137,6 +186,8 @@ def _build_backbone(architecture: str) -> DigitNetwork | TorchvisionBackbone:
             f"{suggestion(architecture, [*ARCHITECTURES, *known])}; it must be "
             f"{', '.join(sorted(ARCHITECTURES))} or a classifier of torchvision"
         )
+    if architecture.startswith(WITHOUT_MAP):
+        return _vector_backbone(architecture)
     return TorchvisionBackbone(architecture)
 
 
@@ -146,7 +197,22 @@ def build_classifier(architecture: str, num_classes: int, head: str = "linear") 
     Both heads draw the same weights, so that runs which differ in the head alone are paired.
     """
     backbone = _build_backbone(architecture)
+    if head == "boostlu" and not backbone.makes_map:
+        raise UserError(
+            f"the head boostlu needs a map of features, and {architecture} makes a vector; choose "
+            "the head linear, or a convolutional classifier"
+        )
     return Classifier(backbone, HEADS[head](backbone.num_features, num_classes))
+
+
+def check_size(backbone: Any, size: int) -> None:
+    """Refuse pictures of ``size`` x ``size`` pixels for a backbone that takes others alone."""
+    if backbone.image_size not in (None, size):
+        raise UserError(
+            f"backbone.architecture {backbone.architecture!r} takes pictures of "
+            f"{backbone.image_size} x {backbone.image_size} pixels alone, and these have {size}; "
+            f"set source.size of the dataset to {backbone.image_size}, or choose another network"
+        )
 
 
 def build_frozen_classifier(num_features: int, num_classes: int) -> Classifier:
