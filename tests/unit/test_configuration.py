@@ -102,6 +102,8 @@ def test_every_shipped_method_builds_with_its_hyperparameters(config):
         ("exhibits.gr_main_table.methods", ["xx"], "config/exhibits.yaml: exhibits.gr_main_table.methods[0] is 'xx'"),
         ("exhibits.gr_main_table.protocols", ["dmo"], "exhibits.gr_main_table.protocols[0] is 'dmo' (did you mean 'demo'?); allowed: cole, demo"),
         ("exhibits.ll_memorisation_table.resamples", 200, "config/exhibits.yaml: exhibits.ll_memorisation_table.reference is missing; resamples needs it"),
+        ("exhibits.extra_gap_closed.full", "bec", "exhibits.extra_gap_closed.full is 'bec' (did you mean 'bce'?)"),
+        ("exhibits.extra_gap_closed.families.gr.methods", ["gx"], "exhibits.extra_gap_closed.families.gr.methods[0] is 'gx'"),
         ("exhibits.gr_gradients.losses", [], "exhibits.gr_gradients.losses must be a list of at least 1, not []"),
         ("exhibits.ll_openimages.published_only.imcl.why", "x", "published_only.imcl.why is not a key that exists here; allowed: reason, title"),
         ("methods.ll_r.protocols", {"dmo": {}}, "config/methods.yaml: methods.ll_r.protocols.dmo is 'dmo' (did you mean 'demo'?); allowed: cole, demo"),

@@ -201,6 +201,7 @@ def test_picture_places_runs_in_order_and_says_what_lies_below(config, monkeypat
     assert by_key["gr"].published > by_key["gr"].mean
     assert by_key["gr"].text.endswith("; published: 88.50 %")
     assert (by_key["entmin"].below, by_key["entmin"].dots) == ("20.0", [])
+    assert all(len(row.dots) == 3 for row in gap.rows if not row.below)
     kinds = {row.key: row.kind for row in gap.rows}
     assert (kinds["gr"], kinds["ll_r"], kinds["em"]) == ("gr", "ll", "other")
     assert gap.families["estimates"] == "Entropy and estimates"

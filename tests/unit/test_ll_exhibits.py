@@ -11,6 +11,7 @@ from scipy.stats import ttest_rel
 from spml.data.labels import load_labels
 from spml.data.observation import load_observation
 from spml.data.packed import save_packed
+from spml.exhibits import ll_delta_rel
 from spml.exhibits.ll_examples import PICTURES, choose_pictures, first_corrections
 from spml.exhibits.ll_memorisation_table import count_phases
 from spml.exhibits.markdown import BEST, SECOND, parse_tables
@@ -253,7 +254,14 @@ def test_points_lie_at_what_the_runs_recorded(tmp_path, monkeypatch):
     assert low < min(maps)
     assert high > max(maps)
     text = caption_of("ll_delta_rel")
-    assert "Dotted: AN, which all are where Δrel is 0." in text
+    assert "Dotted: AN, which all are where Δrel is 0, so that each line begins there." in text
+    figure = ll_delta_rel.draw(data.reset_index(), exhibit_settings(config, "ll_delta_rel"))
+    for axes, dataset in zip(figure.axes, ("voc", "alpha"), strict=True):
+        curve, _ = axes.get_lines()
+        start = data.loc[(dataset, "an"), "mean"]
+        swept = data.loc[dataset].dropna(subset="delta_rel").sort_values("delta_rel")
+        assert list(curve.get_xdata()) == [0, *swept["delta_rel"]]
+        assert list(curve.get_ydata()) == [start, *swept["mean"]]
     assert "The curves of the paper were not found by us." in text
     assert "of LL-R against" in text
 

@@ -39,7 +39,7 @@ def jobs_of(planned: set[str], *stages: str) -> set[str]:
 
 def collectors(planned: set[str]) -> set[str]:
     """Planned jobs that gather runs: tables, exhibits and the report."""
-    stages = ("compose", "pretrain", "observe", "train", "evaluate", "localise")
+    stages = ("compose", "pretrain", "observe", "train", "evaluate", "localise", "illustrate")
     return planned - jobs_of(planned, *stages)
 
 
@@ -73,7 +73,7 @@ def test_everything_is_made_and_then_nothing_is_to_be_done(finished):
         assert {f"{path.parent.name}_{path.stem}" for path in made} == names
     report = (finished.path / "results/report/index.html").read_text(encoding="utf-8")
     runs = len(list((finished.path / "results/runs").glob("*/*/*/*/metrics.json")))
-    assert f"from {runs} training runs of " in " ".join(report.split())
+    assert f"was computed from {runs} training runs;" in " ".join(report.split())
     assert "Nothing to be done" in finished.ask("-n")
 
 

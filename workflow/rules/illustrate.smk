@@ -23,7 +23,6 @@ rule illustrate:
     resources:
         mem_mb=memory("observe", 2000),
         runtime=time_limit("observe", 10),
-        together=1,
     message:
         "Show some pictures of {wildcards.dataset}"
     shell:

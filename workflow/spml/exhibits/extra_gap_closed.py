@@ -145,7 +145,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
 
 def _draw_method(axes: Axes, place: int, row: pd.Series, runs: pd.DataFrame, low: float) -> None:
     colour, marker = OF_PAPERS.get(row["family"], OF_NO_PAPER)
-    if row["map_high"] < low:
+    if row["map"] < low:
         axes.annotate(
             f"\N{BLACK LEFT-POINTING TRIANGLE} {row['map']:.1f}",
             (0, place),
@@ -180,7 +180,7 @@ def _draw_method(axes: Axes, place: int, row: pd.Series, runs: pd.DataFrame, low
 def _draw_place(axes: Axes, here: pd.DataFrame, titles: dict[str, str], settings: Any) -> None:
     methods = by_method(here)
     reference, full = settings["reference"], settings["full"]
-    low = lower_end(methods, reference, full)
+    low = lower_end(here, reference, full)
     for name in (reference, full):
         if name in methods.index:
             axes.axvline(methods.loc[name, "map"], color=GREY, linewidth=0.8, linestyle=(0, (4, 2)))

@@ -47,15 +47,18 @@ def families_of(settings: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def lower_end(methods: pd.DataFrame, reference: str, full: str) -> float:
+def lower_end(here: pd.DataFrame, reference: str, full: str) -> float:
     """Where the axis begins: little below the reference, whatever lies farther down.
 
-    Without both ends of the gap it begins below all methods.
+    All runs of methods whose mean lies above that are on it. Without both ends of the gap it begins
+    below all runs.
     """
-    if not {reference, full} <= set(methods.index):
-        return float(methods["map_low"].min())
-    below, above = methods.loc[reference, "map"], methods.loc[full, "map"]
-    return float(min(below - BELOW * abs(above - below), methods.loc[reference, "map_low"]))
+    means = here.groupby("method")["map"].first()
+    if not {reference, full} <= set(means.index):
+        return float(min(here["run_map"].min(), here["map_low"].min()))
+    low = means[reference] - BELOW * abs(means[full] - means[reference])
+    low = min(low, here.loc[here["method"] == reference, "map_low"].iloc[0])
+    return float(min(low, here.loc[here["map"] >= low, "run_map"].min()))
 
 
 def upper_end(methods: pd.DataFrame, low: float) -> float:

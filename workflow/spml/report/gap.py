@@ -89,7 +89,7 @@ def _text(row: pd.Series, name: str) -> str:
 def _draw(here: pd.DataFrame, title: str, names: Mapping[str, str], definition: Any) -> Gap:
     methods = by_method(here)
     reference, full = definition["reference"], definition["full"]
-    low = lower_end(methods, reference, full)
+    low = lower_end(here, reference, full)
     high = upper_end(methods, low)
 
     def across(value: float) -> float:
@@ -99,7 +99,7 @@ def _draw(here: pd.DataFrame, title: str, names: Mapping[str, str], definition: 
     for method, row in methods.iterrows():
         key = str(method)
         runs = here[here["method"] == key].to_dict("records")
-        below = row["map_high"] < low
+        below = row["map"] < low
         published = float("nan") if pd.isna(row["published"]) else float(row["published"])
         rows.append(
             Row(
