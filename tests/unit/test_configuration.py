@@ -157,7 +157,7 @@ def test_missing_key_is_named(config, path):
             "observations.mine.seed cannot stand beside known, bias or gi",
         ),
         (
-            {"given": False, "seed": 0},
+            {"given": False},
             "observations.mine.given must be true, not False; or leave it",
         ),
         ({"known": 0.5}, "observations.mine.seed is missing"),

@@ -132,17 +132,17 @@ HOW = {"validation_fraction": 0.2, "split_seed": 1}
 
 
 def test_observed_labels_are_found_by_image_and_shown_as_they_are(tmp_path):
-    """In another order than the truth, one of them wrong; of validation images none is needed."""
+    """In another order than the truth; of validation images none is needed."""
     root = folder(
         tmp_path,
         validation="image,cat,dog,red car\nv.jpg,1,1,1\n",
-        observed="image,cat,dog,red car\na/2.png,1,,0\na/1.jpg,,,\n",
+        observed="image,cat,dog,red car\na/2.png,0,,1\na/1.jpg,,,\n",
     )
     save_labels(tmp_path / "labels.npz", read_labels(table, root, 448))
     split = load_labels(tmp_path / "labels.npz").train
     assert split.observed.dtype == np.int8
     found = observe(split.truth, own=split.observed, given=True, validation=1, **HOW)
-    assert found.observed.tolist() == [[0, 0, 0], [1, 0, -1], [0, 0, 0]]
+    assert found.observed.tolist() == [[0, 0, 0], [-1, 0, 1], [0, 0, 0]]
     assert found.val.tolist() == [2]
     # Other observations draw from the truth, as ever.
     drawn = observe(split.truth, own=split.observed, positives=1, seed=1, validation=1, **HOW)
@@ -167,6 +167,10 @@ def test_observed_labels_beside_a_truth_with_gaps_are_sparse(tmp_path):
         ("image,cat,dog\na/1.jpg,1,0\n", r"observed\.csv and train\.csv have different columns"),
         ("image,cat,dog,red car\na/1.jpg,1,0,0\n", r"observed\.csv has no row of 'a/2\.png'"),
         ("image,cat,dog,red car\nb/1.jpg,1,0,0\n", "'b/1.jpg' is no training or validation image"),
+        (
+            "image,cat,dog,red car\na/1.jpg,0,,\na/2.png,,,1\n",
+            "cat of 'a/1.jpg' is 0, but 1 in the",
+        ),
         ("image,cat,dog,red car\na/1.jpg,1,0,-1\n", r"observed\.csv, line 2: red car is '-1'"),
     ],
 )

@@ -74,9 +74,9 @@ def observe(
     """Draw the observed labels of the official training split, then divide it.
 
     truth, annotated, objects, own (its ``observed``): as in :class:`spml.data.labels.Split`.
-    ``positives`` and ``negatives`` an image, or a share ``known`` of the entries, or one positive by ``bias``, for
-    which a dataset without objects is a :class:`UserError`, or those that are ``given`` with the
-    dataset, without which it is one too. The draw covers all rows
+    ``positives`` and ``negatives`` an image, or a share ``known`` of the entries, or one positive
+    by ``bias``, for which a dataset without objects is a :class:`UserError`; or those that are
+    ``given``, without which it is one too. The draw covers all rows
     before the division, as in the released code. The last ``validation`` rows, where there are
     some, are the dataset's own validation split, and there is nothing to divide. ``fraction`` of
     the training rows are kept.
@@ -86,8 +86,8 @@ def observe(
     if given:
         if own is None:
             raise UserError(
-                "an observation with given: true needs observed labels of the dataset's own, and there "
-                "are none; put observed.csv beside train.csv, or choose another observation"
+                "an observation with given: true needs observed labels of the dataset's own, and "
+                "there are none; put observed.csv beside train.csv, or choose another observation"
             )
         observed = own
     elif bias is not None:

@@ -6,8 +6,9 @@ present nor as absent. ``validation.csv``, where there is one, is its own valida
 otherwise the protocol divides the rows of ``train.csv``. ``observed.csv``, where there is one, has
 the labels that training may see, in the same columns and a row for each image of ``train.csv`` and,
 if you like, of ``validation.csv``: 1 and 0 as above, empty where nothing is seen. They must agree
-with the truth, since what is unobserved is told apart by it. An observation with ``given: true`` shows them. Rows keep their order. Images are read as
-viewers show them: turned by their EXIF orientation, and on white where they are transparent.
+with the truth, since what is unobserved is told apart by it. An observation with ``given: true``
+shows them. Rows keep their order. Images are read as viewers show them: turned by their EXIF
+orientation, and on white where they are transparent.
 """
 
 import csv
@@ -116,8 +117,8 @@ def _read_observed(root: Path, table: pd.DataFrame, needed: pd.Index) -> np.ndar
     for row, column in np.argwhere((cells != "") & (cells != truth))[:1]:
         raise UserError(
             f"{path}: {table.columns[column]} of {table.index[row]!r} is {cells[row, column]}, but "
-            f"{truth[row, column] or 'nothing'} in the truth; observed labels that are wrong are not "
-            "what these methods are for"
+            f"{truth[row, column] or 'nothing'} in the truth; observed labels have to agree "
+            "with it"
         )
     return (cells == "1").astype(np.int8) - (cells == "0")
 
