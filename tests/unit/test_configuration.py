@@ -149,10 +149,20 @@ def test_missing_key_is_named(config, path):
         ),
         (
             {"known": 0.1, "positives": 1, "negatives": 0, "seed": 0},
-            "observations.mine.positives cannot stand beside known or bias; leave one of them out",
+            "observations.mine.positives cannot stand beside known, bias or given; leave",
         ),
         ({"known": 0.1, "bias": "size", "seed": 0}, "observations.mine.bias cannot stand beside"),
         ({"seed": 0, "positives": 1}, "observations.mine.negatives is missing"),
+        ({"given": True, "fraction": 0.5}, ""),
+        (
+            {"given": True, "seed": 0},
+            "observations.mine.seed cannot stand beside known, bias or gi",
+        ),
+        (
+            {"given": False},
+            "observations.mine.given must be true, not False; or leave it",
+        ),
+        ({"known": 0.5}, "observations.mine.seed is missing"),
     ],
 )
 def test_observation_says_in_one_way_what_is_shown(config, observation, sentence):

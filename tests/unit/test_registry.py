@@ -1,6 +1,7 @@
 import copy
 
 import pytest
+import torchvision
 import yaml
 from spml.datasets.export import TYPES
 from spml.planning import registry
@@ -12,6 +13,7 @@ from spml.planning.registry import (
     manifests,
     read_registry,
     tree,
+    with_weight_files,
 )
 
 
@@ -140,3 +142,40 @@ def test_wrong_columns_and_double_rows(tmp_path):
     path.write_text(f"{HEADER}\nd\tf\n")
     with pytest.raises(RegistryError, match="line 2: 9 columns are expected"):
         read_registry(path, {})
+
+
+def test_weights_of_torchvision_are_those_of_its_own_list():
+    listed = {}
+    for network in torchvision.models.list_models(module=torchvision.models):
+        for weights in torchvision.models.get_model_weights(network):
+            listed[network, weights.name] = weights.url.rpartition("/")[2]
+    assert registry._torchvision_files() == listed
+
+
+def test_weights_by_name_are_downloaded_from_torchvision_and_verified(config):
+    vit = {"architecture": "vit_b_16", "weights": "IMAGENET1K_V1"}
+    config["datasets"]["voc"]["backbone"] = vit
+    resnet = {"architecture": "resnet50", "weights": "IMAGENET1K_V1"}
+    config["datasets"]["coco"]["backbone"] = resnet
+    found = with_weight_files(config)
+    assert config["datasets"]["voc"]["backbone"] == vit
+    [file] = [dataset["backbone"]["weights"] for dataset in (found["datasets"]["voc"],)]
+    assert file.startswith("data/weights/vit_b_16-")
+    check(found)
+    settings = download_settings(found, "weights", file.rpartition("/")[2])
+    url = torchvision.models.ViT_B_16_Weights.IMAGENET1K_V1.url
+    assert settings["addresses"] == (url,)
+    assert settings["checksum"] == f"sha256:{url[-12:-4]}"
+    # Where the registry has the file, its row with size and whole checksum counts.
+    known = found["datasets"]["coco"]["backbone"]["weights"]
+    rows = [row for row in configured_rows(found) if row.file == known.rpartition("/")[2]]
+    assert [row.size for row in rows] == [102530333]
+
+
+def test_weights_that_torchvision_has_not_got_are_named(config):
+    config["datasets"]["voc"]["backbone"] = {"architecture": "swin_t", "weights": "IMAGENET1K_V2"}
+    with pytest.raises(
+        RegistryError,
+        match="weights is IMAGENET1K_V2, which torchvision has not got of swin_t; allowed: IMAGENET1K_V1",
+    ):
+        with_weight_files(config)

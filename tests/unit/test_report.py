@@ -599,3 +599,21 @@ def test_formulas_become_mathml_and_the_rest_is_escaped():
     assert "<msup><mi>p</mi><mn>2</mn></msup>" in html
     assert " if &lt;odd&gt;, else " in html
     assert texts.with_formulas("<$5> to $10") == "&lt;$5&gt; to $10"
+
+
+def test_method_whose_scores_were_made_elsewhere_has_a_page_without_training(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = configuration(seeds=(0, 1))
+    config["methods"]["bce"] = {"title": "Ours", "scores": "mine/{seed}.npz"}
+    write_results(config)
+    write_exhibits(config)
+    pages = render(config, monkeypatch)
+    page = pages["methods/bce.html"]
+    assert "Ours †" in page.text
+    assert "Its scores were made elsewhere" in page.text
+    assert "not trained here" in page.text
+    assert "Learning curves" not in page.text
+    assert "no hyperparameters" not in page.text
+    assert "Learning curves" in pages["methods/an.html"].text
+    left = [item for item in report_settings(config)["exhibits"] if "left_out" in item]
+    assert {item["key"] for item in left} == {"extra_learning_curves"}

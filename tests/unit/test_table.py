@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from spml.data.labels import load_labels, save_labels
 from spml.datasets import table
 from spml.datasets.reading import read_labels
+from spml.observe import observe
 from spml.plumbing.errors import UserError
 
 TRAIN = "image,cat,dog,red car\na/1.jpg,1,0,0\na/2.png,0,1,1\n"
@@ -122,3 +124,64 @@ def test_numbers_as_pandas_writes_them_and_a_byte_order_mark(tmp_path):
     _, train = table.read_split(path, "train")
     assert train.truth.toarray().tolist() == [[True, False, False]]
     assert train.annotated.toarray().tolist() == [[True, True, False]]
+
+
+# --- observed labels of one's own -----------------------------------------------------------------
+
+HOW = {"validation_fraction": 0.2, "split_seed": 1}
+
+
+def test_observed_labels_are_found_by_image_and_shown_as_they_are(tmp_path):
+    """In another order than the truth; of validation images none is needed."""
+    root = folder(
+        tmp_path,
+        validation="image,cat,dog,red car\nv.jpg,1,1,1\n",
+        observed="image,cat,dog,red car\na/2.png,0,,1\na/1.jpg,,,\n",
+    )
+    save_labels(tmp_path / "labels.npz", read_labels(table, root, 448))
+    split = load_labels(tmp_path / "labels.npz").train
+    assert split.observed.dtype == np.int8
+    found = observe(split.truth, own=split.observed, given=True, validation=1, **HOW)
+    assert found.observed.tolist() == [[0, 0, 0], [-1, 0, 1], [0, 0, 0]]
+    assert found.val.tolist() == [2]
+    # Other observations draw from the truth, as ever.
+    drawn = observe(split.truth, own=split.observed, positives=1, seed=1, validation=1, **HOW)
+    assert (drawn.observed.sum(axis=1) == 1).all()
+
+
+def test_observed_labels_beside_a_truth_with_gaps_are_sparse(tmp_path):
+    root = folder(
+        tmp_path,
+        train="image,cat,dog\n1.jpg,1,\n2.jpg,,0\n",
+        test="image,cat,dog\n3.jpg,0,1\n",
+        observed="image,cat,dog\n1.jpg,1,\n2.jpg,,\n",
+    )
+    save_labels(tmp_path / "labels.npz", read_labels(table, root, 448))
+    split = load_labels(tmp_path / "labels.npz").train
+    assert split.observed.toarray().tolist() == [[1, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("observed", "sentence"),
+    [
+        ("image,cat,dog\na/1.jpg,1,0\n", r"observed\.csv and train\.csv have different columns"),
+        ("image,cat,dog,red car\na/1.jpg,1,0,0\n", r"observed\.csv has no row of 'a/2\.png'"),
+        ("image,cat,dog,red car\nb/1.jpg,1,0,0\n", "'b/1.jpg' is no training or validation image"),
+        (
+            "image,cat,dog,red car\na/1.jpg,0,,\na/2.png,,,1\n",
+            "cat of 'a/1.jpg' is 0, but 1 in the",
+        ),
+        ("image,cat,dog,red car\na/1.jpg,1,0,-1\n", r"observed\.csv, line 2: red car is '-1'"),
+    ],
+)
+def test_mistake_in_observed_labels_is_a_sentence(tmp_path, observed, sentence):
+    root = folder(tmp_path, observed=observed)
+    with pytest.raises(UserError, match=sentence):
+        read_labels(table, root, 448)
+
+
+def test_observation_of_given_labels_needs_some(tmp_path):
+    split = read_labels(table, folder(tmp_path), 448).train
+    assert split.observed is None
+    with pytest.raises(UserError, match=r"given: true needs observed labels .* put observed\.csv"):
+        observe(split.truth, given=True, **HOW)

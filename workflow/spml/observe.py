@@ -2,8 +2,9 @@
 
 The labels are drawn as :mod:`spml.data.drawing` says: so many positives and negatives an image
 (``positives``, ``negatives``), a share of all entries (``known``), or one positive an image that is
-the likelier, the larger or the nearer to the middle its objects are (``bias``). A dataset of which
-only some entries are annotated is drawn from those alone.
+the likelier, the larger or the nearer to the middle its objects are (``bias``). Or nothing is
+drawn, and they are those that the dataset came with (``given``). A dataset of which only some
+entries are annotated is drawn from those alone.
 """
 
 import argparse
@@ -56,30 +57,40 @@ def thin_out(rows: np.ndarray, *, fraction: float, seed: int = FRACTION_SEED) ->
 def observe(
     truth: Matrix,
     *,
-    seed: int,
     validation_fraction: float,
     split_seed: int,
+    seed: int = 0,
     positives: int | str = 0,
     negatives: int | str = 0,
     known: float | None = None,
     bias: str | None = None,
+    given: bool = False,
     fraction: float = 1.0,
     annotated: "csr_array | None" = None,
     validation: int = 0,
     objects: np.ndarray | None = None,
+    own: Matrix | None = None,
 ) -> Observation:
     """Draw the observed labels of the official training split, then divide it.
 
-    truth, annotated, objects: as in :class:`spml.data.labels.Split`. ``positives`` and
-    ``negatives`` an image, or a share ``known`` of the entries, or one positive by ``bias``, for
-    which a dataset without objects is a :class:`UserError`. The draw covers all rows
+    truth, annotated, objects, own (its ``observed``): as in :class:`spml.data.labels.Split`.
+    ``positives`` and ``negatives`` an image, or a share ``known`` of the entries, or one positive
+    by ``bias``, for which a dataset without objects is a :class:`UserError`; or those that are
+    ``given``, without which it is one too. The draw covers all rows
     before the division, as in the released code. The last ``validation`` rows, where there are
     some, are the dataset's own validation split, and there is nothing to divide. ``fraction`` of
     the training rows are kept.
     """
     counts = {"positives": positives, "negatives": negatives}
     observed: Matrix
-    if bias is not None:
+    if given:
+        if own is None:
+            raise UserError(
+                "an observation with given: true needs observed labels of the dataset's own, and "
+                "there are none; put observed.csv beside train.csv, or choose another observation"
+            )
+        observed = own
+    elif bias is not None:
         if objects is None or not isinstance(truth, np.ndarray):
             raise UserError(
                 f"an observation with bias: {bias} needs boxes of the objects, and this dataset "
@@ -127,6 +138,7 @@ def main() -> None:
         annotated=split.annotated,
         validation=split.validation,
         objects=split.objects,
+        own=split.observed,
         **arguments.settings,
     )
     _refuse_unannotated(arguments.labels, labels, observation.val)

@@ -30,6 +30,8 @@ class Split:
         image; empty where the dataset has no boxes.
     objects: (M, 4) float64, columns row, class, area, and distance of the box's centre from the
         image's, both in pixels; None where the dataset has no boxes.
+    observed: (N, C) int8 in {-1, 0, 1}, labels that the dataset itself says may be seen, sparse
+        where ``truth`` is; None where it says nothing of the kind and they are drawn.
     annotated: (N, C) sparse bool, True where somebody looked whether the class is present; None
         where everything is annotated. What is not annotated counts neither as present nor absent.
     validation: how many of the last rows are the dataset's own validation split; 0 where it has
@@ -42,6 +44,7 @@ class Split:
     annotated: "csr_array | None" = None
     validation: int = 0
     objects: np.ndarray | None = None
+    observed: Matrix | None = None
 
     def __post_init__(self) -> None:
         if self.truth.ndim != 2 or self.truth.dtype != np.bool_:
@@ -50,6 +53,8 @@ class Split:
             raise ValueError(f"{len(self.images)} images but {self.truth.shape[0]} rows of truth")
         if self.boxes.ndim != 2 or self.boxes.shape[1] != 6:
             raise ValueError(f"boxes must have shape (M, 6), not {self.boxes.shape}")
+        if self.observed is not None and self.observed.shape != self.truth.shape:
+            raise ValueError(f"observed {self.observed.shape} but truth {self.truth.shape}")
         if self.annotated is not None and self.annotated.shape != self.truth.shape:
             raise ValueError(f"annotated {self.annotated.shape} but truth {self.truth.shape}")
 
@@ -83,6 +88,8 @@ def save_labels(path: str | Path, labels: Labels) -> None:
         arrays[f"{name}_boxes"] = split.boxes
         if split.annotated is not None:
             arrays.update(matrix_arrays(f"{name}_annotated", split.annotated))
+        if split.observed is not None:
+            arrays.update(matrix_arrays(f"{name}_observed", split.observed))
         if split.objects is not None:
             arrays[f"{name}_objects"] = split.objects
         arrays[f"{name}_validation"] = np.array(split.validation)
@@ -101,6 +108,7 @@ def load_labels(path: str | Path) -> Labels:
                 annotated=read_matrix(arrays, f"{name}_annotated"),
                 validation=int(arrays[f"{name}_validation"]),
                 objects=read_matrix(arrays, f"{name}_objects"),
+                observed=read_matrix(arrays, f"{name}_observed"),
             )
             for name in SPLITS
         }

@@ -3,8 +3,12 @@
 The first column, ``image``, is the path of an image relative to the folder; every other one is a
 class: 1 present, 0 absent, an empty cell where nobody looked, which counts neither as
 present nor as absent. ``validation.csv``, where there is one, is its own validation split;
-otherwise the protocol divides the rows of ``train.csv``. Rows keep their order. Images are read as
-viewers show them: turned by their EXIF orientation, and on white where they are transparent.
+otherwise the protocol divides the rows of ``train.csv``. ``observed.csv``, where there is one, has
+the labels that training may see, in the same columns and a row for each image of ``train.csv`` and,
+if you like, of ``validation.csv``: 1 and 0 as above, empty where nothing is seen. They must agree
+with the truth, since what is unobserved is told apart by it. An observation with ``given: true``
+shows them. Rows keep their order. Images are read as viewers show them: turned by their EXIF
+orientation, and on white where they are transparent.
 """
 
 import csv
@@ -19,6 +23,7 @@ from spml.plumbing.errors import UserError
 
 TABLES = {"train": "train.csv", "test": "test.csv"}
 VALIDATION = "validation.csv"
+OBSERVED = "observed.csv"
 AS_VIEWED = True
 # What may stand in a cell; pandas writes whole numbers beside empty cells as 1.0.
 CELLS = {"1": "1", "1.0": "1", "0": "0", "0.0": "0", "": ""}
@@ -92,10 +97,36 @@ def _image(path: Path, number: int, name: str) -> str:
     return str(image)
 
 
+def _read_observed(root: Path, table: pd.DataFrame, needed: pd.Index) -> np.ndarray | None:
+    """The labels that training may see: (N, C) int8 in {-1, 0, 1}; None where there is no table.
+
+    needed: the images that have to be there; others of ``table`` may be.
+    """
+    path = root / OBSERVED
+    if not path.exists():
+        return None
+    seen = _read_table(path)
+    if list(seen.columns) != list(table.columns):
+        raise UserError(f"{path} and {TABLES['train']} have different columns")
+    for image in seen.index.difference(table.index)[:1]:
+        raise UserError(f"{path}: {image!r} is no training or validation image")
+    for image in needed.difference(seen.index)[:1]:
+        raise UserError(f"{path} has no row of {image!r}, which is in {TABLES['train']}")
+    cells = seen.reindex(table.index, fill_value="").to_numpy(dtype=np.str_)
+    truth = table.to_numpy(dtype=np.str_)
+    for row, column in np.argwhere((cells != "") & (cells != truth))[:1]:
+        raise UserError(
+            f"{path}: {table.columns[column]} of {table.index[row]!r} is {cells[row, column]}, but "
+            f"{truth[row, column] or 'nothing'} in the truth; observed labels have to agree "
+            "with it"
+        )
+    return (cells == "1").astype(np.int8) - (cells == "0")
+
+
 def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
     """Class names and one split; truth is sparse where some cells are empty. There are no boxes."""
     table = _read_table(root / TABLES[split])
-    validation = 0
+    validation, observed, needed = 0, None, table.index
     if split == "train" and (root / VALIDATION).exists():
         own = _read_table(root / VALIDATION)
         if list(own.columns) != list(table.columns):
@@ -103,6 +134,8 @@ def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
         for image in own.index.intersection(table.index)[:1]:
             raise UserError(f"{root}: {image!r} is in {TABLES[split]} and in {VALIDATION}")
         table, validation = pd.concat([table, own]), len(own)
+    if split == "train":
+        observed = _read_observed(root, table, needed)
     if split == "test":
         for other in (TABLES["train"], VALIDATION):
             seen = _read_table(root / other).index if (root / other).exists() else []
@@ -116,7 +149,11 @@ def read_split(root: Path, split: str) -> tuple[tuple[str, ...], Split]:
     truth = cells == "1"
     annotated = cells != ""
     if annotated.all():
-        return classes, Split(images, truth, validation=validation)
+        return classes, Split(images, truth, validation=validation, observed=observed)
     return classes, Split(
-        images, csr_array(truth), annotated=csr_array(annotated), validation=validation
+        images,
+        csr_array(truth),
+        annotated=csr_array(annotated),
+        validation=validation,
+        observed=None if observed is None else csr_array(observed),
     )

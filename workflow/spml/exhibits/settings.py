@@ -112,6 +112,8 @@ def _shown(block: dict[str, Any]) -> str:
     """Which labels of a block training sees."""
     if "known" in block:
         return f"{100 * block['known']:g} % of all labels observed"
+    if "given" in block:
+        return "labels observed as the dataset gives them"
     if "bias" in block:
         return f"1 positive observed per training image, biased by {block['bias']}"
     counts = (_count(block[f"{kind}s"], kind) for kind in ("positive", "negative"))

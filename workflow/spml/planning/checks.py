@@ -105,7 +105,7 @@ def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
         missing = next(key for key in value if key not in instance)
         return [*path, missing], "is missing"
     if rule == "not":  # a key that another one rules out
-        return path, "cannot stand beside known or bias; leave one of them out"
+        return path, "cannot stand beside known, bias or given; leave one of them out"
     if rule == "dependentRequired":
         key, missing = next(
             (key, other)
@@ -118,6 +118,8 @@ def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
         wanted = [value] if isinstance(value, str) else value
         words = " or ".join(_TYPES[name] for name in wanted)
         return path, f"must be {words}, not {error.instance!r}"
+    if rule == "const":
+        return path, f"must be {str(value).lower()}, not {error.instance!r}; or leave it out"
     if rule == "enum":
         return path, f"is {error.instance!r}{_allowed(error.instance, map(str, value))}"
     if rule in ("anyOf", "oneOf") and error.context:

@@ -368,7 +368,7 @@ def _given_titles(
 def _shown_labels(config: Mapping[str, Any], observation: str) -> dict[str, Any]:
     """What an observation shows, without the seed that it is drawn with."""
     definition = config["observations"][observation]
-    keys = ("positives", "negatives", "known", "bias")
+    keys = ("positives", "negatives", "known", "bias", "given")
     return {key: definition[key] for key in keys if key in definition}
 
 

@@ -88,6 +88,7 @@ def check(
             losses=Path(package) / "spml/losses",
         )
         _check_rules(config, Path(package) / "spml/exhibits")
+        config = registry.with_weight_files(config)
         registry.check(config)
         published.check("config/published")
     except (

@@ -21,6 +21,11 @@ HOLDS = ("labels", "images", "all")
 ACCESS = ("open", "manual")
 
 
+# torchvision's own weights by network and name, with the file that its servers have of them.
+TORCHVISION = Path("config/torchvision_weights.tsv")
+WEIGHTS = "data/weights"
+
+
 class RegistryError(Exception):
     """A mistake in the registry or in the configuration around it, in a sentence."""
 
@@ -106,7 +111,60 @@ def configured_rows(config: Mapping[str, Any]) -> list[Row]:
     download = config.get("download", {})
     if "registry" not in download:
         return []
-    return read_registry(download["registry"], download.get("roots", {}))
+    rows = read_registry(download["registry"], download.get("roots", {}))
+    listed = {row.file for row in rows if row.dataset == "weights"}
+    used = {
+        path.name
+        for dataset in config["datasets"].values()
+        if (path := Path(dataset.get("backbone", {}).get("weights", ""))).parent == Path(WEIGHTS)
+    }
+    if not used - listed:
+        return rows
+    files = sorted({*_torchvision_files().values()} & used - listed)
+    return rows + [_torchvision_row(file, download.get("roots", {})) for file in files]
+
+
+def _torchvision_files() -> dict[tuple[str, str], str]:
+    """The file of each network's weights of each name."""
+    text = TORCHVISION.read_text(encoding="utf-8")
+    reader = csv.DictReader(text.splitlines(), delimiter="\t")
+    return {(row["architecture"], row["weights"]): row["file"] for row in reader}
+
+
+def _torchvision_row(file: str, roots: Mapping[str, str]) -> Row:
+    """What the registry would say of weights of torchvision, whose names end with a checksum."""
+    return Row(
+        dataset="weights",
+        file=file,
+        holds="all",
+        addresses=(_fill(f"{{pytorch}}/{file}", roots, str(TORCHVISION)),),
+        size=None,
+        checksum=f"sha256:{Path(file).stem.rpartition('-')[2]}",
+        access="open",
+    )
+
+
+def with_weight_files(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with the file of weights that are called as torchvision calls them.
+
+    ``IMAGENET1K_V1`` of ``vit_b_16`` is a file below data/weights; a name that torchvision does not
+    have of the network is a RegistryError.
+    """
+    datasets = dict(config["datasets"])
+    for name, dataset in datasets.items():
+        backbone = dataset.get("backbone", {})
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]*", backbone.get("weights", "")):
+            continue
+        known, address = _torchvision_files(), (backbone["architecture"], backbone["weights"])
+        if address not in known:
+            names = ", ".join(other for network, other in known if network == address[0])
+            raise RegistryError(
+                f"datasets.{name}.backbone.weights is {address[1]}, which torchvision has not got "
+                f"of {address[0]}; allowed: {names or 'the path of a file'}"
+            )
+        file = f"{WEIGHTS}/{known[address]}"
+        datasets[name] = {**dataset, "backbone": {**backbone, "weights": file}}
+    return {**config, "datasets": datasets}
 
 
 def download_settings(config: Mapping[str, Any], dataset: str, file: str) -> dict[str, Any]:
@@ -181,7 +239,7 @@ def check(config: Mapping[str, Any]) -> None:
 def _check_weights(config: Mapping[str, Any], dataset: str) -> None:
     path = Path(config["datasets"][dataset]["backbone"]["weights"])
     listed = [row.file for row in configured_rows(config) if row.dataset == "weights"]
-    if path.parent == Path("data/weights") and path.name in listed:
+    if path.parent == Path(WEIGHTS) and path.name in listed:
         return
     if path.parts[:1] != ("results",) and not path.is_file():
         raise RegistryError(

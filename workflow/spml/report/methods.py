@@ -146,7 +146,11 @@ def unique_names(titles: Mapping[str, str]) -> dict[str, str]:
 def describe_methods(titles: Mapping[str, str], runs: Sequence[Run]) -> list[Method]:
     """All methods that have runs."""
     names = unique_names(titles)
-    rivals = {place: by_method(here) for place, here in by_place(runs).items()}
+    # Of scores that were made elsewhere there are no curves.
+    rivals = {
+        place: by_method([run for run in here if run.is_trained])
+        for place, here in by_place(runs).items()
+    }
     groups = by_method(runs)
     return [
         Method(
