@@ -22,6 +22,7 @@ CARDS = Path("config/cards.tsv")
 LOOKED_AT = 1 / 3
 RECORDS_READ = 400  # of more runs the newest
 MEASURED_SECONDS = 3.0
+MEASURED_PICTURES = 4
 # What a second measurement of the same may differ by on a machine that does other things too.
 UNCERTAIN = 1.3
 RECORDED, MEASURED = "rates of runs here", "rates measured now"
@@ -88,13 +89,17 @@ def _measure_step(network: Network, channels: int, device_name: str) -> float:
     from spml.training.precision import autocast, configure
 
     device = claim_device(device_name).device
+    # A processor takes pictures one after the other, so that a few tell as much as many.
+    count = network.batch_size
+    if device.type == "cpu" and not network.frozen:
+        count = min(count, MEASURED_PICTURES)
     configure(network.precision, deterministic=False, device=device)
     if network.architecture is None:
         classifier = build_frozen_classifier(2048, 80)
-        inputs = torch.rand(network.batch_size, 2048)
+        inputs = torch.rand(count, 2048)
     else:
         classifier = build_classifier(network.architecture, 80)
-        inputs = torch.rand(network.batch_size, channels, network.size, network.size)
+        inputs = torch.rand(count, channels, network.size, network.size)
         inputs = inputs.to(memory_format=torch.channels_last)
     classifier = classifier.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     inputs = inputs.to(device)
@@ -109,13 +114,12 @@ def _measure_step(network: Network, channels: int, device_name: str) -> float:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    step()  # of a GPU the first ones choose algorithms
-    step()
+    step()  # the first one chooses algorithms
     started, steps = time.perf_counter(), 0
     while time.perf_counter() - started < MEASURED_SECONDS:
         step()
         steps += 1
-    return (time.perf_counter() - started) / (steps * network.batch_size)
+    return (time.perf_counter() - started) / (steps * count)
 
 
 def measure(networks: Mapping[Network, int], device: str, threads: int) -> dict[Network, Rate]:
