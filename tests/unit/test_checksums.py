@@ -156,7 +156,9 @@ def test_every_exhibit_refuses_a_table_that_was_cut(key, tmp_path, monkeypatch):
 
 def test_what_is_where_names_the_checksums():
     table = (ROOT / "results/README.md").read_text(encoding="utf-8").split("\n## ")[0]
-    [row] = [line for line in table.splitlines() if line.startswith("|") and ".sha256" in line]
+    [row] = [
+        line for line in table.splitlines() if line.startswith("| `exhibits/<paper>/<name>.sha256`")
+    ]
     address = checksums_path(exhibit_path("gr_main_table", ".csv")).relative_to("results")
     assert str(address).replace("gr/main_table", "<paper>/<name>") in row
     for folder in ("tables", "comparisons", "losses"):

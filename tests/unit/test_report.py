@@ -607,6 +607,7 @@ def test_method_whose_scores_were_made_elsewhere_has_a_page_without_training(tmp
     config["methods"]["bce"] = {"title": "Ours", "scores": "mine/{seed}.npz"}
     write_results(config)
     write_exhibits(config)
+    write_pictures(config)
     pages = render(config, monkeypatch)
     page = pages["methods/bce.html"]
     assert "Ours †" in page.text

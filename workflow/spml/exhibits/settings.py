@@ -1,6 +1,7 @@
 """What the settings of an exhibit say: which runs it shows, and how that reads in a caption."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from spml.plumbing.errors import UserError
@@ -17,7 +18,7 @@ class Block(NamedTuple):
     title: str
     observation: str
     observations: dict[str, str]
-    known_shares: dict[str, float]
+    known_shares: Mapping[str, float] = MappingProxyType({})
     frozen: bool = False
 
     def observation_of(self, method: str) -> str:
