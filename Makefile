@@ -30,7 +30,10 @@ $(STAMP): envs/requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) (about 5 GB: torch brings its CUDA libraries)"
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r envs/requirements.lock
+	# Compiled now, since where PYTHONDONTWRITEBYTECODE is set, as in container images, each of a
+	# hundred processes would compile torch anew, which takes longer than it trains.
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
+		-r envs/requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
