@@ -44,7 +44,7 @@ def test_plan_tells_the_jobs_and_why_with_any_profile(checkout, profile):
     assert train.startswith("train 3 digits gr, gr_l2_log")
     assert train.endswith("changed loss: gr.py")
     assert "GPU-hours" in text
-    assert "from benchmarks of these or of like jobs" in text
+    assert "by benchmarks of these or of like jobs" in text
     assert "snakemake --touch" in text
     assert len(list(checkout.path.glob(f"{RUNS}/*/metrics.json"))) == 2
 
