@@ -221,7 +221,8 @@ def shapes(asked: Asked) -> None:
 def start(asked: Asked) -> None:
     """Seconds from the start of a process until its loop could take the first step."""
     for precision, way in (("fp32", "plain"), ("bf16", "graphs")):
-        result = engine.in_a_process("start", asked.case(precision=precision, way=way))
+        case = asked.case(precision=precision, way=way)
+        result = engine.in_a_process("start", case, seconds=30)
         shown = ("precision", "way", "seconds", "host_mb", "device_mb")
         asked.answer(**{key: result[key] for key in shown})
 
