@@ -13,7 +13,6 @@ test.csv         the same of the test images; only to be evaluated on
 """
 
 import argparse
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from spml.data.matrices import dense
 from spml.data.observation import load_observation
 from spml.plumbing.addresses import labels_path, observed_path
 from spml.plumbing.errors import UserError, run_command
-from spml.plumbing.files import atomic_path
+from spml.plumbing.files import atomic_path, write_csv
 
 CELLS = {1: "1", -1: "0", 0: ""}
 
@@ -38,11 +37,9 @@ def known_labels(split: Split, rows: np.ndarray) -> np.ndarray:
 def _write_csv(
     path: Path, classes: Sequence[str], images: Sequence[str], labels: np.ndarray
 ) -> None:
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["image", *classes])
-        for image, row in zip(images, labels.tolist(), strict=True):
-            table.writerow([image, *map(CELLS.__getitem__, row)])
+    rows = zip(images, labels.tolist(), strict=True)
+    cells = ([str(image), *map(CELLS.__getitem__, row)] for image, row in rows)
+    write_csv(path, ["image", *classes], cells)
 
 
 def export(labels_file: Path, observed_file: Path, folder: Path) -> str:

@@ -10,7 +10,6 @@ itself has left of the test images, in the order of the dataset.
 """
 
 import argparse
-import csv
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,7 @@ from spml.desk.predictor import FinishedRun, Predictor, read_run
 from spml.plumbing.addresses import labels_path
 from spml.plumbing.arrays import open_arrays
 from spml.plumbing.errors import UserError, run_command
-from spml.plumbing.files import atomic_path
+from spml.plumbing.files import write_csv
 from spml.plumbing.progress import Progress
 from spml.training.devices import claim_device
 from spml.training.precision import configure
@@ -125,11 +124,9 @@ def write_scores(
     path: Path, classes: Sequence[str], names: Sequence[str], scores: np.ndarray
 ) -> None:
     """Write a table (.csv): ``image`` and a column a class, numbers as exact as they are."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["image", *classes])
-        for name, row in zip(names, scores.tolist(), strict=True):
-            table.writerow([name, *(f"{value:.9g}" for value in row)])
+    rows = zip(names, scores.tolist(), strict=True)
+    cells = ([name, *(f"{value:.9g}" for value in row)] for name, row in rows)
+    write_csv(path, ["image", *classes], cells)
 
 
 def main() -> None:

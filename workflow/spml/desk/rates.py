@@ -52,7 +52,7 @@ def _recorded_network(record: Mapping[str, Any]) -> Network:
 
 @cache
 def recorded() -> dict[Network, Rate]:
-    """The rates that finished runs have recorded, wherever they are used again."""
+    """The rates that finished runs have recorded here: the median of each network."""
     paths = sorted(Path("results/runs").glob("*/*/*/*/run.json"), key=lambda p: p.stat().st_mtime)
     found: dict[Network, list[float]] = {}
     for path in paths[-RECORDS_READ:]:
@@ -80,7 +80,10 @@ def _start_seconds() -> float:
 
 
 def _measure_step(network: Network, channels: int, device_name: str) -> float:
-    """Seconds of one picture in training, on pictures of noise, by a few seconds of steps."""
+    """Seconds of one picture in training, on pictures of noise, by a few seconds of steps.
+
+    A head is taken to be ResNet-50's on COCO: 2,048 features and 80 classes.
+    """
     import torch
 
     from spml.training.devices import claim_device

@@ -15,9 +15,9 @@ from spml.exhibits.comparison import (
     format_own,
     format_published,
     not_run_phrase,
+    numbers_beside,
     own_columns,
     published_columns,
-    published_numbers,
     published_only,
     published_phrase,
 )
@@ -79,9 +79,10 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     ``difference`` is that to the reference on the same labels, with its interval.
     """
     collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
-    numbers, titles = published_numbers(settings), method_titles(settings)
+    titles = method_titles(settings)
     rows = []
     for block in blocks(settings):
+        numbers = numbers_beside(settings, block)
         estimates = map_estimates(block, titles, settings["seeds"], collected)
         names = {(base_of(name), _percent(block, name)): name for name in titles}
         bases = {base_of(name): curve_title(title) for name, title in titles.items()}
