@@ -32,7 +32,7 @@ class Stage(NamedTuple):
     rule: str
     module: str
     environment: str
-    gpus: int
+    may_ask_for_gpu: bool
     is_submitted: bool
 
 
@@ -47,12 +47,18 @@ def stages() -> list[Stage]:
                 rule=rule.name,
                 module=_module(rule),
                 environment=Path(str(rule.conda_env)).stem,
-                gpus=rule.resources["gpu"].value if "gpu" in rule.resources else 0,
+                may_ask_for_gpu=_may_ask_for_gpu(rule),
                 is_submitted=rule.name not in workflow._localrules,
             )
             for rule in workflow.rules
             if rule.shellcmd
         ]
+
+
+def _may_ask_for_gpu(rule: Any) -> bool:
+    """Whether any of its jobs asks for a GPU; where that depends on the job, some do."""
+    asked = rule.resources.get("gpu")
+    return asked is not None and (asked.is_evaluable() or bool(asked.value))
 
 
 def _module(rule: Any) -> str:

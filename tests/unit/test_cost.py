@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from spml.desk import rates, workload
+from spml.desk import cost, rates, workload
 from spml.desk.dry_run import Job
 from spml.desk.estimates import Estimates
 from spml.desk.rates import Rate
@@ -118,6 +118,29 @@ def test_jobs_without_a_gpu_are_not_promised_the_time_of_a_card():
     assert Estimates(load()).of(job("train", gpus=0, **place)) is None
 
 
+def test_copy_of_another_run_takes_no_time_and_needs_no_rate():
+    place = {"dataset": "digits", "protocol": "demo", "seed": "0"}
+    copy, other = (job("train", method=name, **place) for name in ("gr_l3_mae", "gr_l3_log"))
+    assert Estimates(load()).of(copy).high == 0
+    assert not Estimates(load()).unmeasured([copy])
+    assert Estimates(load(), {DIGITS: Rate(1, 1, 0, "a test")}).of(other).low > 0
+
+
+def test_hours_of_each_exhibit_alone_are_those_of_its_runs():
+    config = load()
+    for name, methods in (("gr_main_table", ["an", "gr"]), ("gr_ablation", ["gr"])):
+        config["exhibits"][name] |= {"methods": methods, "seeds": [0]}
+    config["select"]["exhibits"] = ["gr_main_table", "gr_ablation"]
+    place = {"dataset": "digits", "protocol": "demo", "seed": "0"}
+    jobs = [job("train", method=name, **place) for name in ("an", "gr")]
+    # 17,666.67 pictures a run, of which the last third was looked at alone.
+    second = 3600 / (8 * 2000 + (8 * 500 + 1000) / 3)
+    estimates = Estimates(config, {DIGITS: Rate(second, second, 0.0, "a test")})
+    told = cost.summary(config, jobs, estimates)
+    assert "  trainings of one exhibit alone: gr_main_table 2.00, gr_ablation 1.00" in told
+    assert "alone" not in cost.summary(config, jobs[1:], estimates)
+
+
 def test_networks_and_heads_are_measured_on_this_machine(monkeypatch):
     monkeypatch.setattr(rates, "MEASURED_SECONDS", 0.05)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
@@ -127,4 +150,4 @@ def test_networks_and_heads_are_measured_on_this_machine(monkeypatch):
     for rate in found.values():
         assert 0 < rate.low < rate.high
         assert rate.start > 0.1  # it imports torch
-        assert rate.origin == rates.MEASURED
+        assert rate.origin == "rates measured now on the CPU"

@@ -43,7 +43,7 @@ def test_plan_tells_the_jobs_and_why_with_any_profile(checkout, profile):
     [train] = [line for line in lines(text) if line.startswith("train ")]
     assert train.startswith("train 3 digits gr, gr_l2_log")
     assert train.endswith("changed loss: gr.py")
-    assert "GPU-hours" in text
+    assert "ask for a GPU" in text
     assert "by benchmarks of these or of like jobs" in text
     assert "snakemake --touch" in text
     assert len(list(checkout.path.glob(f"{RUNS}/*/metrics.json"))) == 2
@@ -64,7 +64,7 @@ def test_profile_of_a_machine_without_gpus_asks_for_none(finished, tmp_path):
     (tmp_path / "profile.yaml").write_text(profile.replace(f"# {chosen}", chosen))
     target = f"{RUNS}/seed7/metrics.json"
     text = plan(finished, f"--workflow-profile={tmp_path}", target)
-    assert "GPU-hours" not in text
+    assert "ask for a GPU" not in text
     assert "CPU-hours: " in text
 
 

@@ -4,13 +4,14 @@ The configuration has been checked (preflight.smk). It is resolved in
 workflow/spml/planning/configuration.py, which is tested alone.
 """
 
+import functools
 import os
 import re
 import shlex
 from pathlib import Path
 
 from workflow.spml.exhibits.papers import PAPERS
-from workflow.spml.planning import checks, configuration, registry, search
+from workflow.spml.planning import checks, configuration, identical, registry, search
 from workflow.spml.plumbing.addresses import (
     CHECKPOINT,
     CHOSEN,
@@ -86,6 +87,20 @@ def given_scores(wildcards):
     return configuration.scores_path(config, run)
 
 
+@functools.cache
+def trained_as(dataset, protocol, method):
+    """The method whose run a method takes over, or itself."""
+    return identical.trained_as(config, dataset, protocol, method)
+
+
+def identical_run(wildcards):
+    """The files of a run with the same settings under another name; nothing where there is none."""
+    other = trained_as(wildcards.dataset, wildcards.protocol, wildcards.method)
+    if other == wildcards.method:
+        return []
+    return [str(path).format(**{**wildcards, "method": other}) for path in rules.train.output]
+
+
 def backbone_weights(wildcards):
     """The weights that a run starts from."""
     return config["datasets"][wildcards.dataset]["backbone"]["weights"]
@@ -130,6 +145,11 @@ def network_threads(wildcards):
 def gpus():
     """The number of GPUs that a job asks for if it runs the network."""
     return 0 if config["device"] == "cpu" else 1
+
+
+def training_gpus(wildcards):
+    """The number of GPUs that a training asks for; none where it takes over another."""
+    return 0 if identical_run(wildcards) else gpus()
 
 
 def network_environment():

@@ -1,5 +1,7 @@
 """One run: one dataset, protocol, method and seed.
 
+A run with the same settings as another, under another name, is a copy of it.
+
 Inputs: packed images, labels, observed labels, backbone weights, and the sources of the stage and
     of the run's own loss, so that changing one loss plans its runs and no others.
 Outputs: selected weights, records of each epoch and step, scores, and where they come from; what
@@ -18,6 +20,7 @@ rule train:
         features=training_features,
         features_checksums=training_features_checksums,
         prior=prior_record,
+        identical=identical_run,
     output:
         weights=f"{RUN}/weights.pt",
         history=f"{RUN}/history.jsonl",
@@ -37,7 +40,7 @@ rule train:
         network_environment()
     threads: training_threads
     resources:
-        gpu=gpus(),
+        gpu=training_gpus,
         mem_mb=memory("train", 10000),
         runtime=time_limit("train", 720, goes_on=True),
         # SLURM tells it to stop three minutes before its limit, so that it can end a validation and
@@ -52,6 +55,7 @@ rule train:
         backbone=optional_flag("--backbone", "backbone"),
         features=optional_flag("--features", "features"),
         prior=optional_flag("--prior", "prior"),
+        identical=optional_flag("--identical", "identical"),
         directory=subpath(output.record, parent=True),
     message:
         "Train {wildcards.method} on {wildcards.dataset}, protocol {wildcards.protocol}, seed {wildcards.seed}"
@@ -66,6 +70,7 @@ rule train:
             {params.images} \
             {params.backbone} \
             {params.features} {params.prior} \
+            {params.identical} \
             --machine {params.machine:q} \
             --checkpoint {params.checkpoint:q} \
             --output {params.directory:q} \

@@ -16,12 +16,15 @@ modified.npy       which of them the loss rejected or corrected, a bit an entry 
 run.json           settings, classes, shape of the images, versions, device, time and memory
 run.sha256         checksums of all of these
 
+A run that is given the files of one with the same settings, under another name, takes these for its
+own; ``run.json`` then names that run as ``copy_of``.
 A run that is given a checkpoint file saves its state there, and goes on from it if it was killed.
 After SIGTERM it saves and ends with exit status 75; the same command then goes on.
 """
 
 import argparse
 import json
+import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -119,6 +122,11 @@ def _save(result: Result, directory: Path) -> None:
         columns = dict(zip(TRACE_COLUMNS, result.trace.T, strict=True))
         np.savez_compressed(temporary, steps_per_epoch=result.steps_per_epoch, **columns)
     write_json_lines(directory / "history.jsonl", result.history)
+
+
+def _seal(directory: Path) -> None:
+    """Write the checksums of a run's files, when the last of them is written."""
+    write_checksums(*(directory / name for name in OUTPUTS), into=directory / RUN_CHECKSUMS)
 
 
 def constant_classes(scores: np.ndarray) -> int:
@@ -363,9 +371,7 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
         **provenance(device),
     }
     write_json(arguments.output / "run.json", record)
-    write_checksums(
-        *(arguments.output / name for name in OUTPUTS), into=arguments.output / RUN_CHECKSUMS
-    )
+    _seal(arguments.output)
     checkpoint.remove()
     if entries is not None:
         entries.remove()
@@ -374,6 +380,24 @@ def train(settings: dict[str, Any], arguments: argparse.Namespace) -> None:
         f"resumed {checkpoint.resumed} times",
         file=sys.stderr,
     )
+
+
+def copy_run(settings: dict[str, Any], folder: Path, output: Path) -> None:
+    """Write the run's folder from that of a run with the same settings under another name.
+
+    Raises UserError where a file of that run is not as it was written.
+    """
+    checksums = folder / RUN_CHECKSUMS
+    record = read_json(verified(folder / "run.json", checksums))
+    for name in OUTPUTS:
+        if name != "run.json":
+            with atomic_path(output / name) as temporary:
+                shutil.copyfile(verified(folder / name, checksums), temporary)
+    address = "{dataset}/{protocol}/{method}/seed{seed}".format(**record["settings"])
+    own = {**record["settings"], "method": settings["method"]}
+    write_json(output / "run.json", {**record, "settings": own, "copy_of": address})
+    _seal(output)
+    print(f"copied from {address}, whose settings are the same", file=sys.stderr)
 
 
 def main() -> None:
@@ -396,11 +420,17 @@ def main() -> None:
     )
     parser.add_argument("--prior", type=Path, help="run.json of a run that has found the prior")
     parser.add_argument(
+        "--identical", type=Path, nargs="+", help="files of a run with the same settings, to copy"
+    )
+    parser.add_argument(
         "--machine", type=json.loads, default={}, help="how to use this computer, as JSON"
     )
     parser.add_argument("--checkpoint", type=Path, help="where the run's state is kept (nowhere)")
     parser.add_argument("--output", required=True, type=Path, help="folder of the run")
     arguments = parser.parse_args()
+    if arguments.identical:
+        copy_run(arguments.settings, arguments.identical[0].parent, arguments.output)
+        return
     torch.set_num_threads(arguments.settings["training"]["threads"])
     keep_freed_memory()
     if arguments.checkpoint is not None:

@@ -1,12 +1,13 @@
 """The cost of jobs in words: their time, hours of GPUs and cores, and disk."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from spml.desk.dry_run import Job
 from spml.desk.estimates import Estimate, Estimates, new_bytes
 from spml.desk.finding import format_bytes, format_time
+from spml.planning.configuration import exhibit_runs, shown_exhibits
 
 MEASURE = (
     "How fast networks are on this machine: make plan MEASURE=1 tries them, some seconds each."
@@ -65,9 +66,18 @@ def _origins(shares: Sequence[_Share], jobs: int) -> str:
     return f"jobs: {'; '.join(told)}"
 
 
-def _cost(what: str, jobs: Sequence[Job], estimates: Estimates, units: Callable[[Job], int]) -> str:
-    """Hours of jobs, each of which takes ``units`` GPUs or cores, and what they are from."""
-    shares = [_Share(job, one, units(job)) for job in jobs if (one := estimates.of(job))]
+def _units(job: Job) -> int:
+    """GPUs that a job takes, or cores where it takes none."""
+    return job.gpus or job.threads
+
+
+def _shares(jobs: Iterable[Job], estimates: Estimates) -> list[_Share]:
+    return [_Share(job, one, _units(job)) for job in jobs if (one := estimates.of(job))]
+
+
+def _cost(what: str, jobs: Sequence[Job], estimates: Estimates) -> str:
+    """Hours of jobs, each times the GPUs or cores that it takes, and what they are from."""
+    shares = _shares(jobs, estimates)
     if not shares:
         return f"{what}: not known, since nothing like these {len(jobs)} jobs has run here"
     low, high = _sum(shares)
@@ -88,16 +98,38 @@ def _cost(what: str, jobs: Sequence[Job], estimates: Estimates, units: Callable[
     return "\n".join(lines)
 
 
+def _exhibits(config: Mapping[str, Any], jobs: Sequence[Job], estimates: Estimates) -> str:
+    """Hours of the trainings that each exhibit alone needs; nothing where all need the same."""
+    trainings = {
+        tuple(job.wildcards[key] for key in ("dataset", "protocol", "method", "seed")): job
+        for job in jobs
+        if job.rule == "train"
+    }
+    found = {}
+    for exhibit in shown_exhibits(config):
+        addresses = (tuple(map(str, run)) for run in exhibit_runs(config, exhibit))
+        needed = [trainings[address] for address in addresses if address in trainings]
+        if shares := _shares(needed, estimates):
+            found[exhibit] = _sum(shares)
+    if len(set(found.values())) < 2:
+        return ""
+    dearest = sorted(found, key=lambda exhibit: found[exhibit], reverse=True)
+    told = [f"{exhibit} {_hours(*found[exhibit])}" for exhibit in dearest]
+    return f"  trainings of one exhibit alone: {', '.join(told)}"
+
+
 def summary(config: Mapping[str, Any], jobs: Sequence[Job], estimates: Estimates) -> str:
-    """GPU-hours, hours of other jobs, and disk, each with where the number is from."""
+    """Hours of jobs with and without a GPU, and disk, each with where the number is from."""
     training = [job for job in jobs if job.gpus]
     others = [job for job in jobs if not job.gpus]
     lines = []
     if training:
-        lines.append(_cost("GPU-hours", training, estimates, lambda job: job.gpus))
+        lines.append(_cost("Hours of jobs that ask for a GPU", training, estimates))
     if others:
         what = "CPU-hours of the other jobs" if training else "CPU-hours"
-        lines.append(_cost(what, others, estimates, lambda job: job.threads))
+        lines.append(_cost(what, others, estimates))
+    if exhibits := _exhibits(config, jobs, estimates):
+        lines.append(exhibits)
     if estimates.unmeasured(jobs):
         lines.append(MEASURE)
     written = [new_bytes(config, job) for job in jobs]

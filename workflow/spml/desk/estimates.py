@@ -16,6 +16,7 @@ from spml.desk import rates, sizes, workload
 from spml.desk.dry_run import Job
 from spml.desk.rates import Rate
 from spml.desk.workload import Network, Workload
+from spml.planning.identical import trained_as
 from spml.plumbing.files import read_json_lines
 
 # What may differ between jobs that are alike, from what matters least. Never the dataset.
@@ -77,6 +78,7 @@ class Estimate(NamedTuple):
 
 
 BENCHMARKS = "benchmarks of these or of like jobs"
+COPY = Estimate(0.0, 0.0, 0.0, "being copies of runs with the same settings")
 
 
 def _seconds_of(work: Workload, rate: Rate) -> tuple[float, float]:
@@ -109,7 +111,16 @@ class Estimates:
             self._found[key] = self._make(job)
         return self._found[key]
 
+    def _is_copy(self, job: Job) -> bool:
+        """Whether it takes over a run with the same settings."""
+        if job.rule != "train":
+            return False
+        dataset, protocol, method = (job.wildcards[n] for n in ("dataset", "protocol", "method"))
+        return trained_as(self._config, dataset, protocol, method) != method
+
     def _make(self, job: Job) -> Estimate | None:
+        if self._is_copy(job):
+            return COPY
         seconds = measured_seconds(job)
         work = workload.of_job(self._config, job.rule, job.wildcards)
         least = work.least if work else 1.0
@@ -149,6 +160,8 @@ class Estimates:
         found = {}
         for job in jobs:
             work = workload.of_job(self._config, job.rule, job.wildcards)
+            if self._is_copy(job):
+                continue
             if work and measured_seconds(job) is None and work.network not in self._rates:
                 found[work.network] = _channels(self._config, job.wildcards["dataset"])
         return found

@@ -12,11 +12,14 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spml.desk.workload import Network
 from spml.plumbing.errors import UserError
 from spml.plumbing.files import read_json
+
+if TYPE_CHECKING:
+    import torch
 
 CARDS = Path("config/cards.tsv")
 LOOKED_AT = 1 / 3
@@ -25,7 +28,8 @@ MEASURED_SECONDS = 3.0
 MEASURED_PICTURES = 4
 # What a second measurement of the same may differ by on a machine that does other things too.
 UNCERTAIN = 1.3
-RECORDED, MEASURED = "rates of runs here", "rates measured now"
+RECORDED = "rates of runs here"
+MEASURED = "rates measured now on {device}"
 
 
 class Rate(NamedTuple):
@@ -79,19 +83,17 @@ def _start_seconds() -> float:
     return time.perf_counter() - started
 
 
-def _measure_step(network: Network, channels: int, device_name: str) -> float:
+def _measure_step(network: Network, channels: int, device: "torch.device") -> float:
     """Seconds of one picture in training, on pictures of noise, by a few seconds of steps.
 
     A head is taken to be ResNet-50's on COCO: 2,048 features and 80 classes.
     """
     import torch
 
-    from spml.training.devices import claim_device
     from spml.training.models import build_classifier, build_frozen_classifier
     from spml.training.optimizers import adam
     from spml.training.precision import autocast, configure
 
-    device = claim_device(device_name).device
     # A processor takes pictures one after the other, so that a few tell as much as many.
     count = network.batch_size
     if device.type == "cpu" and not network.frozen:
@@ -129,12 +131,16 @@ def measure(networks: Mapping[Network, int], device: str, threads: int) -> dict[
     """Rates on this machine, of networks with the number of channels of their pictures."""
     import torch
 
+    from spml.training.devices import claim_device
+
     torch.set_num_threads(threads)
+    claim = claim_device(device)
+    origin = MEASURED.format(device="a GPU" if claim.device.type == "cuda" else "the CPU")
     start = _start_seconds()
     rates = {}
     for network, channels in networks.items():
-        seconds = _measure_step(network, channels, device)
-        rates[network] = Rate(seconds / UNCERTAIN, seconds * UNCERTAIN, start, MEASURED)
+        seconds = _measure_step(network, channels, claim.device)
+        rates[network] = Rate(seconds / UNCERTAIN, seconds * UNCERTAIN, start, origin)
     return rates
 
 

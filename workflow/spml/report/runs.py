@@ -45,7 +45,9 @@ class Run:
         if not self.is_trained:
             return "not trained here"
         commit = self.record["git_commit"][:12] or "not in a git repository"
-        return f"{commit} with uncommitted changes" if self.record["git_dirty"] else commit
+        told = f"{commit} with uncommitted changes" if self.record["git_dirty"] else commit
+        copied = self.record.get("copy_of")
+        return f"{told}; same settings as {copied}, copied from there" if copied else told
 
     def files(self) -> list[Path]:
         """What lies in its folder."""
