@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from checkouts import ROOT, Checkout, end_imported_snakemake, tracked_files
 
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As a shell starts what runs in the background; all that tests start would ignore Ctrl-C too.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -197,9 +197,8 @@ def test_intervals_of_three_seeds_cover_and_tests_keep_their_level(monkeypatch):
     and images, which resampling of three seeds gives, cover about 84 % of them.
     """
     coverage = simulation()
-    monkeypatch.setattr(coverage, "IMAGES", 100)
     monkeypatch.setattr(coverage, "CLASSES", 2)
-    found = coverage.simulate(coverage.Case(3, 0.5), replicates=120, resamples=100)
+    found = coverage.simulate(coverage.Case(3, 0.5, images=100), replicates=120, resamples=100)
     assert 0.3 < found.ratio < 0.8
     assert found.equal >= 91
     assert found.better >= 91
