@@ -148,8 +148,8 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
     entries = {name: entry["title"] for name, entry in settings["entries"].items()}
     protocols = entries | settings["protocol_titles"]
     marks_of, lines = _sources(frame), _lines(frame)
-    header = ["Method", "Year", "Network", "Knows too", "Settings"]
-    header += [settings["dataset_titles"][name] for name in datasets] + ["Kind", "Source"]
+    header = ["Method", "Year", *(settings["dataset_titles"][name] for name in datasets)]
+    header += ["Knows too", "Network", "Settings", "Kind", "Source"]
     rows = []
     for line in lines:
         one = next(iter(line.values()))
@@ -157,16 +157,16 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
             [
                 one["title"],
                 NOTHING if pd.isna(one["year"]) else str(one["year"]),
-                one["network"] or NOTHING,
-                one["knowledge"] or NOTHING,
-                protocols.get(one["protocol"], one["protocol"]) or NOTHING,
                 *(_cell(line.get(name)) for name in datasets),
+                one["knowledge"] or NOTHING,
+                one["network"] or NOTHING,
+                protocols.get(one["protocol"], one["protocol"]) or NOTHING,
                 one["kind"],
                 marks_of.get(one["source"], NOTHING),
             ]
         )
     marks = {}
-    for column, name in enumerate(datasets, start=5):
+    for column, name in enumerate(datasets, start=2):
         # As they are printed, so that no mark parts two cells that a reader cannot.
         printed = [
             None if not (cell := line.get(name)) or not cell["ranked"]
@@ -203,8 +203,9 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     text += (
         f". Published numbers are {join_words(f'{kind} ({KINDS[kind]})' for kind in kinds)}. "
         "Best in bold, second underlined, among methods that know nothing but one positive an "
-        f"image and have a {NETWORK} with a linear head, or of ours what the dataset names; rows "
-        "differ in settings, and on NUS-WIDE in images too, so that small differences say little. "
+        f"image and have a {NETWORK} with a linear head, or of ours what the dataset names. Rows "
+        "differ in settings, and on NUS-WIDE in images too, and marks heed neither, so that small "
+        "differences say little. "
         "Settings: the protocol of ours that is theirs, as far as it is known. "
     )
     return text + _sources_phrase(frame) + not_run_phrase(settings)
