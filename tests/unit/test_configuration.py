@@ -675,6 +675,20 @@ def test_grid_has_the_runs_that_its_tables_need():
     assert runs == expected
 
 
+def test_grid_under_a_protocol_stands_for_its_variants():
+    written = merged()
+    written["exhibits"]["gr_main_table"]["methods_under"] = {"demo": ["an", "ll_r_delta"]}
+    assert verdict(written) == ""
+    config = expand(written)
+    methods = {run.method for run in exhibit_runs(config, "gr_main_table")}
+    assert methods == {"an", *config["grids"]["ll_r_delta"]}
+    assert len(methods) > 3
+    # An exhibit that takes methods by `selected` alone is as it was.
+    assert {run.method for run in exhibit_runs(config, "extra_cost")} == set(
+        config["select"]["methods"]
+    )
+
+
 def test_exhibits_of_which_nothing_is_selected_are_left_out():
     written = overlaid("paper")
     written["select"]["datasets"] = ["voc"]
