@@ -146,7 +146,7 @@ def test_leaderboard_says_of_each_row_when_on_what_and_with_what(leaderboard):
     crisp = rows["CRISP", "CRISP", "primary"]
     assert (crisp[1], *crisp[6:8]) == ("2025", "–", "ResNet-50")
     assert crisp[2:6] == ["89.820 ± 0.191", "74.640 ± 0.219", "49.996 ± 0.316", "21.650 ± 0.178"]
-    assert rows["SCPNet", "–", "primary"][6:8] == ["CLIP", "ResNet-50 of CLIP"]
+    assert rows["SCPNet", "–", "primary"][6:8] == ["CLIP", "CLIP ResNet-50"]
     assert rows["MIME", "–", "secondary"][7] == "ResNet-50, label queries"
     assert rows["LL-R + BoostLU", "boostlu", "primary"][2] == "89.29"
     assert rows["AN", "Em", "primary"][2] == "85.89 ± 0.38"
