@@ -214,9 +214,9 @@ def main() -> None:
             )
 
     heading = "".join(f"{f'({rows}, {classes})':>14} memory" for rows, classes in SIZES)
-    print(f"{'loss':14}{heading}")
+    print(f"{'loss':20}{heading}")
     for name, cells in table.items():
-        print(f"{name:14}" + "".join(f"{cell:>21}" for cell in cells))
+        print(f"{name:20}" + "".join(f"{cell:>21}" for cell in cells))
 
     all_steps = steps(*DEMO_SIZE, device, arguments.losses)
     all_steps["network"] = demo_step(device)
@@ -226,7 +226,7 @@ def main() -> None:
     record["part_of_demo_network"] = {name: value / network for name, value in taken.items()}
     print(f"\nNetwork of the demo, (B, C) = {DEMO_SIZE}: {network * 1e6:.0f} us a step")
     for name, part in record["part_of_demo_network"].items():
-        print(f"{name:14}{part:8.1%}")
+        print(f"{name:20}{part:8.1%}")
 
     if arguments.resnet50:
         step = resnet50_step(device, arguments.resnet50)
@@ -242,7 +242,7 @@ def main() -> None:
             if (each["rows"], each["classes"]) == SIZES[0]:
                 part = each["microseconds"] / 1e6 / taken_by_step
                 each["part_of_resnet50"] = part
-                print(f"{each['loss']:14}{part:8.3%}")
+                print(f"{each['loss']:20}{part:8.3%}")
 
     if arguments.json:
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")

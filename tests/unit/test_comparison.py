@@ -96,6 +96,60 @@ def test_published_numbers_stand_beside_ours_with_kind_and_difference(main_table
     assert cell["published_source"].startswith("AEVLP, ICCV 2025")
 
 
+UNDER = {"em": ["an", "em"], "boostlu": ["an", "ll_r"]}
+
+
+def across_protocols(tmp_path, monkeypatch, protocols):
+    """GR's table with some methods under further protocols, and one that is published alone."""
+    config = configuration(
+        datasets=("voc",), protocols=protocols, methods=("an", "em", "ll_r", "gr")
+    )
+    for name in ("em", "ll_r"):
+        config["methods"][name] = {"title": name.upper(), "loss": name}
+    config["exhibits"]["gr_main_table"] |= {
+        "methods_under": UNDER,
+        "published_only": {"vlpl": {"title": "VLPL", "reason": "it needs CLIP"}},
+    }
+    return make("gr_main_table", finish(config, tmp_path, monkeypatch), monkeypatch)
+
+
+def test_a_published_number_stands_beside_the_run_under_its_own_protocol(tmp_path, monkeypatch):
+    data, tables = across_protocols(tmp_path, monkeypatch, ("gr", "em", "boostlu"))
+    assert [table.title for table in tables] == ["Voc, Gr", "Voc, Em", "Voc, Boostlu"]
+    published = [{row[0]: row[3] for row in table.rows} for table in tables]
+    assert published == [
+        {
+            **{"AN": "", "EM": "", "LL_R": ""},
+            **{"GR_1 <x>": "89.83 (secondary)", "VLPL": "89.10 (primary)"},
+        },
+        {"AN": "85.89 ± 0.38 (primary)", "EM": "89.09 ± 0.17 (primary)"},
+        {"AN": "", "LL_R": "88.27 (secondary)"},
+    ]
+    compared = data[data["published_difference"].notna()].set_index(["protocol", "method"])
+    assert len(compared) == 4
+    for (protocol, method), row in compared.iterrows():
+        assert row["published_protocol"] == protocol
+        ours = mean_of("voc", protocol, method)
+        assert row["published_difference"] == pytest.approx(ours - float(row["published"]))
+    assert "between protocols" not in caption_of("gr_main_table")
+    # Nothing is collected or compared of runs that the table does not show.
+    collected = pd.read_csv(table_path("gr", "main_table"))
+    runs = collected[["protocol", "method"]].drop_duplicates().groupby("protocol")["method"]
+    assert runs.apply(sorted).to_dict() == {
+        "gr": ["an", "em", "gr", "ll_r"], "em": ["an", "em"], "boostlu": ["an", "ll_r"],
+    }  # fmt: skip
+    difference = compared.loc[("em", "em"), "difference"]
+    assert difference == pytest.approx(mean_of("voc", "em", "em") - mean_of("voc", "em", "an"))
+
+
+def test_a_published_number_without_a_run_under_its_protocol_says_so(tmp_path, monkeypatch):
+    data, [table] = across_protocols(tmp_path, monkeypatch, ("gr",))
+    assert {row[0]: row[3] for row in table.rows}["AN"] == "85.89 ± 0.38 (primary)"
+    assert data["published_difference"].notna().sum() == 4
+    text = caption_of("gr_main_table")
+    assert " 3 of the 4 differences to published numbers are also between protocols" in text
+
+
 def test_missing_published_numbers_stay_empty_and_the_caption_says_so(main_table):
     data, tables = main_table
     assert {row[0]: row[3:5] for row in tables[0].rows}["WAN"] == ["", ""]
@@ -120,7 +174,7 @@ def test_methods_that_are_published_but_not_run_stand_below_ours_with_the_reason
     data, tables = make("gr_main_table", finish(config, tmp_path, monkeypatch), monkeypatch)
     rows = tables[0].rows
     assert [row[0] for row in rows] == ["AN", "GR_1 <x>", "AEVLP", "CRISP", "VLPL"]
-    assert rows[2][1:5] == ["–", "–", "90.46 (secondary)", ""]
+    assert rows[2][1:5] == ["–", "–", "90.46 (primary)", ""]
     assert rows[3][1:5] == ["–", "–", "89.820 ± 0.191 (primary)", ""]
     assert set(tables[0].marks) <= {(0, 1), (1, 1)}
     # Nothing is published on the other dataset.

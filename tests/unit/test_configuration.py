@@ -100,18 +100,22 @@ def test_every_shipped_method_builds_with_its_hyperparameters(config):
         ("methods.wan.observation", "all", "methods.wan.observation is 'all'; allowed: "),
         ("methods.wan.datasets", {"mnist": {}}, "methods.wan.datasets.mnist is 'mnist'; allowed: coco, cub"),
         ("exhibits.gr_main_table.methods", ["xx"], "config/exhibits.yaml: exhibits.gr_main_table.methods[0] is 'xx'"),
-        ("exhibits.gr_main_table.protocols", ["dmo"], "exhibits.gr_main_table.protocols[0] is 'dmo' (did you mean 'demo'?); allowed: cole, demo"),
+        ("exhibits.gr_main_table.protocols", ["dmo"], "exhibits.gr_main_table.protocols[0] is 'dmo' (did you mean 'demo'?); allowed: boostlu, cole, demo"),
+        ("exhibits.gr_main_table.methods_under", {"dmo": ["an"]}, "exhibits.gr_main_table.methods_under.dmo is 'dmo' (did you mean 'demo'?); allowed: boostlu, cole, demo"),
+        ("exhibits.gr_main_table.methods_under", {"demo": ["xx"]}, "exhibits.gr_main_table.methods_under.demo[0] is 'xx'"),
+        ("exhibits.ll_partial_labels.methods_under", {"demo": ["an"]}, "exhibits.ll_partial_labels.methods_under is for gr_main_table alone; leave it out"),
+        ("exhibits.extra_single_positive_leaderboard.entries.grr", {}, "entries.grr is 'grr' (did you mean 'gr'?); allowed: aevlp, an"),
         ("exhibits.ll_memorisation_table.resamples", 200, "config/exhibits.yaml: exhibits.ll_memorisation_table.reference is missing; resamples needs it"),
         ("exhibits.extra_gap_closed.full", "bec", "exhibits.extra_gap_closed.full is 'bec' (did you mean 'bce'?)"),
         ("exhibits.extra_gap_closed.families.gr.methods", ["gx"], "exhibits.extra_gap_closed.families.gr.methods[0] is 'gx'"),
         ("exhibits.gr_gradients.losses", [], "exhibits.gr_gradients.losses must be a list of at least 1, not []"),
         ("exhibits.ll_openimages.published_only.imcl.why", "x", "published_only.imcl.why is not a key that exists here; allowed: reason, title"),
-        ("methods.ll_r.protocols", {"dmo": {}}, "config/methods.yaml: methods.ll_r.protocols.dmo is 'dmo' (did you mean 'demo'?); allowed: cole, demo"),
+        ("methods.ll_r.protocols", {"dmo": {}}, "config/methods.yaml: methods.ll_r.protocols.dmo is 'dmo' (did you mean 'demo'?); allowed: boostlu, cole, demo"),
         ("methods.ll_r.protocols", {"gr": {"loss": "an"}}, "methods.ll_r.protocols.gr.loss is not a key that exists here; allowed: datasets, hyperparameters, observation, training"),
         ("methods.ll_r.protocols", {"gr": {"datasets": {"cup": {}}}}, "methods.ll_r.protocols.gr.datasets.cup is 'cup' (did you mean 'cub'?); allowed: coco, cub"),
         ("methods.ll_r.protocols", {"demo": {"hyperparameters": {"delta": 1}}}, "methods.ll_r.hyperparameters.delta is not a hyperparameter of ll_r"),
         ("protocols.demo.only", ["voc"], "select.protocols has none that is for a selected dataset (digits); allowed: linear"),
-        ("select.datasets", ["voc"], "select.protocols has none that is for a selected dataset (voc); allowed: cole, em, gr, linear, ll, ll_linear_init"),
+        ("select.datasets", ["voc"], "select.protocols has none that is for a selected dataset (voc); allowed: boostlu, cole, em, gr, linear, ll, ll_linear_init"),
         ("protocols.demo.datasets", {"digts": {"epochs": 3}}, "protocols.demo.datasets.digts is 'digts' (did you mean 'digits'?); allowed: coco, cub"),
         ("datasets.digits.compose.noise", -1, "datasets.digits.compose.noise must be at least 0"),
     ],
@@ -232,6 +236,7 @@ def test_planning_elsewhere_says_where_to_go(tmp_path, monkeypatch):
     [
         ({"exhibits": {"gr_mine": {"title": "Mine", "methods": []}}, "select": {"exhibits": ["gr_mine"]}}, "select.exhibits has gr_mine, which no rule makes"),
         ({"exhibits": {"extra_search": None}}, "exhibits.extra_search is missing"),
+        ({"exhibits": {"extra_bias": {"title": "B", "methods": [], "published_from": ["gr_bias"]}}}, "exhibits.extra_bias.published_from has gr_bias, and there is no config/published/gr_bias.csv; allowed: extra_known"),
 ({"datasets": {"digits": {"title": "D", "images": {"mean": [0], "deviation": [1], "flip": True}, "backbone": {"architecture": "digit_network", "weights": "w"}}}}, "datasets.digits.compose is missing"),
     ],
 )  # fmt: skip
@@ -471,6 +476,13 @@ FOUR = ("voc", "coco", "nus", "cub")
         ("ll_linear_init", "ll_r", "delta_rel", (0.2, 0.4, 0.4, 0.4)),
         ("gr", "ll_r", "delta_rel", (0.5,) * 4),
         ("em", "ll_ct", "delta_rel", (0.2,) * 4),
+        # BoostLU's config.py: one value a method.
+        ("boostlu", "ll_r", "delta_rel", (0.5,) * 4),
+        ("boostlu", "ll_ct_boostlu", "delta_rel", (0.2,) * 4),
+        ("boostlu", "ll_cp", "delta_rel", (0.1,) * 4),
+        # LL-Cp as released has LL-Cp's values, whichever loss runs.
+        ("ll", "ll_cp_command_line", "delta_rel", (0.1, 0.2, 0.2, 0.2)),
+        ("ll", "ll_cp_strict", "delta_rel", (0.1, 0.2, 0.2, 0.2)),
         ("gr", "ll_cp_boostlu", "delta_rel", (0.1,) * 4),
         ("gr", "em", "alpha", (0.2, 0.1, 0.1, 0.01)),
         ("em", "em_apl", "alpha", (0.2, 0.1, 0.1, 0.01)),
@@ -517,6 +529,14 @@ def test_hyperparameters_are_those_of_the_sources(config, protocol, method, key,
         ("em", "learning_rate", (1e-5, 1e-5, 1e-5, 1e-4)),
         ("em", "head_learning_rate_multiplier", (1,) * 4),
         ("em", "early_stop_gap", (None,) * 4),
+        ("boostlu", "epochs", (10,) * 4),
+        ("boostlu", "batch_size", (16,) * 4),
+        ("boostlu", "optimizer", ("adam",) * 4),
+        ("boostlu", "learning_rate", (1e-5,) * 4),
+        ("boostlu", "weight_decay", (0,) * 4),
+        ("boostlu", "head_learning_rate_multiplier", (10,) * 4),
+        ("boostlu", "early_stop_gap", (None,) * 4),
+        ("boostlu", "linear_init", (None,) * 4),
         ("cole", "epochs", (10,) * 4),
     ],
 )
@@ -531,6 +551,25 @@ def test_linear_initialisation_is_that_of_cole_for_an_ls_and_for_role(config):
             found = training_settings(config, dataset, "ll_linear_init", method)["linear_init"]
             assert found == {"epochs": 25, "batch_size": batch_size, "learning_rate": rate}
             assert training_settings(config, dataset, "ll", method)["linear_init"] is None
+
+
+def test_large_loss_with_linear_initialisation_has_the_head_s_phase_of_that_protocol(config):
+    for dataset in FOUR:
+        own = training_settings(config, dataset, "ll", "ll_r_li")["linear_init"]
+        protocol = training_settings(config, dataset, "ll_linear_init", "ll_r")["linear_init"]
+        assert own == protocol
+        assert own["learning_rate"] == 1e-4
+
+
+def test_released_forms_of_permanent_correction(config):
+    for method, loss, strict in (
+        ("ll_cp", "ll_cp", {}),
+        ("ll_cp_command_line", "ll_ct", {}),
+        ("ll_cp_strict", "ll_cp", {"strict": True}),
+    ):
+        settings = run_settings(config, "voc", "ll", method, 0)
+        assert settings["loss"] == loss
+        assert settings["hyperparameters"] == {"delta_rel": 0.1, **strict}
 
 
 def test_gpr_has_a_rule_of_its_own_to_stop(config):
@@ -601,7 +640,7 @@ def test_exhibit_shows_those_of_its_protocols_that_are_selected(config):
     ("datasets", "offered"),
     [
         (["digits"], "demo, linear"),
-        (["voc"], "cole, em, gr, linear, ll, ll_linear_init"),
+        (["voc"], "boostlu, cole, em, gr, linear, ll, ll_linear_init"),
         (["openimages"], "linear, linear_openimages, ll_openimages"),
         (["digits", "openimages"], "demo, linear, linear_openimages, ll_openimages"),
     ],
@@ -617,6 +656,7 @@ def test_only_protocols_for_the_datasets_are_offered(config, datasets, offered):
 def test_grid_has_the_runs_that_its_tables_need():
     config = expand(overlaid("paper"))
     runs = Counter((run.dataset, run.protocol) for run in reported_runs(config))
+    # Under EM's protocol the 13 of Zhou et al., under BoostLU's AN and LL's with either head.
     # 17 methods of GR's table, 6 of later papers and 10 variants of its ablation, 9 of LL's table on
     # each dataset, 7 and 5 of later papers on OpenImages, with 3 seeds. GR's curves have 10 more points, on VOC. LL's figures: delta_rel
     # of 3 methods at 5 values and AN recorded, on VOC and COCO; 5 methods at 9 tenths of COCO's
@@ -627,10 +667,26 @@ def test_grid_has_the_runs_that_its_tables_need():
         gr = 23 + 10 + (10 if dataset == "voc" else 0)
         expected |= {
             (dataset, "gr"): gr * 3,
+            (dataset, "em"): 13 * 3,
+            (dataset, "boostlu"): 7 * 3,
             (dataset, "ll"): 9 * 3 + figures.get(dataset, 0),
             (dataset, "ll_linear_init"): 9 * 3,
         }
     assert runs == expected
+
+
+def test_grid_under_a_protocol_stands_for_its_variants():
+    written = merged()
+    written["exhibits"]["gr_main_table"]["methods_under"] = {"demo": ["an", "ll_r_delta"]}
+    assert verdict(written) == ""
+    config = expand(written)
+    methods = {run.method for run in exhibit_runs(config, "gr_main_table")}
+    assert methods == {"an", *config["grids"]["ll_r_delta"]}
+    assert len(methods) > 3
+    # An exhibit that takes methods by `selected` alone is as it was.
+    assert {run.method for run in exhibit_runs(config, "extra_cost")} == set(
+        config["select"]["methods"]
+    )
 
 
 def test_exhibits_of_which_nothing_is_selected_are_left_out():
@@ -645,11 +701,14 @@ def test_exhibits_of_which_nothing_is_selected_are_left_out():
         "exhibits ll_openimages, ll_labelling_efficiency"
     )
     assert list(report_settings(config)["configuration"]["protocols"]) == [
-        "gr", "ll", "ll_linear_init",
+        "gr", "em", "boostlu", "ll", "ll_linear_init",
     ]  # fmt: skip
+    assert "extra_protocols" in shown_exhibits(config)
     config["select"]["protocols"] = ["gr"]
     shown = shown_exhibits(config)
     assert not [name for name in shown if name.startswith("ll_")]
+    assert "extra_protocols" not in shown  # of one protocol alone there is nothing to compare
+    assert "extra_single_positive_leaderboard" in shown
     config["select"]["datasets"] = ["cub"]
     figures = {"gr_hyperparameter_curves", "gr_separation", "gr_false_negative_rate"}
     assert figures <= set(shown)

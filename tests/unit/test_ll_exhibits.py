@@ -224,6 +224,16 @@ def test_methods_that_modify_nothing_are_refused(modifying, monkeypatch):
         make("ll_corrections", modifying, monkeypatch)
 
 
+def test_corrections_that_do_not_all_stay_are_refused(modifying, monkeypatch):
+    modifying["methods"]["bolder"]["hyperparameters"] = {"strict": True}
+    path = run_path("voc", "ll", "bolder", 0) / "run.json"
+    record = read_json(path)
+    record["settings"]["hyperparameters"] = {"strict": True}
+    write_json(path, record)
+    with pytest.raises(UserError, match="LL-Cp keeps some of its corrections, and its record does"):
+        make("ll_corrections", modifying, monkeypatch)
+
+
 # --- delta_rel ------------------------------------------------------------------------------------
 
 

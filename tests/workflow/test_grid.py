@@ -19,6 +19,12 @@ GR_METHODS = (
     *("em", "em_apl", *LARGE_LOSS, "gr"),
     *("gpr", "ranking", "p_asl", "p_asl_selective", "two_way", "vpu"),  # of later papers
 )
+# Of that table, under the protocols that their published numbers were made with.
+EM_METHODS = (
+    *("bce", "iun", "an", "dw", "an_ls", "n_ls", "entmin", "focal", "asl", "role", "role_li"),
+    *("em", "em_apl"),
+)
+BOOSTLU_METHODS = ("an", *LARGE_LOSS, *(f"{name}_boostlu" for name in LARGE_LOSS))
 ABLATION = (
     *("gr_without_v", "gr_running_v", "gr_constant_k", "gr_rational_k", "gr_learned_k"),
     *("gr_constant_schedules", "gr_l2_log", "gr_l2_mae", "gr_l3_log", "gr_l3_mae"),
@@ -63,6 +69,8 @@ def grid(datasets, seeds=3) -> Counter:
     runs = Counter()
     for dataset in datasets:
         methods = {("gr", method) for method in GR_METHODS}
+        methods |= {("em", method) for method in EM_METHODS}
+        methods |= {("boostlu", method) for method in BOOSTLU_METHODS}
         methods |= {(protocol, m) for protocol in ("ll", "ll_linear_init") for m in LL_METHODS}
         methods |= {("gr", method) for method in ABLATION}
         if dataset == "voc":
@@ -83,7 +91,7 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
     seeds = 3
     # Rows of the tables and GR's ablation; GR's curves on VOC; delta_rel of three methods on two
     # datasets; tenths of COCO's images for five methods; AN recorded on two datasets.
-    runs = seeds * (len(FOUR) * (23 + 10 + 2 * 9) + 10 + 12 + 2 * 3 * 5 + 5 * 9 + 2)
+    runs = seeds * (len(FOUR) * (23 + 13 + 7 + 10 + 2 * 9) + 10 + 12 + 2 * 3 * 5 + 5 * 9 + 2)
     runs += 2  # LL-Ct recorded, one seed on two datasets
     assert f"plans: {runs} runs" in (checkout.path / "docs/user-guide.md").read_text()
     files = (checkout.path / "config/datasets.tsv").read_text().splitlines()[1:]
@@ -109,16 +117,18 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
         "extra_claims": 1,
         "extra_cost": 1,
         "extra_learning_curves": 1,
+        "extra_protocols": 1,
+        "extra_single_positive_leaderboard": 1,
         # GR's table, ablation and curves, separation, LL's two tables and two of its curves.
         "collect": 8,
-        # GR's table under gr, LL's under each ll; OpenImages is annotated in part.
-        "compare": len(FOUR) * (1 + 2),
+        # GR's table under three protocols, LL's under each ll; OpenImages is annotated in part.
+        "compare": len(FOUR) * (3 + 2),
         "train": runs,
         "evaluate": runs,
         "localise": seeds * 2 * 8,
-        # Under gr: single positives, all labels, and all negatives; under each ll: the first two.
-        # Of tenths of COCO's images: single positives and all labels.
-        "observe": len(FOUR) * (3 + 2 + 2) + 1 + 2 * 9,
+        # Under gr and em: single positives, all labels, and all negatives; under each ll: the first
+        # two; under boostlu: the first. Of tenths of COCO's images: single positives and all labels.
+        "observe": len(FOUR) * (3 + 3 + 2 + 2 + 1) + 1 + 2 * 9,
         "illustrate": 5,
         "extract_features": len(FOUR),
         "format": 5,
@@ -185,6 +195,8 @@ def test_every_path_of_the_grid_runs_on_digits(grid_on_digits):
     folder = grid_on_digits.path / "results"
     for protocol, methods in (
         ("gr", ("an", "em_apl")),
+        ("em", ("an", "em_apl")),
+        ("boostlu", ("an", "ll_cp_boostlu")),
         ("ll", ("an", "role")),
         ("ll_linear_init", ("an", "role")),
         ("ll_openimages", ("naive_iu", "ll_cp")),
@@ -196,7 +208,7 @@ def test_every_path_of_the_grid_runs_on_digits(grid_on_digits):
             assert 0 < json.loads((run / "metrics.json").read_text())["test"]["map"] <= 100
     assert {path.stem for path in folder.glob("exhibits/*/*.md")} == {
         "main_table", "hyperparameters", "partial_labels", "openimages", "significance",
-        "reproduction_summary", "claims", "cost",
+        "reproduction_summary", "claims", "cost", "protocols", "single_positive_leaderboard",
     }  # fmt: skip
     assert "Nothing to be done" in grid_on_digits.ask("-n")
 
@@ -208,7 +220,9 @@ def test_published_number_plans_the_exhibits_that_show_it_alone(grid_on_digits, 
         file.write("ll,partial_labels,an,digits,ll,test_map,99.0,,secondary,Nobody,\n")
     # Two exhibits are made from this one.
     summaries = {"exhibits/extra_reproduction_summary", "exhibits/extra_claims"}
-    assert checkout.planned() == {"exhibits/ll_partial_labels", "report", *summaries}
+    leaderboard = "exhibits/extra_single_positive_leaderboard"
+    shown = {"exhibits/ll_partial_labels", leaderboard, "report"}
+    assert checkout.planned() == shown | summaries
     checkout.snakemake("ll_partial_labels")
     table = (checkout.path / "results/exhibits/ll/partial_labels.md").read_text()
     assert "99.0 (secondary)" in table
@@ -218,10 +232,8 @@ def test_changing_a_setting_of_one_protocol_plans_its_runs_alone(grid_on_digits,
     checkout = grid_on_digits.copy(tmp_path / "checkout")
     checkout.edit(
         "config/methods.yaml",
-        "gr: &boostlu_ll_cp { hyperparameters: { delta_rel: 0.1 } }\n      em: *boostlu_ll_cp\n"
-        "      ll_openimages: *openimages",
-        "gr: &boostlu_ll_cp { hyperparameters: { delta_rel: 0.1 } }\n      em: *boostlu_ll_cp\n"
-        "      ll_openimages: {}",
+        "      boostlu: *boostlu_ll_cp\n      ll_openimages: *openimages",
+        "      boostlu: *boostlu_ll_cp\n      ll_openimages: {}",
     )
     assert trained(checkout.planned()) == {("digits", "ll_openimages", "ll_cp"): 1}
 

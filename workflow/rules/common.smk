@@ -458,6 +458,11 @@ def published_numbers(exhibit):
     return PUBLISHED.format(paper=paper, name=name)
 
 
+def published_elsewhere(exhibit):
+    """The files of published numbers that an exhibit shows beside those of its own."""
+    return [published_numbers(name) for name in config["exhibits"][exhibit]["published_from"]]
+
+
 def exhibit_labels(exhibit):
     """The labels of each dataset that an exhibit shows."""
     settings = configuration.exhibit_settings(config, exhibit)
@@ -553,6 +558,7 @@ OF_EXHIBIT = {
     "metrics": tidy_table,
     "comparisons": comparisons,
     "published": published_numbers,
+    "published elsewhere": published_elsewhere,
     "labels": exhibit_labels,
     "observed": exhibit_observations,
     "images": exhibit_images,

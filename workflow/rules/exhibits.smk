@@ -49,6 +49,13 @@ EXHIBITS = {
     "extra_draws": ("table", "labels", "metrics", "predictions"),
     "extra_bias": ("table", "labels", "metrics", "predictions"),
     "extra_known_proportions": ("table", "labels", "metrics", "predictions", "published"),
+    "extra_single_positive_leaderboard": (
+        "table",
+        "resamples of others",
+        "published",
+        "published elsewhere",
+    ),
+    "extra_protocols": ("table", "resamples of others"),
     "extra_significance": ("table", "resamples of others"),
     "extra_gap_closed": ("figure", "data of others", "resamples of others"),
     "extra_separation": ("figure", "labels", "observed", "predictions", "metrics"),

@@ -40,9 +40,9 @@ def collect(settings: dict[str, Any]) -> pd.DataFrame:
     rows = []
     for block in settings["blocks"]:
         classes = load_labels(labels_path(block["dataset"])).classes
-        for method in settings["methods"]:
+        for method in block.get("methods", [method["name"] for method in settings["methods"]]):
             for seed in settings["seeds"]:
-                address = (block["dataset"], block["protocol"], method["name"], seed)
+                address = (block["dataset"], block["protocol"], method, seed)
                 metrics = read_json(verified(run_path(*address) / "metrics.json"))
                 rows += [
                     (settings["paper"], settings["name"], *address, metric, value)

@@ -41,7 +41,7 @@ SIGNATURES = {
     },
     "ll_r": {"delta_rel": REQUIRED},
     "ll_ct": {"delta_rel": REQUIRED},
-    "ll_cp": {"delta_rel": REQUIRED},
+    "ll_cp": {"delta_rel": REQUIRED, "strict": False},
     "gr": {"beta": REQUIRED, "alpha": REQUIRED, "q2": REQUIRED, "q3": REQUIRED, "linear_init": 0},
     "hill_gr": {},
     "epr_gr": {},
@@ -115,7 +115,10 @@ HYPERPARAMETERS = {
     "em_apl": [{"alpha": 0.2, "beta": 0.02, "warmup_epochs": 4}],
     "ll_r": [{"delta_rel": 0.2}, {"delta_rel": 0}, {"delta_rel": 5}, {"delta_rel": 70}],
     "ll_ct": [{"delta_rel": 0.2}, {"delta_rel": 0}, {"delta_rel": 5}, {"delta_rel": 70}],
-    "ll_cp": [{"delta_rel": 0.2}, {"delta_rel": 0}, {"delta_rel": 5}, {"delta_rel": 100}],
+    "ll_cp": [
+        *({"delta_rel": 0.2}, {"delta_rel": 0}, {"delta_rel": 5}, {"delta_rel": 100}),
+        {"delta_rel": 5, "strict": True},
+    ],
     "gr": [
         GR,
         {"beta": [0, 10, -2, -8], "alpha": [0.5, 2, 0.8, 0.5], "q2": 0.01, "q3": 1.5},

@@ -112,6 +112,38 @@ def test_a_count_of_one_changes_one_label():
     assert loss.corrected.flatten().nonzero().item() == logits.argmax()
 
 
+@pytest.mark.parametrize(
+    ("classes", "delta_rel", "count"),
+    # Batches of 16 with LL's values for VOC, COCO, NUS and CUB.
+    [(20, 0.1, 1), (80, 0.2, 3), (81, 0.2, 3), (312, 0.2, 10)],
+)
+def test_strict_correction_keeps_one_entry_less(classes, delta_rel, count):
+    logits = torch.randn(16, classes, generator=torch.Generator().manual_seed(1))
+    largest = logits.flatten().argsort(descending=True)
+    for strict in (False, True):
+        loss = make("ll_cp", {"delta_rel": delta_rel, "strict": strict}, classes, 16)
+        loss(logits, torch.zeros(16, classes), index=torch.arange(16), epoch=2)
+        assert set(loss.modified.flatten().nonzero().flatten().tolist()) == set(
+            largest[:count].tolist()
+        )
+        kept = largest[: count - strict]
+        assert set(loss.corrected.flatten().nonzero().flatten().tolist()) == set(kept.tolist())
+
+
+def test_strict_correction_keeps_no_tie_and_costs_the_same_in_its_step():
+    logits = [[2.0, 2.0, 3.0], [1.0, 2.0, 9.0]]
+    observed = [[0, 0, 0], [0, 0, 1]]
+    values = []
+    for strict in (False, True):
+        # Two of six: 3.0, and one of the three that tie at 2.0. The observed 9.0 is no candidate.
+        loss = make("ll_cp", {"delta_rel": 33, "strict": strict}, 3, 2)
+        values.append(evaluate(loss, logits, observed, [0, 1], 2)[0])
+        assert loss.modified.sum() == 4
+        assert loss.corrected.sum() == (1 if strict else 4)
+    assert values[0] == values[1]
+    assert loss.corrected.nonzero().tolist() == [[0, 2]]
+
+
 def test_nothing_is_corrected_in_the_first_epoch():
     loss = make("ll_cp", {"delta_rel": 50}, 3, 2)
     evaluate(loss, [[1.0, 2.0, 3.0]], [[0, 0, 0]], [1], 1)

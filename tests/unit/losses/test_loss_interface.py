@@ -186,7 +186,7 @@ OUT_OF_RANGE = {
         "change_epoch": [0, 1.5, "2", True],
     },
     "ll_r": {"delta_rel": NEGATIVE_OR_WORSE},
-    "ll_cp": {"delta_rel": NEGATIVE_OR_WORSE},
+    "ll_cp": {"delta_rel": NEGATIVE_OR_WORSE, "strict": [0, 1, "true", None]},
     "ll_ct": {"delta_rel": [-0.1, "0.2"]},
     "gr": {
         "beta": [

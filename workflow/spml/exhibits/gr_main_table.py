@@ -3,8 +3,9 @@
 The mean and the sample standard deviation (n - 1) are over seeds. The interval of a difference is
 over seeds and test images, both the same for both methods (:mod:`spml.measures.statistics`).
 
-Published numbers stand beside ours whatever their protocol, since tables of this kind reprint one
-another; where each comes from is in the data and in the caption.
+A published number stands beside our run under the protocol that it was made with. Where that was
+not run it stands beside the runs that there are, since tables of this kind reprint one another;
+where each comes from is in the data and in the caption.
 """
 
 from typing import Any
@@ -28,8 +29,10 @@ from spml.exhibits.comparison import (
     ranking_phrase,
 )
 from spml.exhibits.markdown import Table
+from spml.exhibits.published import Published
 from spml.exhibits.records import block_columns, read_comparison, select_rows
 from spml.exhibits.settings import (
+    Block,
     blocks,
     data_phrase,
     interval_phrase,
@@ -47,6 +50,24 @@ from spml.plumbing.errors import run_command
 DIFFERENCE_COLUMNS = ("difference", "difference_low", "difference_high", "corrected_p")
 
 
+def _beside(settings: dict[str, Any], block: Block) -> list[Published]:
+    """The published numbers of a block.
+
+    Not those that stand beside a run under their own protocol, in another block. Those of methods
+    that are not run stand in the first block of their dataset.
+    """
+    own = method_titles(settings)
+    whole = [one for one in blocks(settings) if one.dataset == block.dataset and not one.frozen]
+
+    def stands_here(number: Published) -> bool:
+        if number.method not in own:
+            return block == whole[0]
+        protocols = {one.protocol for one in whole if one.shows(number.method)}
+        return number.protocol == block.protocol or number.protocol not in protocols
+
+    return [number for number in numbers_beside(settings, block) if stands_here(number)]
+
+
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """One row a dataset, protocol and method; mAP and differences in percent.
 
@@ -56,13 +77,14 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
     """
     collected = pd.read_csv(verified(table_path(settings["paper"], settings["name"])))
     methods = method_titles(settings)
-    compared = settings["reference"] in methods and len(methods) > 1
     rows = []
     for block in blocks(settings):
-        numbers = numbers_beside(settings, block)
+        numbers = _beside(settings, block)
         images = len(load_labels(labels_path(block.dataset)).test.images)
+        shown = [method for method in methods if block.shows(method)]
+        compared = settings["reference"] in shown and len(shown) > 1
         differences = read_comparison(settings, block) if compared else {}
-        for method in [*methods, *published_only(settings)]:
+        for method in [*shown, *published_only(settings)]:
             own = own_columns(collected, block, method, "test_map")
             difference = differences.get(method, {})
             published = published_columns(
@@ -121,6 +143,18 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
     return tables
 
 
+def _protocols_phrase(frame: pd.DataFrame) -> str:
+    """How many differences are between protocols, with a space before; empty where none is."""
+    compared = frame[frame["published_difference"].notna()]
+    count = (compared["published_protocol"] != compared["protocol"]).sum()
+    return (
+        f" {count} of the {len(compared)} differences to published numbers are also between "
+        "protocols, since the method was not run under the number's own."
+        if count
+        else ""
+    )
+
+
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the table shows, from the facts of its runs."""
     titles = method_titles(settings)
@@ -138,7 +172,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         )
     text += ranking_phrase(frame, settings) + published_phrase(frame)
     not_run = frame["method"].isin(list(published_only(settings))).any()
-    return text + (not_run_phrase(settings) if not_run else "")
+    return text + _protocols_phrase(frame) + (not_run_phrase(settings) if not_run else "")
 
 
 main = table_command(__doc__, tabulate, layout, caption)

@@ -37,7 +37,13 @@ FOR_GOOD = {"ll_cp"}  # losses that correct a label once, and then for good
 
 def _modified(folder: Path, title: str) -> Iterator[tuple[int, int, int]]:
     """Epoch, labels that count as modified in it, and how many of them are false negatives."""
-    for_good = read_json(folder / "run.json")["settings"]["loss"] in FOR_GOOD
+    settings = read_json(folder / "run.json")["settings"]
+    for_good = settings["loss"] in FOR_GOOD
+    if settings["hyperparameters"].get("strict"):
+        raise UserError(
+            f"{title} keeps some of its corrections, and its record does not say which; leave it "
+            "out of ll_corrections"
+        )
     entries = right = 0
     for record in read_json_lines(folder / "history.jsonl"):
         modified = record["modified"]

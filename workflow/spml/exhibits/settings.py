@@ -10,7 +10,8 @@ from spml.plumbing.errors import UserError
 class Block(NamedTuple):
     """One dataset under one protocol: a part of a table, a row of panels in a figure.
 
-    frozen: its runs train a head alone, on features of the backbone.
+    frozen: its runs train a head alone, on features of the backbone. methods: those that are shown
+    here; None where they are those of the exhibit.
     """
 
     dataset: str
@@ -20,6 +21,11 @@ class Block(NamedTuple):
     observations: dict[str, str]
     known_shares: Mapping[str, float] = MappingProxyType({})
     frozen: bool = False
+    methods: tuple[str, ...] | None = None
+
+    def shows(self, method: str) -> bool:
+        """Whether an exhibit that shows a method shows it here."""
+        return self.methods is None or method in self.methods
 
     def observation_of(self, method: str) -> str:
         """The observation that a method trains on."""
@@ -40,6 +46,7 @@ def blocks(settings: dict[str, Any]) -> list[Block]:
             observations=block["observations"],
             frozen=block.get("frozen", False),
             known_shares=block.get("known_shares", {}),
+            methods=tuple(block["methods"]) if "methods" in block else None,
         )
         for block in settings["blocks"]
     ]

@@ -33,6 +33,8 @@ MAPPED = "ll_pointing_game"  # needs maps of features
 # torch, has them.
 WITHOUT_MAP = ("vit_", "convnext_", "maxvit_")
 RECORDED = ("ll_memorisation_table", "ll_examples")  # show what became of each training entry
+# Show other methods under one protocol than under another.
+PARTED = ("gr_main_table",)
 
 
 class ConfigurationError(Exception):
@@ -266,12 +268,22 @@ def check(
         if exhibit["methods"] != "selected":
             for position, method in enumerate(written["exhibits"][name]["methods"]):
                 known(["exhibits", name, "methods", position], method, config["methods"])
+        for protocol, methods in written["exhibits"][name].get("methods_under", {}).items():
+            place = ["exhibits", name, "methods_under", protocol]
+            if name not in PARTED:
+                fail(place[:-1], f"is for {', '.join(PARTED)} alone; leave it out")
+            known(place, protocol, config["protocols"], offered)
+            for position, method in enumerate(methods):
+                known([*place, position], method, config["methods"])
         for position, method in enumerate(exhibit.get("losses", [])):
             known(["exhibits", name, "losses", position], method, config["methods"])
         for position, other in enumerate(exhibit.get("exhibits", [])):
             known(["exhibits", name, "exhibits", position], other, config["exhibits"])
         for dataset in exhibit.get("sources", {}):
             known(["exhibits", name, "sources", dataset], dataset, config["datasets"])
+        described = [*config["methods"], *exhibit.get("published_only", {})]
+        for method in exhibit.get("entries", {}):
+            known(["exhibits", name, "entries", method], method, described)
         for key in ("reference", "full"):
             if key in exhibit:
                 known(["exhibits", name, key], exhibit[key], config["methods"])
@@ -340,7 +352,7 @@ def _check_methods(config: Mapping[str, Any], fail: Any, known: Any, losses: dic
         (dataset, protocol, method): exhibit
         for exhibit in config["select"]["exhibits"]
         for dataset, protocol in exhibit_pairs(config, exhibit)
-        for method in exhibit_methods(config, exhibit)
+        for method in exhibit_methods(config, exhibit, protocol)
     }
     # Its losses are built for the first dataset and protocol that it shows, and no run is made.
     drawn = "gr_gradients"

@@ -167,9 +167,17 @@ def made_with(config: Mapping[str, Any], runs: Iterable[Run]) -> dict[str, Any]:
     return shorten({address: run_settings(config, *address, 0) for address in addresses})
 
 
-def exhibit_methods(config: Mapping[str, Any], exhibit: str) -> list[str]:
-    """The methods that an exhibit shows."""
-    methods = config["exhibits"][exhibit]["methods"]
+def exhibit_methods(
+    config: Mapping[str, Any], exhibit: str, protocol: str | None = None
+) -> list[str]:
+    """The methods that an exhibit shows under a protocol; without one, under all that it shows."""
+    definition = config["exhibits"][exhibit]
+    under = definition.get("methods_under", {})
+    if protocol is None and under:
+        protocols = dict.fromkeys(protocol for _, protocol in exhibit_pairs(config, exhibit))
+        found = (exhibit_methods(config, exhibit, name) for name in protocols)
+        return list(dict.fromkeys(name for names in found for name in names))
+    methods = under.get(protocol, definition["methods"])
     if methods != "selected":
         return list(methods)
     without = exhibit_left_out(config, exhibit)
@@ -226,7 +234,7 @@ def exhibit_runs(config: Mapping[str, Any], exhibit: str) -> list[Run]:
     return [
         Run(dataset, protocol, method, seed)
         for dataset, protocol in exhibit_pairs(config, exhibit)
-        for method in exhibit_methods(config, exhibit)
+        for method in exhibit_methods(config, exhibit, protocol)
         for seed in exhibit_seeds(config, exhibit)
     ]
 
@@ -234,11 +242,28 @@ def exhibit_runs(config: Mapping[str, Any], exhibit: str) -> list[Run]:
 def is_shown(config: Mapping[str, Any], exhibit: str) -> bool:
     """Whether an exhibit shows any of the selected datasets under any of the selected protocols.
 
-    One that is made from other exhibits needs one of them to be shown.
+    One that is made from other exhibits needs one of them to be shown, and one across protocols a
+    method that they compare under two.
     """
-    return bool(exhibit_pairs(config, exhibit)) and (
-        "exhibits" not in config["exhibits"][exhibit] or bool(drawn_on(config, exhibit))
-    )
+    definition = config["exhibits"][exhibit]
+    if not exhibit_pairs(config, exhibit):
+        return False
+    if definition.get("across_protocols"):
+        return any(len(found) > 1 for found in _compared_under(config, exhibit).values())
+    return "exhibits" not in definition or bool(drawn_on(config, exhibit))
+
+
+def _compared_under(config: Mapping[str, Any], exhibit: str) -> dict[tuple[str, str], set[str]]:
+    """Of each dataset and method, under which protocols other exhibits compare it."""
+    found: dict[tuple[str, str], set[str]] = {}
+    shown = exhibit_pairs(config, exhibit)
+    for other in drawn_on(config, exhibit):
+        for pair in compared_pairs(config, other):
+            dataset, protocol = pair["dataset"], pair["protocol"]
+            if (dataset, protocol) in shown:
+                for method in exhibit_methods(config, other, protocol):
+                    found.setdefault((dataset, method), set()).add(protocol)
+    return found
 
 
 def shown_exhibits(config: Mapping[str, Any]) -> list[str]:
@@ -275,12 +300,14 @@ def drawn_on(config: Mapping[str, Any], exhibit: str) -> list[str]:
 
 def compared_pairs(config: Mapping[str, Any], exhibit: str) -> list[dict[str, str]]:
     """Datasets and protocols on which an exhibit's methods are compared to its reference."""
-    definition, methods = config["exhibits"][exhibit], exhibit_methods(config, exhibit)
-    if "resamples" not in definition or definition["reference"] not in methods or len(methods) < 2:
+    definition = config["exhibits"][exhibit]
+    if "resamples" not in definition:
         return []
     return [
         {"dataset": dataset, "protocol": protocol}
         for dataset, protocol in exhibit_pairs(config, exhibit)
+        if definition["reference"] in (methods := exhibit_methods(config, exhibit, protocol))
+        and len(methods) > 1
     ]
 
 
@@ -289,7 +316,7 @@ def comparison_settings(
 ) -> dict[str, Any]:
     """What ``python -m spml.compare --settings`` takes."""
     definition = config["exhibits"][exhibit]
-    methods = exhibit_methods(config, exhibit)
+    methods = exhibit_methods(config, exhibit, protocol)
     return {
         "dataset": dataset,
         "protocol": protocol,
@@ -352,6 +379,25 @@ def _drawn_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
     }
 
 
+def _entries_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
+    """What a leaderboard needs to know of the methods that it describes, and of our networks."""
+    definition = config["exhibits"][exhibit]
+    only = definition.get("published_only", {})
+    return {
+        "entries": {
+            name: {
+                **entry,
+                "title": only[name]["title"] if name in only else method_title(config, name),
+            }
+            for name, entry in definition["entries"].items()
+        },
+        "networks": {
+            dataset: config["datasets"][dataset].get("backbone", {}).get("architecture", "")
+            for dataset, _ in exhibit_pairs(config, exhibit)
+        },
+    }
+
+
 def _given_titles(
     config: Mapping[str, Any], exhibit: str, methods: Iterable[str]
 ) -> dict[str, list[str]]:
@@ -377,19 +423,21 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
 
     A block is one dataset under one protocol. ``observations`` names the observation of those
     methods that do not train on the protocol's own, ``known_shares`` the share of known labels
-    of those that have one.
+    of those that have one, ``methods`` those that are shown there, where it is not all of them.
     """
     definition = config["exhibits"][exhibit]
     methods = exhibit_methods(config, exhibit)
     paper, _, name = exhibit.partition("_")
+    described = _entries_settings(config, exhibit) if "entries" in definition else {}
     drawn = _drawn_settings(config, exhibit) if "exhibits" in definition else {}
-    hidden = ("methods", "losses", "datasets", "protocols")
+    hidden = ("methods", "methods_under", "losses", "datasets", "protocols")
     blocks = []
     for dataset, protocol in exhibit_pairs(config, exhibit):
         observation = config["protocols"][protocol]["observation"]
+        here = exhibit_methods(config, exhibit, protocol)
         others = {
             method: observation_of(config, protocol, method)
-            for method in (*methods, *drawn.get("titles", ()))
+            for method in (*here, *drawn.get("titles", ()))
         }
         shares = {
             name: config["observations"][name]["known"]
@@ -409,10 +457,11 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
                     method: other for method, other in others.items() if other != observation
                 },
                 **({"known_shares": shares} if shares else {}),
+                **({"methods": here} if "methods_under" in definition else {}),
                 "selection": sorted(
                     {
                         training_settings(config, dataset, protocol, method)["selection"]
-                        for method in methods
+                        for method in here
                     }
                 ),
             }
@@ -420,6 +469,7 @@ def exhibit_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
     return {
         **{key: value for key, value in definition.items() if key not in hidden},
         **drawn,
+        **described,
         "losses": [
             {"name": method, "title": method_title(config, method)}
             for method in definition.get("losses", [])
@@ -440,7 +490,7 @@ def collect_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:
         "paper": settings["paper"],
         "name": settings["name"],
         "blocks": [
-            {"dataset": block["dataset"], "protocol": block["protocol"]}
+            {key: block[key] for key in ("dataset", "protocol", "methods") if key in block}
             for block in settings["blocks"]
         ],
         "methods": [{"name": method["name"]} for method in settings["methods"]],

@@ -164,12 +164,16 @@ def expand(config: Mapping[str, Any]) -> dict[str, Any]:
     def spelled_out(names: Sequence[str]) -> list[str]:
         return list(dict.fromkeys(one for name in names for one in grids.get(name, [name])))
 
-    exhibits = {
-        name: {**definition, "methods": spelled_out(definition["methods"])}
-        if isinstance(definition.get("methods"), list)  # and not the word "selected"
-        else definition
-        for name, definition in config["exhibits"].items()
-    }
+    def shown(definition: Mapping[str, Any]) -> dict[str, Any]:
+        """An exhibit with all lists of methods spelled out, and the word "selected" as it is."""
+        result = dict(definition)
+        if isinstance(definition.get("methods"), list):
+            result["methods"] = spelled_out(definition["methods"])
+        if under := definition.get("methods_under"):
+            result["methods_under"] = {key: spelled_out(names) for key, names in under.items()}
+        return result
+
+    exhibits = {name: shown(definition) for name, definition in config["exhibits"].items()}
     select = {**config["select"], "methods": spelled_out(config["select"]["methods"])}
     return {**config, "methods": methods, "exhibits": exhibits, "select": select, "grids": grids}
 

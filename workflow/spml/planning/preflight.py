@@ -16,6 +16,7 @@ from . import checks, configuration, files, grids, numbers, registry
 NEEDED_TRIGGERS = {"CODE", "INPUT", "MTIME", "PARAMS"}
 COMMAND_LINE = "the command line (--config)"
 MODULE = "the config: of the module statement"
+PUBLISHED = "config/published"
 FOLDER = Path(__file__).absolute().parents[3]  # that of the Snakefile, config and workflow
 
 
@@ -37,6 +38,18 @@ def _check_rules(config: Mapping[str, Any], exhibits: Path) -> None:
     for key in ("compose", "pretrain"):
         if key not in config["datasets"].get("digits", {}):
             raise UserError(f"datasets.digits.{key} is missing; a rule needs it, so define it")
+
+
+def _check_published_files(config: Mapping[str, Any]) -> None:
+    """Raise UserError where an exhibit reads a file of published numbers that is not there."""
+    names = sorted(path.stem for path in Path(PUBLISHED).glob("*.csv"))
+    for exhibit, definition in config["exhibits"].items():
+        for name in definition.get("published_from", []):
+            if name not in names:
+                raise UserError(
+                    f"exhibits.{exhibit}.published_from has {name}, and there is no "
+                    f"{PUBLISHED}/{name}.csv; allowed: {', '.join(names)}"
+                )
 
 
 def require_own_folder(moved: Callable[[str], str]) -> None:
@@ -90,7 +103,8 @@ def check(
         _check_rules(config, Path(package) / "spml/exhibits")
         config = registry.with_weight_files(config)
         registry.check(config)
-        published.check("config/published")
+        published.check(PUBLISHED)
+        _check_published_files(config)
     except (
         checks.ConfigurationError,
         registry.RegistryError,

@@ -84,15 +84,26 @@ def read_exhibit(
         for suffix in DOWNLOADS
         if (path := exhibit_path(key, f".{suffix}")).is_file()
     }
-    sources = [table_path(*split_key(key)), published_path(*split_key(key))]
+    published = [key, *definition.get("published_from", [])]
+    sources = [
+        table_path(*split_key(key)),
+        *(published_path(*split_key(name)) for name in published),
+    ]
     pairs = {tuple(pair) for pair in item["pairs"]}
-    methods = select["methods"] if definition["methods"] == "selected" else definition["methods"]
-    methods = [name for name in methods if name not in item.get("left_out", ())]
     seeds = definition.get("seeds", select["seeds"])
+
+    def shows(protocol: str, method: str) -> bool:
+        methods = definition.get("methods_under", {}).get(protocol, definition["methods"])
+        if methods == "selected":
+            return method in select["methods"] and method not in item.get("left_out", ())
+        return method in methods
+
     shown = [
         run
         for run in runs
-        if (run.dataset, run.protocol) in pairs and run.method in methods and run.seed in seeds
+        if (run.dataset, run.protocol) in pairs
+        and shows(run.protocol, run.method)
+        and run.seed in seeds
     ]
     own = dict.fromkeys(run.method for run in shown)
     pages: dict[str, str] = {}

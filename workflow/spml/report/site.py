@@ -30,7 +30,11 @@ def method_titles(settings: dict[str, Any]) -> dict[str, str]:
     A parameter of a rule is JSON with sorted keys, so that maps have lost their order.
     """
     titles, configuration = settings["runs"]["methods"], settings["configuration"]
-    listed = [item["methods"] for item in configuration["exhibits"].values()]
+    listed = [
+        names
+        for item in configuration["exhibits"].values()
+        for names in (item["methods"], *item.get("methods_under", {}).values())
+    ]
     order = [name for names in listed if names != "selected" for name in names]
     return {
         name: titles[name]
