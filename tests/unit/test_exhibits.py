@@ -21,6 +21,8 @@ from finished_runs import (
     write_comparisons,
     write_results,
 )
+from matplotlib.text import Text
+from printed import page_inches, text_sizes
 from requirements_closure import stages
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
@@ -29,9 +31,29 @@ from spml.data.labels import load_labels
 from spml.data.observation import load_observation
 from spml.exhibits import settings as phrases
 from spml.exhibits.gr_false_negative_rate import ideal_rate, trained_rate
+from spml.exhibits.latex import format_latex
 from spml.exhibits.ll_memorisation_curve import smooth
-from spml.exhibits.markdown import BEST, SECOND, Table, parse_tables
-from spml.exhibits.tables import format_latex, format_mean, format_number, rank_marks
+from spml.exhibits.markdown import (
+    BEST,
+    SECOND,
+    Formulas,
+    Table,
+    column_kinds,
+    format_tables,
+    parse_tables,
+)
+from spml.exhibits.style import (
+    COLUMN_WIDTH,
+    SETTINGS,
+    SMALL,
+    TEXT_WIDTH,
+    add_legend,
+    name_rows,
+    new_panels,
+    set_title,
+    style_context,
+)
+from spml.exhibits.tables import format_mean, format_number, rank_marks
 from spml.planning.configuration import compact_json, exhibit_observations, exhibit_settings
 from spml.plumbing.addresses import exhibit_path, labels_path, observed_path, run_path, table_path
 from spml.plumbing.errors import UserError
@@ -215,6 +237,40 @@ def test_figure_of_several_blocks_and_one_seed(key, wide):
     assert "Datasets: Alpha and Beta; protocols: Demo and Long (1 positive" in caption
     assert "deviation" not in caption
     assert "band" not in caption
+
+
+@pytest.mark.parametrize("key", FIGURES)
+def test_figures_are_as_wide_as_a_column_or_two_and_legible_at_that(key, wide):
+    wide(key)
+    path = exhibit_path(key, ".pdf")
+    width, _ = page_inches(path)
+    assert width == pytest.approx(TEXT_WIDTH) or width == pytest.approx(COLUMN_WIDTH)
+    assert min(text_sizes(path)) >= SMALL
+
+
+def test_names_that_are_longer_than_the_figure_leave_room_for_what_it_shows():
+    name = "A name that is longer than the page is wide, " * 3
+    with style_context():
+        figure, [axes] = new_panels(1, height=2.0)
+        for place, title in enumerate((name, "AN")):
+            axes.plot([0, 1], [place, place], label=title)
+        name_rows(axes, [0, 1], [name, "AN"], [1])
+        set_title(axes, name, share=0.5, loc="left")
+        add_legend(axes)
+        figure.draw_without_rendering()
+        assert axes.get_position().width * COLUMN_WIDTH > 1.2
+        first, second = axes.get_yticklabels()
+        assert first.get_text().startswith("A name that is longer")
+        assert first.get_text().endswith("…")
+        assert (second.get_text(), second.get_fontweight()) == ("AN", "bold")
+        inside = figure.get_window_extent()
+        size = SETTINGS["axes.titlesize"]
+        [title] = [
+            text for text in axes.findobj(Text) if text.get_text() and text.get_size() == size
+        ]
+        for text in (*axes.get_legend().get_texts(), title):
+            box = text.get_window_extent()
+            assert inside.x0 <= box.x0 < box.x1 <= inside.x1
 
 
 def test_figures_are_the_same_bytes_each_time_and_hold_no_date(config, monkeypatch):
@@ -492,6 +548,14 @@ def test_ranks_go_by_what_is_printed():
     assert rank_marks([]) == {}
 
 
+def test_columns_of_words_are_set_to_the_left():
+    formula = Formulas("$p$")
+    rows = [["a", "1.0 ± 0.1", "cpu", formula, "word " * 9], ["b", "–", "3 of them", "–", ""]]
+    table = Table(["M", "mAP", "Device", "k", "Text"], [*rows, ["c", "−2", "gpu", "0", "x"]])
+    assert column_kinds(table) == ["text", "", "text", "text", "prose"]
+    assert ":-- | --: | :-- | :-- | :--" in format_tables([table])
+
+
 def test_latex_escapes_and_marks():
     table = Table(
         ["A & B", "50 %"],
@@ -514,8 +578,8 @@ def test_latex_tables_of_other_columns_share_no_tabular():
     first = Table(["A", "B"], [["a", "1"]], "First")
     second = Table(["A", "B", "C"], [["a", "1", "2"]], "Second")
     text = format_latex([first, second, first], "Caption", "gr_t")
-    assert text.count(r"\begin{tabular}{lr}") == 2
-    assert text.count(r"\begin{tabular}{lrr}") == 1
+    assert text.count(r"\begin{tabular}{@{}lr@{}}") == 2
+    assert text.count(r"\begin{tabular}{@{}lrr@{}}") == 1
     assert format_latex([first, first], "Caption", "gr_t").count(r"\begin{tabular}") == 1
 
 

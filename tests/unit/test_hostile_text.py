@@ -14,9 +14,9 @@ from latex import complaints, typeset
 from matplotlib.text import Text
 from spml import collect
 from spml.exhibits.fonts import find_families
+from spml.exhibits.latex import format_latex
 from spml.exhibits.markdown import BEST, SECOND, Formulas, Table, format_tables, parse_tables
 from spml.exhibits.style import PowersOfTen, style_context
-from spml.exhibits.tables import format_latex
 from spml.planning.configuration import compact_json, exhibit_settings
 from spml.plumbing.addresses import exhibit_path, table_path
 
@@ -49,7 +49,10 @@ def config(tmp_path, monkeypatch):
     return config
 
 
-@pytest.mark.parametrize("key", ["gr_class_counts", "gr_separation", "extra_learning_curves"])
+@pytest.mark.parametrize(
+    "key",
+    ["gr_class_counts", "gr_separation", "gr_false_negative_rate", "extra_learning_curves"],
+)
 def test_figures_write_names_as_they_are(config, monkeypatch, key):
     settings, module = make(key, config, monkeypatch)
     with style_context():
@@ -60,7 +63,8 @@ def test_figures_write_names_as_they_are(config, monkeypatch, key):
     assert not [text.get_text() for text in texts if text.get_parse_math()]
     written = " ".join(text.get_text() for text in texts)
     assert "mathdefault" not in written
-    for name in (PRICE, DOLLARS, BRACES) if key == "gr_class_counts" else TITLES[1:]:
+    shown = {"gr_class_counts": (PRICE, DOLLARS, BRACES), "gr_false_negative_rate": TITLES[2:]}
+    for name in shown.get(key, TITLES[1:]):
         assert name in written
 
 

@@ -582,13 +582,6 @@ def test_runs_of_a_version_that_did_not_record_threads_are_shown(config, monkeyp
     assert render(config, monkeypatch)
 
 
-def test_columns_of_words_are_set_to_the_left():
-    formula = Formulas("$p$")
-    rows = [["a", "1.0 ± 0.1", "cpu", formula, "word " * 9], ["b", "–", "3 of them", "–", ""]]
-    table = Table(["M", "mAP", "Device", "k", "Text"], [*rows, ["c", "−2", "gpu", "0", "x"]])
-    assert texts.column_kinds(table) == ["text", "", "text", "text", "prose"]
-
-
 def test_formulas_become_mathml_and_the_rest_is_escaped():
     html = texts.with_formulas(Formulas(r"$\beta$ if <odd>, else $p^2$"))
     assert html.count("<math") == 2

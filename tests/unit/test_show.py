@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from spml.planning.grids import expand
 from spml.plumbing.addresses import CHECKPOINT, exhibit_path, run_path
 from spml.plumbing.checksums import write_checksums
 from spml.plumbing.files import write_json
+from terminal import run_in_terminal
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / "workflow"
@@ -83,6 +85,64 @@ def test_prints_the_data_of_a_figure(results):
         ["a, b", "1.5"],
     ]
     assert "Selection" not in done.stdout
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 30
+
+
+@pytest.fixture
+def pictured(results):
+    picture = exhibit_path("gr_separation", ".png")
+    picture.write_bytes(PICTURE)
+    write_checksums(picture.with_suffix(".csv"), picture)
+    return results
+
+
+def shown(printed: str) -> tuple[str, bytes]:
+    """What a terminal with pictures makes of a text: the rest of it, and the picture."""
+    kitty = re.findall(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", printed)
+    iterm2 = re.findall(r"\x1b\]1337;File=([^:]*):([^\a]*)\a", printed)
+    for keys, _ in kitty[:-1]:
+        assert keys.endswith("m=1")
+    assert all(len(text) <= 4096 for _, text in kitty)
+    if kitty:
+        assert kitty[-1][0].endswith("m=0")
+        assert {"a=T", "f=100", "q=2"} < set(kitty[0][0].split(","))
+    if iterm2:
+        assert {"inline=1", f"size={len(PICTURE)}"} < set(iterm2[0][0].split(";"))
+    rest = re.sub(r"\x1b[_\]].*?(\x1b\\|\a)", "", printed)
+    return rest, b64decode("".join(text for _, text in kitty + iterm2))
+
+
+@pytest.mark.parametrize(
+    ("terminal", "there"),
+    [
+        ({"KITTY_WINDOW_ID": "1"}, True),
+        ({"LC_TERMINAL": "iTerm2"}, True),
+        ({"TERM_PROGRAM": "WezTerm"}, True),
+        ({}, False),
+        ({"KITTY_WINDOW_ID": "1", "TMUX": "/tmp/tmux"}, False),
+    ],
+)
+def test_figure_is_shown_in_a_terminal_that_can_and_nowhere_else(pictured, terminal, there):
+    command = [sys.executable, "-m", "spml.show", "gr_separation"]
+    environment = {"PYTHONPATH": str(WORKFLOW), **terminal}
+    status, printed = run_in_terminal(command, pictured, environment, columns=60)
+    assert status == 0
+    rest, picture = shown(printed)
+    assert picture == (PICTURE if there else b"")
+    assert "\x1b" not in rest
+    assert "Picture: results/exhibits/gr/separation.png, and beside it as .pdf" in rest
+    if there:  # no wider than the terminal
+        assert re.search(r"[,;](c|width)=60\b", printed)
+    # Into a pipe, no terminal's variables make it more than its path.
+    done = subprocess.run(command, cwd=pictured, env=environment, capture_output=True, text=True)
+    assert "\x1b" not in done.stdout
+    assert "Picture: results/exhibits/gr/separation.png" in done.stdout
+
+
+def test_table_has_no_picture(pictured):
+    assert "Picture" not in run_show(pictured).stdout
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,8 @@ def test_whole_grid_is_planned_from_bare_archives(pristine):
         "ll_examples": 1,
         "extra_significance": 1,
         "extra_gap_closed": 1,
+        "extra_class_ap": 1,
+        "extra_class_gain": 1,
         "extra_separation": 1,
         "extra_reproduction_summary": 1,
         "extra_claims": 1,

@@ -5,19 +5,39 @@ import json
 import re
 import zipfile
 
+import latex
+import pytest
 import yaml
-from latex import complaints, typeset
+from latex import COLUMNS, complaints, typeset
+from printed import page_inches, text_sizes
+from spml.exhibits.style import COLUMN_WIDTH, SMALL, TEXT_WIDTH
 
 
 def selected_exhibits(checkout) -> list[str]:
     return yaml.safe_load((checkout.path / "config/config.yaml").read_text())["select"]["exhibits"]
 
 
-def test_every_latex_table_is_typeset_in_one_document(finished, tmp_path):
+@pytest.mark.parametrize("columns", COLUMNS)
+def test_every_latex_table_is_typeset_in_one_document(finished, tmp_path, columns):
     paths = sorted(finished.path.glob("results/exhibits/*/*.tex"))
     assert len(paths) >= 3
     texts = [path.read_text(encoding="utf-8") for path in paths]
-    assert complaints(typeset(texts, tmp_path)) == []
+    assert complaints(typeset(texts, tmp_path, columns)) == []
+    sizes = latex.text_sizes(tmp_path)
+    assert min(size for font, size in sizes.items() if not font.startswith("CM")) > 7.9
+
+
+def test_every_figure_is_legible_at_the_width_of_a_column_or_two(finished):
+    paths = sorted(finished.path.glob("results/exhibits/*/*.pdf"))
+    assert len(paths) >= 10
+    for path in paths:
+        width, height = page_inches(path)
+        assert round(width, 2) in (COLUMN_WIDTH, TEXT_WIDTH), path
+        assert height < 9, path
+        assert min(text_sizes(path)) >= SMALL, path
+    # Nothing that a figure is drawn with has anything to say of it.
+    logs = finished.path.glob("results/logs/exhibits/*.log")
+    assert not [path for path in logs if "Warning" in path.read_text()]
 
 
 def test_snakemake_reports_every_exhibit_with_its_caption_and_category(checkout):

@@ -47,13 +47,13 @@ TABLES = {
     *("gr_main_table", "gr_dataset_statistics", "gr_ablation", "gr_hyperparameters"),
     *("gr_separation_table", "gr_loss_mapping", "ll_partial_labels", "ll_memorisation_table"),
     *("ll_pointing_game", "extra_significance", "extra_reproduction_summary", "extra_claims"),
-    "extra_cost",
+    *("extra_cost", "extra_class_ap"),
 }
 FIGURES = {
     *("gr_class_counts", "gr_separation", "gr_false_negative_rate", "gr_gradients"),
     *("gr_hyperparameter_curves", "ll_memorisation_curve", "ll_corrections", "ll_delta_rel"),
     *("ll_labelling_efficiency", "ll_examples", "extra_learning_curves"),
-    *("extra_gap_closed", "extra_separation"),
+    *("extra_gap_closed", "extra_separation", "extra_class_gain"),
 }
 
 

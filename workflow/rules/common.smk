@@ -556,6 +556,7 @@ OF_RUNS = {
 # ... what was made for it, or of what it shows, ...
 OF_EXHIBIT = {
     "metrics": tidy_table,
+    "class precisions": lambda exhibit: with_checksums(*run_files(exhibit, "metrics.json")),
     "comparisons": comparisons,
     "published": published_numbers,
     "published elsewhere": published_elsewhere,

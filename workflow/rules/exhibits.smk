@@ -58,6 +58,8 @@ EXHIBITS = {
     "extra_protocols": ("table", "resamples of others"),
     "extra_significance": ("table", "resamples of others"),
     "extra_gap_closed": ("figure", "data of others", "resamples of others"),
+    "extra_class_ap": ("table", "labels", "observed", "class precisions"),
+    "extra_class_gain": ("figure", "labels", "observed", "class precisions", "predictions"),
     "extra_separation": ("figure", "labels", "observed", "predictions", "metrics"),
     "extra_reproduction_summary": ("table", "data of others", "published of others"),
     "extra_claims": ("table", "data of others", "resamples of others"),

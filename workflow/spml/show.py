@@ -1,16 +1,19 @@
 """Print a finished exhibit, or how far a reproduction has come: ``python -m spml.show [exhibit]``.
 
-Without an exhibit it prints the main table, or the status while that is not there. Imports no more
-than it needs, so that it answers at once.
+Without an exhibit it prints the main table, or the status while that is not there. Of a figure it
+prints the data and shows the picture, in a terminal that can. Imports no more than it needs, so
+that it answers at once.
 """
 
 import argparse
 import csv
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from spml.desk.pictures import inline_picture, picture_protocol
 from spml.desk.targets import with_targets_first
 from spml.desk.terminal import align, terminal_width
 from spml.exhibits.markdown import Table, parse_tables
@@ -20,6 +23,7 @@ from spml.plumbing.errors import UserError, run_command
 
 MAIN = "gr_main_table"
 WIDTH = 88  # letters a line of a caption
+PICTURE_WIDTH = 72  # letters, of a picture in the terminal
 
 
 def is_made(exhibit: str) -> bool:
@@ -41,6 +45,19 @@ def read_caption(exhibit: str) -> str:
     """The caption of an exhibit; empty where there is none."""
     path = exhibit_path(exhibit, ".caption.txt")
     return verified(path).read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def find_picture(exhibit: str) -> Path | None:
+    """The picture of a figure; None of a table."""
+    path = exhibit_path(exhibit, ".png")
+    return verified(path) if path.is_file() else None
+
+
+def show_picture(path: Path, *, width: int, terminal: bool) -> None:
+    """Say where a picture is; show it small in a terminal that can."""
+    if terminal and (protocol := picture_protocol(os.environ)):
+        print(inline_picture(path.read_bytes(), protocol, columns=min(width, PICTURE_WIDTH)))
+    print(f"Picture: {path}, and beside it as .pdf\n")
 
 
 def describe_selection(exhibit: str) -> str:
@@ -117,8 +134,10 @@ def main() -> None:
     exhibit = arguments.exhibit or MAIN
     if not is_made(exhibit):
         raise UserError(explain_missing(exhibit, arguments.configfile))
-    tables, caption = read_tables(exhibit), read_caption(exhibit)
+    tables, caption, picture = read_tables(exhibit), read_caption(exhibit), find_picture(exhibit)
     print("\n".join(align(table, width=width, colour=colour) for table in tables))
+    if picture:
+        show_picture(picture, width=width, terminal=colour)
     if caption:
         print(textwrap.fill(caption, WIDTH) + "\n")
     if selection := describe_selection(exhibit):

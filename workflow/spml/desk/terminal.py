@@ -4,7 +4,7 @@ import shutil
 
 from tabulate import tabulate
 
-from spml.exhibits.markdown import BEST, SECOND, Table
+from spml.exhibits.markdown import BEST, SECOND, Table, column_kinds
 
 # What a terminal does to text: bold, underlined, and back to normal.
 _ESCAPES = {BEST: "\x1b[1m", SECOND: "\x1b[4m"}
@@ -27,7 +27,7 @@ def _fit(widths: list[int], limit: int) -> list[int]:
 
 
 def align(table: Table, *, width: int, colour: bool = False) -> str:
-    """Columns of equal width, the first to the left and the others to the right.
+    """Columns of equal width, names and words to the left and numbers to the right.
 
     width: letters a line; cells of what is wider are broken into lines. colour: mark the best and
     the second with what terminals show as bold and underlined.
@@ -48,7 +48,7 @@ def align(table: Table, *, width: int, colour: bool = False) -> str:
         rows,
         table.header,
         tablefmt="simple",
-        colalign=["left"] + ["right"] * (len(widths) - 1),
+        colalign=["left", *("left" if kind else "right" for kind in column_kinds(table)[1:])],
         maxcolwidths=widths,
         maxheadercolwidths=widths,
         disable_numparse=True,

@@ -35,9 +35,13 @@ from spml.exhibits.style import (
     GREY,
     OF_NO_PAPER,
     OF_PAPERS,
+    SMALL,
     TEXT_WIDTH,
     add_grid,
+    legend_outside,
+    name_rows,
     new_figure,
+    set_title,
 )
 from spml.measures.statistics import Resampled, confidence_interval
 from spml.plumbing.addresses import exhibit_path, split_key
@@ -152,7 +156,7 @@ def _draw_method(axes: Axes, place: int, row: pd.Series, runs: pd.DataFrame, low
             xycoords=axes.get_yaxis_transform(),
             va="center",
             color=colour,
-            fontsize=6.5,
+            fontsize=SMALL,
         )
     else:
         axes.hlines(place, row["map_low"], row["map_high"], color=colour, linewidth=1.0)
@@ -172,7 +176,7 @@ def _draw_method(axes: Axes, place: int, row: pd.Series, runs: pd.DataFrame, low
         xycoords=axes.get_yaxis_transform(),
         va="center",
         ha="left",
-        fontsize=6.5,
+        fontsize=SMALL,
         annotation_clip=False,
     )
 
@@ -186,10 +190,8 @@ def _draw_place(axes: Axes, here: pd.DataFrame, titles: dict[str, str], settings
             axes.axvline(methods.loc[name, "map"], color=GREY, linewidth=0.8, linestyle=(0, (4, 2)))
     for place, (method, row) in enumerate(methods.iterrows()):
         _draw_method(axes, place, row, here[here["method"] == method], low)
-    axes.set_yticks(range(len(methods)), [titles[str(name)] for name in methods.index])
-    for label, family in zip(axes.get_yticklabels(), methods["family"], strict=True):
-        if family in OF_PAPERS:
-            label.set_fontweight("bold")
+    bold = np.flatnonzero(methods["family"].isin(OF_PAPERS))
+    name_rows(axes, range(len(methods)), [titles[str(name)] for name in methods.index], bold)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(methods) - 0.4, -0.6)
     axes.set_xlim(low, upper_end(methods, low))
@@ -197,7 +199,7 @@ def _draw_place(axes: Axes, here: pd.DataFrame, titles: dict[str, str], settings
     axes.set_xlabel("Test mAP (%)")
     axes.annotate(
         "share of\nthe gap", (1.01, 1), xycoords="axes fraction", va="bottom", ha="left",
-        fontsize=6.5, annotation_clip=False,
+        fontsize=SMALL, annotation_clip=False,
     )  # fmt: skip
     add_grid(axes, "x")
 
@@ -221,7 +223,9 @@ def _legend(figure: Figure, frame: pd.DataFrame) -> None:
                 label="published",
             )
         )  # fmt: skip
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    legend_outside(
+        figure, handles, [str(item.get_label()) for item in handles], place="lower center"
+    )
 
 
 def _place_title(block: Block, group: str, several: bool) -> str:
@@ -247,7 +251,8 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
         _draw_place(axes, here, settings["titles"], settings)
         if len(shown) > 1:
             key = (place.dataset, place.protocol)
-            axes.set_title(_place_title(titles[key], place.group, keys.count(key) > 1), loc="left")
+            title = _place_title(titles[key], place.group, keys.count(key) > 1)
+            set_title(axes, title, share=0.5, loc="left")
     _legend(figure, frame)
     return figure
 

@@ -9,7 +9,15 @@ from matplotlib.ticker import MaxNLocator
 from spml.exhibits.figure import figure_command
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase, method_titles, seeds_phrase
-from spml.exhibits.style import BLUE, LIGHT_GREY, SETTINGS, TEXT_WIDTH, add_grid, new_figure
+from spml.exhibits.style import (
+    BLUE,
+    LIGHT_GREY,
+    add_grid,
+    is_first,
+    name_axes,
+    new_rows,
+    set_title,
+)
 from spml.plumbing.addresses import run_path
 from spml.plumbing.errors import run_command
 from spml.plumbing.files import read_json_lines
@@ -52,16 +60,11 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     Ten curves and bands in one panel hide each other; in panels of their own none is hidden.
     """
     shown, titles = blocks(settings), method_titles(settings)
-    columns = min(COLUMNS, len(titles))
-    rows = -(-len(titles) // columns)
-    figure, grid = new_figure(rows * len(shown), columns, width=TEXT_WIDTH, height=1.6)
-    for position, block in enumerate(shown):
+    figure, rows = new_rows([len(titles)] * len(shown), columns=COLUMNS, height=1.6)
+    for block, panels in zip(shown, rows, strict=True):
         here = select_rows(frame, block)
         lowest, highest = common_range(here)
-        panels = grid[position * rows : (position + 1) * rows]
-        for axes in panels.flat[len(titles) :]:
-            axes.set_visible(False)
-        for (method, title), axes in zip(titles.items(), panels.flat, strict=False):
+        for (method, title), axes in zip(titles.items(), panels, strict=True):
             for other in titles:
                 line = here[here["method"] == other]
                 axes.plot(line["epoch"], line["mean"], color=LIGHT_GREY, linewidth=0.7)
@@ -79,13 +82,12 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
                 va="bottom",
                 color=BLUE,
             )
-            axes.set_title(f"{block.title}: {title}" if len(shown) > 1 else title)
+            set_title(axes, f"{block.title}: {title}" if len(shown) > 1 else title)
             axes.set_ylim(bottom, highest)
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-            axes.tick_params(labelleft=axes in panels[:, 0] or bottom < lowest)
+            axes.tick_params(labelleft=is_first(axes) or bottom < lowest)
             add_grid(axes)
-    figure.supxlabel("Epoch", fontsize=SETTINGS["axes.labelsize"])
-    figure.supylabel("Validation mAP (%)", fontsize=SETTINGS["axes.labelsize"])
+    name_axes(figure, "Epoch", "Validation mAP (%)")
     return figure
 
 

@@ -11,7 +11,16 @@ from spml.exhibits.figure import figure_command
 from spml.exhibits.records import select_rows
 from spml.exhibits.search import read_scores, varied
 from spml.exhibits.settings import blocks, data_phrase, seeds_phrase
-from spml.exhibits.style import SERIES, SETTINGS, TEXT_WIDTH, add_grid, new_figure
+from spml.exhibits.style import (
+    SERIES,
+    TEXT_WIDTH,
+    add_grid,
+    legend_outside,
+    name_axes,
+    name_rows,
+    new_figure,
+    set_title,
+)
 from spml.measures.selection import CRITERIA
 from spml.plumbing.errors import run_command
 
@@ -57,7 +66,7 @@ def _draw_method(axes: Axes, here: pd.DataFrame) -> None:
         best = points["best"].to_numpy()
         axes.plot(mean[best], lines[best], "o", color=colour, markersize=8, markerfacecolor="none")
     names = [varied(title) for title in here["title"].unique()]
-    axes.set_yticks(range(len(names)), names)
+    name_rows(axes, range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)  # the first is on top
     add_grid(axes, "x")
 
@@ -85,11 +94,9 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     for (block, here), axes in zip(shown, grid.flat, strict=False):
         _draw_method(axes, here)
         title = here["method_title"].iloc[0]
-        axes.set_title(f"{title}: {block.title}" if several else title)
-    figure.supxlabel(
-        "Validation mAP relative to the best variant (points)", fontsize=SETTINGS["axes.labelsize"]
-    )
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+        set_title(axes, f"{title}: {block.title}" if several else title)
+    name_axes(figure, "Validation mAP relative to the best variant (points)")
+    legend_outside(figure, *grid[0, 0].get_legend_handles_labels())
     return figure
 
 

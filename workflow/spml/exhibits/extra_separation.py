@@ -29,10 +29,14 @@ from spml.exhibits.style import (
     FALSE_NEGATIVE,
     OF_NO_PAPER,
     OF_PAPERS,
+    SMALL,
     TEXT_WIDTH,
     TRUE_NEGATIVE,
     add_grid,
+    legend_outside,
+    name_rows,
     new_figure,
+    set_title,
 )
 from spml.exhibits.unobserved import Unobserved, separation_estimate, unobserved_scores
 from spml.plumbing.addresses import table_path
@@ -134,16 +138,14 @@ def _draw_predictions(axes: Axes, methods: pd.DataFrame, titles: dict[str, str])
     for place, area in zip(places, methods["area"], strict=True):
         axes.annotate(
             f"{area:.3f}", (1.01, place), xycoords=axes.get_yaxis_transform(), va="center",
-            fontsize=6.5, annotation_clip=False,
+            fontsize=SMALL, annotation_clip=False,
         )  # fmt: skip
     axes.annotate(
-        "area under\nROC", (1.01, 1), xycoords="axes fraction", va="bottom", fontsize=6.5,
+        "area under\nROC", (1.01, 1), xycoords="axes fraction", va="bottom", fontsize=SMALL,
         annotation_clip=False,
     )  # fmt: skip
-    axes.set_yticks(places, [titles[str(name)] for name in methods.index])
-    for label, family in zip(axes.get_yticklabels(), methods["family"], strict=True):
-        if family in OF_PAPERS:
-            label.set_fontweight("bold")
+    bold = np.flatnonzero(methods["family"].isin(OF_PAPERS))
+    name_rows(axes, places, [titles[str(name)] for name in methods.index], bold)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(methods) - 0.4, -0.6)
     axes.set_xlim(0, 1)
@@ -166,7 +168,7 @@ def _draw_scatter(
             right = runs.loc[runs["run_area"].idxmax()]
             axes.annotate(
                 titles[str(method)], (right["run_area"], right["run_map"]), xytext=(3, 0),
-                textcoords="offset points", va="center", fontsize=6.5,
+                textcoords="offset points", va="center", fontsize=SMALL,
             )  # fmt: skip
     axes.set_xlabel("Area under the ROC curve")
     axes.set_ylabel("Test mAP (%)")
@@ -189,7 +191,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     for block, (left, right) in zip(shown, panels, strict=True):
         here = select_rows(frame, block)
         if len(shown) > 1:
-            left.set_title(block.title, loc="left")
+            set_title(left, block.title, share=0.5, loc="left")
         if here.empty:
             left.text(0, 0.5, "no method leaves anything to separate")
             left.set_axis_off()
@@ -200,7 +202,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
         _draw_scatter(right, here, methods, titles, settings.get("reference", ""))
         handles = left.get_legend_handles_labels()
     if handles:
-        figure.legend(*handles, loc="outside lower left", ncols=2)
+        legend_outside(figure, *handles, place="lower left")
     return figure
 
 

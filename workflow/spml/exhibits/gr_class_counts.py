@@ -12,12 +12,24 @@ from spml.data.observation import load_observation
 from spml.exhibits.figure import figure_command
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, data_phrase
-from spml.exhibits.style import BLACK, BLUE, FALSE_NEGATIVE, OBSERVED, add_grid, new_panels
+from spml.exhibits.style import (
+    BLACK,
+    BLUE,
+    FALSE_NEGATIVE,
+    OBSERVED,
+    SMALL,
+    add_grid,
+    legend_outside,
+    new_panels,
+    set_title,
+    shorten,
+)
 from spml.plumbing.addresses import labels_path, observed_path
 from spml.plumbing.errors import run_command
 
 NAMED_CLASSES = 30  # more names than this do not fit below a panel
 LETTERS = 36  # names that are longer together are slanted
+LONGEST = 1.4  # inches, of one name
 
 SERIES = (
     ("total", "positives", BLUE, "s"),
@@ -59,11 +71,12 @@ def _power_below(count: int) -> float:
 
 def _name_classes(axes: Axes, names: pd.Series) -> None:
     """Class names below their places, slanted where they would meet."""
-    axes.set_xticks(range(len(names)), names)
+    shown = [shorten(str(name), LONGEST, SMALL) for name in names]
+    axes.set_xticks(range(len(names)), shown)
     axes.tick_params(axis="x", length=0)
     if names.str.len().sum() > LETTERS:
         for label in axes.get_xticklabels():
-            label.set(rotation=45, ha="right", rotation_mode="anchor", fontsize=6)
+            label.set(rotation=45, ha="right", rotation_mode="anchor", fontsize=SMALL)
     axes.set_xlabel("Class")
 
 
@@ -106,12 +119,8 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
         else:
             axes.set_xlabel("Classes, most frequent first")
         if len(shown) > 1:
-            axes.set_title(block.title)
-    figure.legend(
-        *panels[0].get_legend_handles_labels(),
-        loc="outside upper center",
-        ncols=4 if len(shown) > 1 else 2,
-    )
+            set_title(axes, block.title)
+    legend_outside(figure, *panels[0].get_legend_handles_labels())
     return figure
 
 

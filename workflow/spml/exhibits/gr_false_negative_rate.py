@@ -34,7 +34,9 @@ from spml.exhibits.style import (
     LIGHT_GREY,
     TEXT_WIDTH,
     VERMILLION,
+    PowersOfTen,
     add_grid,
+    add_legend,
     new_figure,
 )
 from spml.exhibits.unobserved import (
@@ -191,11 +193,13 @@ def _draw_moment(here: pd.DataFrame, axes: Axes, strip: Axes) -> None:
         )
     axes.set(xlim=(0, 1), ylim=(-0.02, 1.02))
     axes.tick_params(labelbottom=False)
-    axes.legend(loc="best")
+    add_legend(axes)
     add_grid(axes, "both")
     edges = np.append(here["low"], here["high"].iloc[-1])
     strip.bar(middle, entries, width=np.diff(edges).min(), color=LIGHT_GREY, linewidth=0)
     strip.set_yscale("log")
+    strip.yaxis.set_major_formatter(PowersOfTen())
+    strip.yaxis.set_minor_formatter(PowersOfTen())
     strip.set_xlim(0, 1)
     strip.set_xlabel("Predicted probability p")
     add_grid(strip, "x")

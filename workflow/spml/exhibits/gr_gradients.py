@@ -21,6 +21,7 @@ from spml.exhibits.style import (
     TEXT_WIDTH,
     VERMILLION,
     add_grid,
+    add_legend,
     new_figure,
 )
 from spml.plumbing.addresses import GRADIENT_TABLE
@@ -64,7 +65,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
         axes.set_xlabel("Predicted probability p of an unobserved entry")
         axes.set_ylabel("")
         axes.set_xlim(0, 1)
-        axes.legend(loc="lower right" if scheduled else "upper left")
+        add_legend(axes, "lower right" if scheduled else "upper left")
         add_grid(axes)
     grid[0][0].set_ylabel("Gradient dL/dz of the loss")
     return figure

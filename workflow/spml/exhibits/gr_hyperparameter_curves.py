@@ -25,7 +25,15 @@ from spml.exhibits.settings import (
     seeds_phrase,
     selection_phrase,
 )
-from spml.exhibits.style import BLUE, TEXT_WIDTH, VERMILLION, add_grid, new_figure
+from spml.exhibits.style import (
+    BLUE,
+    FORMULA,
+    TEXT_WIDTH,
+    VERMILLION,
+    add_grid,
+    legend_outside,
+    new_figure,
+)
 from spml.plumbing.addresses import table_path
 from spml.plumbing.checksums import verified
 from spml.plumbing.errors import UserError, run_command
@@ -128,10 +136,10 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
             points = [value_text(value) for value in curve["point"]]
             axes.set_xticks(curve.index, points, parse_math=True)
             axes.set_xlim(-0.4, len(curve) - 0.6)
-            axes.set_xlabel(f"${name}$", parse_math=True)
+            axes.set_xlabel(f"${name}$", parse_math=True, fontsize=FORMULA)
             add_grid(axes)
         row[0].set_ylabel(f"{block.title}: test mAP (%)" if len(shown) > 1 else "Test mAP (%)")
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center")
+    legend_outside(figure, *grid[0, 0].get_legend_handles_labels(), place="lower center")
     return figure
 
 

@@ -28,6 +28,7 @@ from spml.exhibits.style import (
     TRUE_NEGATIVE,
     PowersOfTen,
     add_grid,
+    legend_outside,
     new_figure,
 )
 from spml.exhibits.unobserved import refuse_observed, unobserved_scores, wasserstein_distance
@@ -110,7 +111,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
         row[0].yaxis.set_major_formatter("{x:g}")
     for axes in panels[-1]:
         axes.set_xlabel("Predicted probability")
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    legend_outside(figure, *panels[0, 0].get_legend_handles_labels(), place="lower center")
     return figure
 
 

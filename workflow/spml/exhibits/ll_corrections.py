@@ -22,7 +22,15 @@ from spml.exhibits.settings import (
     method_titles,
     seeds_phrase,
 )
-from spml.exhibits.style import GREY, SERIES, TEXT_WIDTH, add_grid, new_figure
+from spml.exhibits.style import (
+    GREY,
+    SERIES,
+    TEXT_WIDTH,
+    add_grid,
+    legend_outside,
+    new_figure,
+    set_title,
+)
 from spml.plumbing.addresses import run_path
 from spml.plumbing.errors import UserError, run_command
 from spml.plumbing.files import read_json, read_json_lines
@@ -121,10 +129,9 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
             axes.set_xlabel("Epoch")
             axes.set_ylabel(label)
             if len(shown) > 1:
-                axes.set_title(block.title)
+                set_title(axes, block.title)
             add_grid(axes)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    legend_outside(figure, *grid[0, 0].get_legend_handles_labels())
     return figure
 
 

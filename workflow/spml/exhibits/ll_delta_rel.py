@@ -18,7 +18,15 @@ from spml.exhibits.settings import (
     seeds_phrase,
     selection_phrase,
 )
-from spml.exhibits.style import GREY, add_grid, draw_points, new_panels
+from spml.exhibits.style import (
+    FORMULA,
+    GREY,
+    add_grid,
+    draw_points,
+    legend_outside,
+    new_panels,
+    set_title,
+)
 from spml.plumbing.addresses import run_path, table_path
 from spml.plumbing.checksums import verified
 from spml.plumbing.errors import run_command
@@ -71,12 +79,12 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
             axes.axhline(level, color=GREY, linestyle=(0, (1, 1)), label=titles[reference])
         axes.set_xlim(left=0)
         axes.margins(y=0.1)
-        axes.set_xlabel(r"$\Delta_\mathrm{rel}$ (%)", parse_math=True)
+        axes.set_xlabel(r"$\Delta_\mathrm{rel}$ (%)", parse_math=True, fontsize=FORMULA)
         axes.set_ylabel("Test mAP (%)")
         add_grid(axes)
         if len(shown) > 1:
-            axes.set_title(block.title)
-        axes.legend(loc="best")
+            set_title(axes, block.title)
+    legend_outside(figure, *panels[0].get_legend_handles_labels())
     return figure
 
 

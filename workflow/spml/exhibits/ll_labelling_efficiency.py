@@ -28,7 +28,15 @@ from spml.exhibits.settings import (
     seeds_phrase,
     selection_phrase,
 )
-from spml.exhibits.style import SERIES, PowersOfTen, add_grid, draw_points, new_panels
+from spml.exhibits.style import (
+    SERIES,
+    PowersOfTen,
+    add_grid,
+    draw_points,
+    legend_outside,
+    new_panels,
+    set_title,
+)
 from spml.plumbing.addresses import observed_path, table_path
 from spml.plumbing.checksums import verified
 from spml.plumbing.errors import run_command
@@ -154,8 +162,8 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
         axes.set_ylabel("Test mAP (%)")
         add_grid(axes)
         if len(shown) > 1:
-            axes.set_title(block.title)
-        axes.legend(loc="best")
+            set_title(axes, block.title)
+    legend_outside(figure, *panels[0].get_legend_handles_labels())
     return figure
 
 

@@ -32,7 +32,9 @@ from spml.exhibits.style import (
     GREY,
     TRUE_NEGATIVE,
     add_grid,
+    add_legend,
     new_panels,
+    set_title,
 )
 from spml.plumbing.errors import run_command
 
@@ -157,6 +159,8 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
             )
             if "published" in here:
                 points = here[(here["entries"] == entries) & here["published"].notna()]
+                if points.empty:  # what is not clipped takes room in the layout, nothing as well
+                    continue
                 axes.plot(
                     points["iteration"],
                     points["published"],
@@ -165,9 +169,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
                     marker=marker,
                     markerfacecolor="none",
                     clip_on=False,
-                    label=f"one {entries[:-1].replace('_', ' ')}, published"
-                    if len(points)
-                    else None,
+                    label=f"one {entries[:-1].replace('_', ' ')}, published",
                 )
         steps = int(here["steps_per_epoch"].iloc[0])
         axes.set_xlim(0, -(-here["iteration"].max() // steps) * steps)  # whole epochs
@@ -178,8 +180,8 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
         add_grid(axes)
         _mark_epochs(axes, steps)
         if len(panels) > 1:
-            axes.set_title(f"{block.title}: {titles[method]}")
-        axes.legend(loc="best")
+            set_title(axes, f"{block.title}: {titles[method]}")
+        add_legend(axes)
     return figure
 
 

@@ -1,8 +1,9 @@
 """Tables as Markdown: written by exhibits, read back by the report and the terminal.
 
 A document is a row of tables. Where there are several, a heading goes before each. ``**`` marks the
-best cell of a column and ``<ins>`` the second. A text that is no formula has a backslash before
-what would make it one, or a mark, or another cell.
+best cell of a column and ``<ins>`` the second. Words stand to the left of a column, numbers to the
+right. A text that is no formula has a backslash before what would make it one, a mark, or another
+cell.
 """
 
 import re
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 BEST, SECOND = "best", "second"
+PROSE = 40  # letters: a column with a longer cell is set in lines of text
 _MARKS = {BEST: ("**", "**"), SECOND: ("<ins>", "</ins>")}
 
 
@@ -30,6 +32,21 @@ class Table:
     rows: Sequence[Sequence[str]]
     title: str = ""
     marks: dict[tuple[int, int], str] = field(default_factory=dict)
+
+
+def column_kinds(table: Table) -> list[str]:
+    """How each column is set: ``prose`` in lines, ``text`` to the left, numbers (empty) else."""
+    kinds = []
+    for cells in zip(*table.rows, strict=True):
+        filled = [cell for cell in cells if re.search(r"\w", cell)]
+        numbers = sum(bool(re.match(r"\W*\d", cell)) for cell in filled)
+        plain = [cell for cell in cells if not isinstance(cell, Formulas)]
+        if any(len(cell) > PROSE for cell in plain):
+            kinds.append("prose")
+        else:
+            words = 2 * numbers < len(filled) or len(plain) < len(cells)
+            kinds.append("text" if words else "")
+    return kinds or [""] * len(table.header)
 
 
 _SPECIAL = r"([\\|$*`]|<(?=/?ins>))"
@@ -58,7 +75,8 @@ def format_tables(tables: Sequence[Table]) -> str:
     for table in tables:
         lines = [f"### {_escape(table.title)}", ""] if table.title else []
         lines.append(_line([_escape(cell) for cell in table.header]))
-        lines.append(_line([":--", *["--:"] * (len(table.header) - 1)]))
+        kinds = ["text", *column_kinds(table)[1:]]
+        lines.append(_line([":--" if kind else "--:" for kind in kinds]))
         for row, cells in enumerate(table.rows):
             marked = []
             for column, cell in enumerate(cells):

@@ -1,13 +1,15 @@
-"""The one look of all figures: for print at column width, for colour-blind readers, and in grey.
+"""The one look of all figures: for print as large as they are, for the colour-blind, and in grey.
 
-Colours are those of Okabe and Ito (2008). No two series are told apart by colour alone: lines also
-differ in dash and marker, bars in hatch.
+A figure is as wide as one column of a paper or as both, and is printed at that size: no text in it
+is smaller than ``SMALL``. Colours are those of Okabe and Ito (2008). No two series are told apart
+by colour alone: lines also differ in dash and marker.
 
 Text is as it stands, since titles and class names are the user's: only what asks for it
 (``parse_math=True``) is read as a formula.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,10 @@ from matplotlib.ticker import LogFormatterSciNotation
 
 from spml.plumbing.files import atomic_path
 
-COLUMN_WIDTH = 3.4  # inches, one of two columns
+COLUMN_WIDTH = 3.3  # inches, one of two columns
 TEXT_WIDTH = 7.0  # inches, both columns
+SMALL = 6.5  # points, the smallest text
+FORMULA = 9.5  # points, of a label that is a symbol with an index, which is smaller by three tenths
 
 BLACK = "#000000"
 ORANGE = "#E69F00"
@@ -51,6 +55,7 @@ SERIES: tuple[tuple[str, Any, str], ...] = (
 )
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so it looks alike everywhere
+LETTER = 0.56  # em, of a letter of it in the mean
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 SETTINGS: Any = {
@@ -91,6 +96,25 @@ def new_figure(
     return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 
+def new_rows(
+    counts: Sequence[int], *, columns: int, height: float, **subplots: Any
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure in two columns with ``counts`` panels, whose rows begin anew for each count.
+
+    columns: as many are side by side at most; height: of a row, in inches.
+    """
+    rows = -(-max(counts) // columns)
+    columns = -(-max(counts) // rows)
+    figure, grid = new_figure(
+        rows * len(counts), columns, width=TEXT_WIDTH, height=height, **subplots
+    )
+    panels = [list(grid[place * rows : (place + 1) * rows].flat) for place in range(len(counts))]
+    for count, own in zip(counts, panels, strict=True):
+        for axes in own[count:]:
+            axes.set_visible(False)
+    return figure, [own[:count] for count, own in zip(counts, panels, strict=True)]
+
+
 def new_panels(count: int, *, height: float) -> tuple[Figure, list[Axes]]:
     """A figure with ``count`` equal panels: one at column width, more in two columns."""
     columns = min(2, count)
@@ -108,6 +132,65 @@ def new_panels(count: int, *, height: float) -> tuple[Figure, list[Axes]]:
 def add_grid(axes: Axes, axis: Any = "y") -> None:
     """Faint lines to read values by."""
     axes.grid(visible=True, axis=axis)
+
+
+def shorten(text: str, width: float, size: float) -> str:
+    """A text that is about as wide as ``width`` inches in ``size`` points: the rest is cut off.
+
+    Titles are the user's, and one that is wider than what it stands at leaves no room for that.
+    """
+    letters = int(width * 72 / (size * LETTER))
+    return text if len(text) <= letters else f"{text[: letters - 1].rstrip()}…"
+
+
+def set_title(axes: Axes, title: str, share: float = 0.9, **options: Any) -> None:
+    """The title of one of equal panels, no wider than a ``share`` of it."""
+    figure: Any = axes.get_figure(root=True)
+    grid = axes.get_gridspec()
+    width = figure.get_figwidth() / (grid.ncols if grid else 1)
+    axes.set_title(shorten(title, share * width, SETTINGS["axes.titlesize"]), **options)
+
+
+def is_first(axes: Axes) -> bool:
+    """Whether a panel is the first of its row."""
+    place = axes.get_subplotspec()
+    return place is not None and place.is_first_col()
+
+
+def name_rows(axes: Axes, places: Any, titles: Sequence[str], bold: Any = ()) -> None:
+    """Titles of rows, in half of a column at most; those at ``bold`` places stand out."""
+    shown = [shorten(title, COLUMN_WIDTH / 2, SETTINGS["ytick.labelsize"]) for title in titles]
+    axes.set_yticks(places, shown)
+    for place in bold:
+        axes.get_yticklabels()[place].set_fontweight("bold")
+
+
+def name_axes(figure: Figure, across: str, upwards: str = "") -> None:
+    """One label for the axes of all panels."""
+    figure.supxlabel(across, fontsize=SETTINGS["axes.labelsize"])
+    if upwards:
+        figure.supylabel(upwards, fontsize=SETTINGS["axes.labelsize"])
+
+
+def add_legend(axes: Axes, loc: Any = "best") -> None:
+    """A legend in a panel, whose texts are no wider than half of it."""
+    handles, labels = axes.get_legend_handles_labels()
+    size = SETTINGS["legend.fontsize"]
+    axes.legend(handles, [shorten(label, COLUMN_WIDTH * 0.6, size) for label in labels], loc=loc)
+
+
+def legend_outside(
+    figure: Figure, handles: Sequence[Any], labels: Sequence[str], *, place: str = "upper center"
+) -> None:
+    """A legend above or below all panels, in as many columns as the figure has room for."""
+    size, width = SETTINGS["legend.fontsize"], figure.get_figwidth()
+    em = size / 72
+    line = (SETTINGS["legend.handlelength"] + 2.8) * em  # with the space around an entry
+    shown = [shorten(label, width - line, size) for label in labels]
+    widest = max(map(len, shown)) * LETTER * em + line
+    rows = -(-len(shown) // max(1, int(width / widest)))
+    outside: Any = f"outside {place}"
+    figure.legend(handles, shown, loc=outside, ncols=-(-len(shown) // rows))
 
 
 class PowersOfTen(LogFormatterSciNotation):
@@ -135,6 +218,7 @@ def save_figure(figure: Figure, stem: Path) -> None:
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
         with atomic_path(f"{stem}{suffix}") as temporary:
             figure.savefig(temporary, metadata=metadata)
+        figure.set_layout_engine("none")  # one layout, which takes as long as all else, for both
 
 
 def style_context() -> Any:

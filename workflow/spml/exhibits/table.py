@@ -12,9 +12,10 @@ from spml.exhibits.command import (
     write_caption,
     write_data,
 )
-from spml.exhibits.markdown import Table
-from spml.exhibits.tables import write_tables
+from spml.exhibits.latex import format_latex
+from spml.exhibits.markdown import Table, format_tables
 from spml.plumbing.checksums import write_checksums
+from spml.plumbing.files import write_text
 
 
 def table_command(
@@ -30,7 +31,9 @@ def table_command(
         frame = tabulate(settings)
         text = caption(frame, settings) + given_phrase(settings)
         write_data(frame, stem)
-        write_tables(layout(frame, settings), text, stem)
+        tables = layout(frame, settings)
+        write_text(f"{stem}.md", format_tables(tables))
+        write_text(f"{stem}.tex", format_latex(tables, text, f"{stem.parent.name}_{stem.name}"))
         write_caption(text, stem)
         suffixes = (".csv", ".md", ".tex", ".caption.txt")
         write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from spml.exhibits.markdown import Formulas
+from spml.exhibits.markdown import Formulas, column_kinds
 from spml.exhibits.papers import PAPERS, REFERENCES
 from spml.plumbing.addresses import pictures_path
 from spml.plumbing.files import read_json
@@ -228,8 +228,9 @@ def _environment(site: Site) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("column_kinds", "paragraphs", "sort_key", "with_code", "with_formulas"):
+    for name in ("paragraphs", "sort_key", "with_code", "with_formulas"):
         environment.filters[name] = getattr(texts, name)
+    environment.filters["column_kinds"] = column_kinds
     environment.filters["as_formulas"] = Formulas
     environment.globals.update(
         site=site,

@@ -8,8 +8,8 @@ from statistics import mean, stdev
 import latex2mathml.converter
 import markupsafe
 
-from spml.exhibits.markdown import Formulas, Table
-from spml.exhibits.tables import NOTHING, PROSE, format_mean
+from spml.exhibits.markdown import Formulas
+from spml.exhibits.tables import format_mean
 
 
 def sort_key(text: str) -> str:
@@ -18,21 +18,6 @@ def sort_key(text: str) -> str:
     if number is None:
         return text.lower()
     return number[1].replace("\N{MINUS SIGN}", "-").replace(",", "").replace("+", "")
-
-
-def column_kinds(table: Table) -> list[str]:
-    """How each column is set: ``prose`` in lines, ``text`` to the left, numbers (empty) else."""
-    kinds = []
-    for cells in zip(*table.rows, strict=True):
-        filled = [cell for cell in cells if cell not in ("", NOTHING)]
-        numbers = sum(bool(re.fullmatch(r"-?[\d.]+", sort_key(cell))) for cell in filled)
-        plain = [cell for cell in cells if not isinstance(cell, Formulas)]
-        if any(len(cell) > PROSE for cell in plain):
-            kinds.append("prose")
-        else:
-            words = 2 * numbers < len(filled) or len(plain) < len(cells)
-            kinds.append("text" if words else "")
-    return kinds or [""] * len(table.header)
 
 
 def with_formulas(text: str) -> markupsafe.Markup:
