@@ -12,7 +12,7 @@ from spml.exhibits.tables import format_number
 from spml.report.curves import Drawing, draw
 from spml.report.definitions import NOT_TRAINED, Excerpt, LossDefinition, read_loss
 from spml.report.exhibits import Exhibit, rows_of
-from spml.report.pages import method_page
+from spml.report.pages import method_page, runs_anchor
 from spml.report.runs import Run, by_method, by_place
 from spml.report.texts import format_sample
 
@@ -48,6 +48,7 @@ class Method:
         """A drawing for each dataset and protocol."""
         return {
             place: draw(
+                self.name,
                 [run.curve for run in own],
                 [
                     [run.curve for run in runs]
@@ -57,6 +58,10 @@ class Method:
             )
             for place, own in self.places.items()
         }
+
+    def results_address(self, table: Table, row: int, column: int) -> str:
+        """Where the runs behind a number of :meth:`results` stand."""
+        return f"{self.page}#{runs_anchor(*list(self.places)[row])}"
 
     def results(self, titles: Mapping[Place, str]) -> Table:
         """Its mAP on each dataset and protocol."""
