@@ -28,27 +28,23 @@ COLUMNS = ("method", "title", "epoch", "total_epochs", "probability", "gradient"
 
 
 def entry_gradient(
-    loss: Loss, probability: torch.Tensor, epoch: int, *, observed_positives: int = 0
+    loss: Loss, probability: torch.Tensor, epoch: int, *, positive: bool = False
 ) -> torch.Tensor:
     """dL/dz of an unobserved entry, (N,) float64, by automatic differentiation.
 
-    probability: (N,) float64 in (0, 1), that of all C classes of an image. observed_positives: how
-    many images come after those, with p = 1/2 and all classes observed as positive. The loss is a
-    mean over entries, so its gradient is multiplied by their number. A batch-dependent loss sees
-    all images as one batch.
+    probability: (N,) float64 in (0, 1), that of all C classes of an image. positive: whether the
+    last class of each image is observed as positive. The loss is a mean over entries, so its
+    gradient is multiplied by their number. A batch-dependent loss sees all images as one batch.
     """
-    size, classes = len(probability), loss.num_classes
-    logits = torch.zeros((size + observed_positives, classes), dtype=torch.float64)
-    logits[:size] = torch.logit(probability)[:, None]
-    logits.requires_grad_()
+    logits = torch.logit(probability)[:, None].repeat(1, loss.num_classes).requires_grad_()
     observed = torch.zeros(logits.shape, dtype=torch.int8)
-    observed[size:] = 1
-    index = torch.arange(len(logits))
-    cost = loss(logits, observed, index=index, epoch=epoch)
-    if not cost.requires_grad:
-        return torch.zeros(size, dtype=torch.float64)
+    if positive:
+        observed[:, -1] = 1
+    cost = loss(logits, observed, index=torch.arange(len(logits)), epoch=epoch)
+    if not cost.requires_grad:  # it costs nothing whatever is predicted
+        return torch.zeros_like(probability)
     (gradient,) = torch.autograd.grad(cost, logits)
-    return gradient[:size, 0] * logits.numel()
+    return gradient[:, 0] * logits.numel()
 
 
 def _build(curve: dict[str, Any], classes: int, examples: int) -> Loss:
@@ -64,13 +60,14 @@ def _build(curve: dict[str, Any], classes: int, examples: int) -> Loss:
 def depends_on_prediction_alone(curve: dict[str, Any], epoch: int) -> bool:
     """Whether what an unobserved entry costs depends on its prediction and the epoch alone.
 
-    Then it is the same whatever else is in the batch, such as the highest and lowest predictions,
-    and however many classes there are. That a loss cannot be built with so few says no, too.
+    Then it is the same whatever else is in the batch, such as the highest and lowest predictions
+    and observed positives, and however many classes there are. That a loss cannot be built with so
+    few says no, too.
     """
     p = torch.linspace(0, 1, 9, dtype=torch.float64)[1:-1]
     try:
         few = entry_gradient(_build(curve, 2, len(p)), p, epoch)
-        rest = entry_gradient(_build(curve, 3, 13), p[1:-1], epoch, observed_positives=8)
+        rest = entry_gradient(_build(curve, 3, len(p)), p[1:-1], epoch, positive=True)
     except ValueError:
         return False
     return torch.allclose(few[1:-1], rest, rtol=1e-6, atol=1e-9)

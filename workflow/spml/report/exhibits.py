@@ -1,7 +1,7 @@
 """The exhibits as pages show them: tables, picture, caption, downloads, and what they rest on."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,19 +55,39 @@ class Exhibit:
             found.setdefault(method_page(run.method), {})[run.place] = None
         return {page: list(places) for page, places in found.items()}
 
+    def _page(self, row: str) -> str:
+        """The page of the method whose runs a row shows; empty where there is none.
+
+        Where an exhibit shows one method alone, its rows are something else.
+        """
+        alone = next(iter(self._places)) if len(self._places) == 1 else ""
+        page = self.method_pages.get(row, alone)
+        return page if page in self._places else ""
+
+    @property
+    def leads_to_runs(self) -> bool:
+        """Whether any row of its tables is of runs."""
+        return any(self._page(row[0]) for table in self.tables for row in table.rows)
+
     def runs_address(self, table: Table, row: int, column: int) -> str:
         """Where the runs behind a number stand, relative to the site; empty where there are none.
 
         A table of several says with its title which dataset it shows, and with its headings which
         protocol. Where that leaves a choice, all runs of the method are meant.
         """
-        page = self.method_pages.get(table.rows[row][0], "")
-        places, heading = self._places.get(page, []), table.header[column]
-        if not places or "published" in heading.lower() or not re.search(r"\d", table.rows[row][column]):
+        heading, cell = table.header[column], table.rows[row][column]
+        page = self._page(table.rows[row][0])
+        if not page or "published" in heading.lower() or not re.search(r"\d", cell):
             return ""
-        titles = self.place_titles
-        places = _narrowed(places, lambda place: table.title in (titles[place][0], ", ".join(titles[place])))
-        places = _narrowed(places, lambda place: heading.startswith(f"{titles[place][1]}: "))
+
+        def of_table(place: Place) -> bool:
+            titles = self.place_titles[place]
+            return table.title in (titles[0], ", ".join(titles))
+
+        def of_column(place: Place) -> bool:
+            return heading.startswith(f"{self.place_titles[place][1]}: ")
+
+        places = _narrowed(_narrowed(self._places[page], of_table), of_column)
         return f"{page}#{runs_anchor(*places[0]) if len(places) == 1 else 'runs'}"
 
     @property
@@ -80,9 +100,8 @@ class Exhibit:
         return f"{paper_page(self.paper)}#{self.key}"
 
 
-def _narrowed(places: Iterable[Place], meant: Callable[[Place], bool]) -> list[Place]:
+def _narrowed(places: list[Place], meant: Callable[[Place], bool]) -> list[Place]:
     """Those that are meant; all where none is."""
-    places = list(places)
     return [place for place in places if meant(place)] or places
 
 

@@ -23,7 +23,7 @@ GREEK = {
 }
 FUNCTIONS = {"log", "exp", "max", "min", "sg", "sigmoid", "softplus", "ceil", "floor"}
 BRACKETS = {"ceil": "⌈⌉", "floor": "⌊⌋"}
-OPERATORS = {"*": "·", "<-": "←", ">=": "≥", "<=": "≤", "-": "−", "x": "×", "..": " … "}
+OPERATORS = {"*": "·", "<-": "←", ">=": "≥", "<=": "≤", "-": "−", "x": "×", "..": "…"}
 SPACE = '<mspace width="0.17em"/>'
 GAP = "\N{NO-BREAK SPACE}"
 CLOSING = {"(": ")", "[": "]"}
