@@ -187,7 +187,9 @@ def shown_curves(page) -> list[str]:
 
 def test_curves_are_chosen_with_buttons(open_page):
     page = open_page("datasets/digits.html")
-    assert {"AN", "Full labels (BCE)", "GR Loss", "LL-R", "LL-Ct", "LL-Cp"} == set(shown_curves(page))
+    assert {"AN", "Full labels (BCE)", "GR Loss", "LL-R", "LL-Ct", "LL-Cp"} == set(
+        shown_curves(page)
+    )
     button = page.locator(".series button", has_text="SPLC")
     assert button.get_attribute("aria-pressed") == "false"
     coloured = page.locator(".lines polyline:not(.other)")
@@ -210,7 +212,9 @@ def test_curves_say_their_values_at_the_pointer_and_at_the_keyboard(open_page, f
     values = [[float(re.search(r'"val_map": ([\d.]+)', line)[1]) for line in run] for run in runs]
     means = [f"{sum(epoch) / len(epoch):.1f} %" for epoch in zip(*values, strict=True)]
     page = open_page("datasets/digits.html")
-    value = page.locator(".series li", has=page.get_by_text("GR Loss", exact=True)).locator(".value")
+    value = page.locator(".series li", has=page.get_by_text("GR Loss", exact=True)).locator(
+        ".value"
+    )
     slider = page.get_by_role("slider")
     assert value.inner_text() == means[-1]
     box = slider.bounding_box()
@@ -218,7 +222,13 @@ def test_curves_say_their_values_at_the_pointer_and_at_the_keyboard(open_page, f
     assert page.locator(".step").inner_text() == "Epoch 1"
     assert value.inner_text() == means[0]
     slider.focus()
-    for key, epoch in (("ArrowRight", 2), ("End", len(means)), ("ArrowLeft", len(means) - 1), ("Home", 1), ("ArrowLeft", 1)):
+    for key, epoch in (
+        ("ArrowRight", 2),
+        ("End", len(means)),
+        ("ArrowLeft", len(means) - 1),
+        ("Home", 1),
+        ("ArrowLeft", 1),
+    ):
         page.keyboard.press(key)
         assert value.inner_text() == means[epoch - 1]
         assert slider.get_attribute("aria-valuenow") == str(epoch)

@@ -74,7 +74,9 @@ def test_methods_whose_gradient_one_curve_tells():
         [curve(name, **values) for name, values in {**ALONE, **NOT_ALONE}.items()]
     )
     assert {row["method"] for row in rows} == set(ALONE)
-    halves = {row["method"]: row["gradient"] for row in rows if abs(row["probability"] - 0.5) < 1e-9}
+    halves = {
+        row["method"]: row["gradient"] for row in rows if abs(row["probability"] - 0.5) < 1e-9
+    }
     assert halves["an"] == pytest.approx(0.5)
     assert halves["dw"] == pytest.approx(0.25)
     assert halves["iun"] == 0
@@ -83,4 +85,9 @@ def test_methods_whose_gradient_one_curve_tells():
 
 def test_loss_that_cannot_be_built_with_few_classes_has_no_curve():
     prior = {"mode": "selective", "prior": [0.1] * 20, "prior_threshold": 0.5}
-    assert method_gradient_rows([curve("p_asl", gamma_pos=0, gamma_neg=1, gamma_unannotated=4, **prior)]) == []
+    assert (
+        method_gradient_rows(
+            [curve("p_asl", gamma_pos=0, gamma_neg=1, gamma_unannotated=4, **prior)]
+        )
+        == []
+    )

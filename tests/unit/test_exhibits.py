@@ -224,7 +224,9 @@ def test_figure_of_several_blocks_and_one_seed(key, wide):
 def test_figures_are_the_same_bytes_each_time_and_hold_no_date(config, monkeypatch):
     for key in ("gr_separation", "extra_learning_curves"):
         make(key, config, monkeypatch)
-        paths = [exhibit_path(key, suffix) for suffix in (".pdf", ".png", ".svg", ".csv", ".caption.txt")]
+        paths = [
+            exhibit_path(key, suffix) for suffix in (".pdf", ".png", ".svg", ".csv", ".caption.txt")
+        ]
         before = [path.read_bytes() for path in paths]
         assert b"CreationDate" not in before[0]
         assert b"dc:date" not in before[2]
@@ -253,13 +255,13 @@ def test_dark_colours_can_be_seen_on_the_page_and_text_read():
 
 def test_svg_keeps_text_as_text_and_what_places_it():
     svg = style.follow_page(
-        "<svg><defs></defs><image transform=\"scale(0.004167)\"/><path d=\"M 1.23456 2\"/>"
-        "<text style=\"font-family: 'DejaVu Sans'\" x=\"0.125678\">0.123456</text></svg>"
+        '<svg><defs></defs><image transform="scale(0.004167)"/><path d="M 1.23456 2"/>'
+        '<text style="font-family: \'DejaVu Sans\'" x="0.125678">0.123456</text></svg>'
     )
     assert svg.index("<style>") < svg.index("<defs")
     assert "scale(0.004167)" in svg
     assert 'd="M 1.23 2"' in svg
-    assert "'DejaVu Sans', Verdana, sans-serif\" x=\"0.13\">0.123456</text>" in svg
+    assert '\'DejaVu Sans\', Verdana, sans-serif" x="0.13">0.123456</text>' in svg
 
 
 def test_class_counts_are_those_of_the_training_rows(config, monkeypatch):

@@ -84,7 +84,14 @@ def test_lines_have_a_case_a_formula_and_a_remark():
 
 @pytest.mark.parametrize(
     "text",
-    ["negative      1: unannotated count\nignore        0 elsewhere", "p (", "p )", "a ^", "/ 2", "x := 1 % 2"],
+    [
+        "negative      1: unannotated count\nignore        0 elsewhere",
+        "p (",
+        "p )",
+        "a ^",
+        "/ 2",
+        "x := 1 % 2",
+    ],
 )
 def test_what_is_no_formula_stays_as_it_is(text):
     assert typeset(text) == []

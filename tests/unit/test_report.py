@@ -440,7 +440,11 @@ def exhibit_of(runs, tables, titles):
 
 def test_numbers_of_several_places_lead_to_the_one_that_title_and_heading_name():
     header = ["Method", "P: mAP (%)", "P: published", "Q: mAP (%)", "Seeds"]
-    rows = [["M", "1.0 ± 0.1", "2.0", "3.0", "3"], ["N", "–", "", "4.0", "1"], ["O", "5", "", "", ""]]
+    rows = [
+        ["M", "1.0 ± 0.1", "2.0", "3.0", "3"],
+        ["N", "–", "", "4.0", "1"],
+        ["O", "5", "", "", ""],
+    ]
     tables = [Table(header, rows, title) for title in ("A", "B, P", "")]
     runs = [("m", ("a", "p")), ("m", ("a", "q")), ("m", ("b", "p")), ("n", ("a", "q"))]
     exhibit = exhibit_of(runs, tables, {"m": "M", "n": "N", "o": "O"})
@@ -451,7 +455,11 @@ def test_numbers_of_several_places_lead_to_the_one_that_title_and_heading_name()
     m, n = "methods/m.html#", "methods/n.html#"
     nothing = [""] * 4
     assert found == [
-        [[f"{m}runs-a-p", "", f"{m}runs-a-q", f"{m}runs"], ["", "", *[f"{n}runs-a-q"] * 2], nothing],
+        [
+            [f"{m}runs-a-p", "", f"{m}runs-a-q", f"{m}runs"],
+            ["", "", *[f"{n}runs-a-q"] * 2],
+            nothing,
+        ],
         [[f"{m}runs-b-p", "", *[f"{m}runs-b-p"] * 2], ["", "", *[f"{n}runs-a-q"] * 2], nothing],
         [[f"{m}runs", "", f"{m}runs-a-q", f"{m}runs"], ["", "", *[f"{n}runs-a-q"] * 2], nothing],
     ]

@@ -130,9 +130,7 @@ def draw(
                 look=0,
             ),
         ],
-        band=" ".join(
-            [*axes.points(_epochs(high), high), *axes.points(_epochs(low), low)[::-1]]
-        )
+        band=" ".join([*axes.points(_epochs(high), high), *axes.points(_epochs(low), low)[::-1]])
         if several
         else "",
         **axes.ticks(integer=True),

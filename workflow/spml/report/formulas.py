@@ -22,7 +22,7 @@ GREEK = {
     "tau": "τ",
 }
 FUNCTIONS = {"log", "exp", "max", "min", "sg", "sigmoid", "softplus", "ceil", "floor"}
-BRACKETS = {"ceil": "⌈⌉", "floor": "⌊⌋"}
+BRACKETS = {"ceil": ("⌈", "⌉"), "floor": ("⌊", "⌋")}
 OPERATORS = {"*": "·", "<-": "←", ">=": "≥", "<=": "≤", "-": "−", "x": "×", "..": "…"}
 SPACE = '<mspace width="0.17em"/>'
 GAP = "\N{NO-BREAK SPACE}"
@@ -125,18 +125,20 @@ class _Parser:
         self.take()
         return _tag("msup", base, self.atom()[0]), ""
 
-    def bracket(self) -> tuple[str, str, str]:
+    def bracket(self) -> tuple[str, str]:
+        """What stands in brackets, with them and without."""
         opening = self.take().text
         inside = self.row(CLOSING[opening])
         if self.take().text != CLOSING[opening]:
             raise FormulaError(f"{opening} is not closed")
-        return opening, inside, CLOSING[opening]
+        return _tag("mo", opening) + inside + _tag("mo", CLOSING[opening]), inside
 
     def atom(self) -> tuple[str, str]:
+        """The next thing; and without brackets where it has some around it."""
         token = self.peek()
         if token.text in CLOSING:
-            opening, inside, closing = self.bracket()
-            return _tag("mrow", _tag("mo", opening), inside, _tag("mo", closing)), inside
+            whole, inside = self.bracket()
+            return _tag("mrow", whole), inside
         self.take()
         if token.kind == "derivative":
             upper, lower = (f"<mi>d</mi><mi>{part[1]}</mi>" for part in token.text.split("/"))
@@ -162,6 +164,7 @@ class _Parser:
         return before.kind in ("number", "derivative") or before.text in (")", "]")
 
     def name(self, text: str) -> str:
+        """A function, a symbol, a hyperparameter or words."""
         if text in FUNCTIONS:
             return self.function(text)
         if text == "x":
@@ -170,8 +173,7 @@ class _Parser:
         if text == "a" and self.peek(-2).kind == "name" and self.peek().kind == "name":
             symbol = ""  # the article
         if symbol and self.peek().text in CLOSING and text not in self.parameters:
-            opening, inside, closing = self.bracket()
-            return _tag("mrow", symbol, _tag("mo", opening), inside, _tag("mo", closing))
+            return _tag("mrow", symbol, self.bracket()[0])
         if symbol:
             return symbol
         if text in self.parameters or "_" in text:
@@ -182,13 +184,11 @@ class _Parser:
         """A function and what it is applied to: a bracket, or the one thing after it."""
         space = SPACE if self.after_operand() else ""
         if self.peek().text in CLOSING:
-            opening, inside, closing = self.bracket()
+            whole, inside = self.bracket()
             if text in BRACKETS:
                 first, last = BRACKETS[text]
                 return _tag("mrow", _tag("mo", first), inside, _tag("mo", last))
-            return _tag(
-                "mrow", space, _tag("mi", text), _tag("mo", opening), inside, _tag("mo", closing)
-            )
+            return _tag("mrow", space, _tag("mi", text), whole)
         if self.peek().kind != "name" or text in BRACKETS or len(self.peek().text) > 3:
             return self.words(text)
         return _tag("mrow", space, _tag("mi", text), SPACE, self.power()[0])
@@ -217,11 +217,9 @@ def _math(text: str, parameters: Iterable[str]) -> markupsafe.Markup:
     tokens = _tokens(text)
     if not tokens:
         return markupsafe.Markup("")
-    parser = _Parser(tokens, parameters)
-    inside = parser.row()
-    if parser.peek().kind != "end":
-        raise FormulaError(f"{parser.peek().text} closes nothing")
-    return markupsafe.Markup(f'<math displaystyle="true">{inside}</math>')  # noqa: S704 - texts in it are escaped
+    inside = _Parser(tokens, parameters).row()
+    # What stands in it of the text is a letter, a number, or escaped.
+    return markupsafe.Markup(f'<math displaystyle="true">{inside}</math>')  # noqa: S704
 
 
 def _logical_lines(block: str) -> list[str]:
@@ -244,7 +242,7 @@ def _divide(line: str) -> tuple[str, str, str]:
         raise FormulaError("a wide gap before the colon")
     # A gap beside an operator puts columns under one another.
     rest = re.sub(r" {2,}(?=(?:[-+*/=]|<-) )|(?<= [-+*/=]) {2,}|(?<= <-) {2,}", " ", rest.strip())
-    formula, *remarks = re.split(r",? {3,}|(?<=\S) {3,}", rest, maxsplit=1)
+    formula, *remarks = re.split(r",? {3,}", rest, maxsplit=1)
     return case.strip(), formula, remarks[0] if remarks else ""
 
 

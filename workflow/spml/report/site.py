@@ -209,8 +209,9 @@ class Site:
         if definition is None:
             return []
         families = definition.get("families", {})
-        own = [method for key in REFERENCES if key in families for method in families[key]["methods"]]
-        return list(dict.fromkeys([definition["reference"], definition["full"], *own]))
+        own = [families[key]["methods"] for key in REFERENCES if key in families]
+        ends = [definition["reference"], definition["full"]]
+        return list(dict.fromkeys([*ends, *(method for methods in own for method in methods)]))
 
     @cached_property
     def gradients(self) -> dict[str, curves.Drawing]:
