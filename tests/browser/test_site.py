@@ -243,7 +243,7 @@ def test_page_of_a_method_shows_its_formula_and_what_its_curves_are(open_page):
     gradient = page.locator("#gradient")
     gradient.get_by_role("slider").focus()
     page.keyboard.press("Home")
-    assert gradient.locator(".step").inner_text() == "p = 0.010"
+    assert gradient.locator(".step").inner_text() == "p = 0.01"
     names = gradient.locator(".name").all_inner_texts()
     assert names == ["Epoch 1 of 8", "Epoch 4 of 8", "Epoch 8 of 8"]
     curve = page.locator("#curves")

@@ -414,11 +414,11 @@ def test_page_of_a_method_defines_it_and_quotes_where_its_settings_come_from(sit
     assert len(page.attributes("math")) >= 5
     # Its gradient in three epochs; of the learning curves two others and its own.
     assert len(page.attributes("polyline")) == 3 + 3
-    assert "p = 0.750 Epoch 1 of 8 +0.375 Epoch 4 of 8 +0.188 Epoch 8 of 8 -0.375" in page.text
+    assert "p = 0.50 Epoch 1 of 8 +0.250 Epoch 4 of 8 +0.125 Epoch 8 of 8 -0.250" in page.text
 
 
 def test_page_of_a_method_says_where_no_curve_shows_its_gradient(site):
-    assert "In all epochs +0.750" in site["methods/an.html"].text
+    assert "In all epochs +0.500" in site["methods/an.html"].text
     assert "No one curve shows it" in site["methods/bce.html"].text
 
 
@@ -716,6 +716,9 @@ def test_formulas_become_mathml_and_the_rest_is_escaped():
     assert "&#x003B2;" in html or "β" in html
     assert "<msup><mi>p</mi><mn>2</mn></msup>" in html
     assert " if &lt;odd&gt;, else " in html
+    logs = texts.with_formulas(Formulas(r"$-p^2\log p_m\log(p)$"))
+    assert re.sub("<mspace[^>]*>", " ", logs).count(" <mi>log</mi>") == 2
+    assert re.sub("<mspace[^>]*>", " ", logs).count("<mi>log</mi> <msub>") == 1
     assert texts.with_formulas("<$5> to $10") == "&lt;$5&gt; to $10"
 
 

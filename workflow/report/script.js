@@ -124,7 +124,7 @@ function makeReadable(drawing) {
     return element;
   };
   const rule = make("line", "at");
-  let step = steps.length - 1;
+  let step = Number(svg.dataset.said);
   let marked = false; // not before the reader has chosen a step
 
   function show() {

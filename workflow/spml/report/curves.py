@@ -36,7 +36,10 @@ class Line(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """band: the outline between lowest and highest run. steps: what goes across, point by point."""
+    """band: the outline between lowest and highest run. steps: what goes across, point by point.
+
+    said: the step whose readings are shown before the reader chooses one.
+    """
 
     lines: list[Line]
     band: str
@@ -44,6 +47,7 @@ class Drawing(NamedTuple):
     up: list[Tick]
     x_title: str
     steps: Sequence[str]
+    said: int
     description: str
 
 
@@ -136,6 +140,7 @@ def draw(
         **axes.ticks(integer=True),
         x_title="Epoch",
         steps=[f"Epoch {epoch}" for epoch in _epochs(mean)],
+        said=len(mean) - 1,
         description=f"Validation mAP from {mean[0]:.1f} % after the first epoch to "
         f"{mean[-1]:.1f} % after the last of {len(mean)}",
     )
@@ -167,6 +172,7 @@ def draw_together(
         **axes.ticks(integer=True),
         x_title="Epoch",
         steps=[f"Epoch {epoch}" for epoch in range(1, int(axes.right) + 1)],
+        said=int(axes.right) - 1,
         description=f"Validation mAP by epoch of {len(means)} methods on {title}",
     )
 
@@ -186,6 +192,7 @@ def draw_gradient(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]])
         band="",
         **axes.ticks(integer=False),
         x_title="Predicted probability p",
-        steps=[f"p = {p:.3f}" for p in x],
+        steps=[f"p = {p:.2f}" for p in x],
+        said=len(x) // 2,
         description=f"Gradient of the loss from {low:+.2f} to {high:+.2f}",
     )
