@@ -154,8 +154,11 @@ def draw_points(axes: Axes, x: Any, points: pd.DataFrame, position: int, label: 
 def save_figure(figure: Figure, stem: Path) -> None:
     """Write ``stem``.pdf, .png and .svg; the same figure gives the same bytes.
 
-    The first of them decides where everything stands, and the others follow it.
+    Where everything stands is decided once for all of them, which takes as long as to draw one.
     """
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     for suffix, metadata in (
         (".pdf", {"CreationDate": None}),
         (".png", {"Software": None}),
@@ -166,7 +169,6 @@ def save_figure(figure: Figure, stem: Path) -> None:
             if suffix == ".svg":
                 text = temporary.read_text(encoding="utf-8")
                 temporary.write_text(follow_page(text), encoding="utf-8")
-        figure.set_layout_engine("none")
 
 
 def follow_page(svg: str) -> str:
