@@ -584,7 +584,7 @@ def places(line):
 
 
 def test_curves_of_runs_that_stopped_at_different_epochs():
-    drawing = curves.draw("M", [[10.0, 20.0, 30.0], [20.0, 40.0]], [[[15.0, 15.0, 15.0]]])
+    drawing = curves.draw("M", [[10.0, 20.0, 30.0], [20.0, 40.0]], [[15.0, 15.0, 15.0]])
     other, own = drawing.lines
     points = places(own)
     assert len(points) == 3

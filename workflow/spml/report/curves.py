@@ -98,7 +98,7 @@ def _epochs(values: Sequence[float]) -> range:
     return range(1, len(values) + 1)
 
 
-def _learning_axes(shown: np.ndarray, means: Sequence[np.ndarray]) -> _Axes:
+def _learning_axes(shown: np.ndarray, means: Sequence[Sequence[float]]) -> _Axes:
     """Axes on which what is ``shown`` is whole, and all other means but the lowest tenth.
 
     One that failed does not flatten the rest; what falls below is cut off.
@@ -112,18 +112,20 @@ def _learning_axes(shown: np.ndarray, means: Sequence[np.ndarray]) -> _Axes:
     )
 
 
-def draw(
-    name: str, own: Sequence[Sequence[float]], others: Sequence[Sequence[Sequence[float]]]
-) -> Drawing:
+def mean_curve(runs: Sequence[Sequence[float]]) -> list[float]:
+    """Mean after each epoch of the runs that got that far."""
+    return [float(value) for value in _summary(runs)[0]]
+
+
+def draw(name: str, own: Sequence[Sequence[float]], others: Sequence[Sequence[float]]) -> Drawing:
     """One method's runs against the means of the other methods; values in percent by epoch."""
     summary = _summary(own)
     mean, low, high = summary
-    means = [_summary(curves)[0] for curves in others]
-    axes = _learning_axes(summary, [mean, *means])
+    axes = _learning_axes(summary, [mean, *others])
     several = len(own) > 1
     return Drawing(
         lines=[
-            *(Line("", " ".join(axes.points(_epochs(values), values))) for values in means),
+            *(Line("", " ".join(axes.points(_epochs(values), values))) for values in others),
             Line(
                 name,
                 " ".join(axes.points(_epochs(mean), mean)),
@@ -153,7 +155,7 @@ def draw_together(
 
     shown: those in colour.
     """
-    means = {name: _summary(curves)[0] for name, curves in runs.items()}
+    means = {name: mean_curve(curves) for name, curves in runs.items()}
     looks = {name: place % LOOKS for place, name in enumerate(shown)}
     axes = _learning_axes(
         np.concatenate([means[name] for name in shown or means]), list(means.values())

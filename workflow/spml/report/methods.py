@@ -9,7 +9,7 @@ from typing import Any
 
 from spml.exhibits.markdown import Table
 from spml.exhibits.tables import format_number
-from spml.report.curves import Drawing, draw
+from spml.report.curves import Drawing, draw, mean_curve
 from spml.report.definitions import NOT_TRAINED, Excerpt, LossDefinition, read_loss
 from spml.report.exhibits import Exhibit, rows_of
 from spml.report.pages import method_page, runs_anchor
@@ -25,7 +25,7 @@ Place = tuple[str, str]
 class Method:
     """title: what tables call it. name: the same, unlike that of any other method.
 
-    rivals: all runs of the report, its own among them.
+    rivals: the mean learning curve of each method that was trained, its own among them.
     """
 
     key: str
@@ -33,7 +33,7 @@ class Method:
     name: str
     loss: LossDefinition
     runs: Sequence[Run]
-    rivals: Mapping[Place, Mapping[str, Sequence[Run]]]
+    rivals: Mapping[Place, Mapping[str, Sequence[float]]]
 
     @property
     def page(self) -> str:
@@ -50,11 +50,7 @@ class Method:
             place: draw(
                 self.name,
                 [run.curve for run in own],
-                [
-                    [run.curve for run in runs]
-                    for method, runs in self.rivals[place].items()
-                    if method != self.key
-                ],
+                [curve for method, curve in self.rivals[place].items() if method != self.key],
             )
             for place, own in self.places.items()
         }
@@ -153,7 +149,10 @@ def describe_methods(titles: Mapping[str, str], runs: Sequence[Run]) -> list[Met
     names = unique_names(titles)
     # Of scores that were made elsewhere there are no curves.
     rivals = {
-        place: by_method([run for run in here if run.is_trained])
+        place: {
+            method: mean_curve([run.curve for run in own])
+            for method, own in by_method([run for run in here if run.is_trained]).items()
+        }
         for place, here in by_place(runs).items()
     }
     groups = by_method(runs)
