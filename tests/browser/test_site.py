@@ -1,15 +1,19 @@
 """The pages of the site as a reader meets them, in a real browser."""
 
+import io
 import re
+import zlib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from PIL import Image
 
 KINDS = (
     "index.html",
     "methods.html",
     "papers/gr.html",
+    "papers/ll.html",
     "papers/extra.html",
     "datasets/digits.html",
     "methods/gr.html",
@@ -28,7 +32,7 @@ LINKS = """
 # Texts that begin or end outside the window, unless the reader can scroll to them.
 OUTSIDE = """
 () => {
-  const scrolls = (element) => element.closest(".scroll, .picture, pre, .mapping, #found");
+  const scrolls = (element) => element.closest(".scroll, .picture, pre, .mapping, .formulas, #found");
   const hidden = (element) => element.closest(".skip, .unseen, [hidden]") || !element.checkVisibility();
   return [...document.querySelectorAll("body *")].filter((element) => {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
@@ -148,6 +152,125 @@ def test_a_mark_leads_to_its_run_and_a_chip_to_its_evidence(open_page):
     page.wait_for_url("**/papers/*.html#*")
 
 
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("papers/gr.html", "#gr_main_table"),
+        ("papers/ll.html", "#ll_partial_labels"),
+        ("papers/ll.html", "#ll_memorisation_table"),
+        ("papers/ll.html", "#ll_pointing_game"),
+        ("datasets/digits.html", "#demo"),
+    ],
+)
+def test_a_number_leads_to_the_runs_behind_it(open_page, name, table):
+    page = open_page(name)
+    numbers = page.locator(f"{table} td a.runs")
+    # The keyboard stops once in a row, and the pointer finds each number.
+    rows = page.locator(f"{table} tbody tr:has(a.runs)").count()
+    assert rows >= 3
+    assert page.locator(f"{table} td a.runs:not([tabindex])").count() == rows
+    assert numbers.count() > rows
+    numbers.last.click()
+    page.wait_for_url("**/methods/*.html#runs-digits-demo")
+    runs = page.locator("[id='runs-digits-demo']")
+    assert runs.is_visible()
+    assert "Seed 0" in runs.inner_text()
+    page.go_back()
+    numbers.first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/methods/*.html#runs-digits-demo")
+
+
+def shown_curves(page) -> list[str]:
+    return page.locator(".series li:not(.other) .name").all_inner_texts()
+
+
+def test_curves_are_chosen_with_buttons(open_page):
+    page = open_page("datasets/digits.html")
+    assert {"AN", "Full labels (BCE)", "GR Loss", "LL-R", "LL-Ct", "LL-Cp"} == set(
+        shown_curves(page)
+    )
+    button = page.locator(".series button", has_text="SPLC")
+    assert button.get_attribute("aria-pressed") == "false"
+    coloured = page.locator(".lines polyline:not(.other)")
+    before = coloured.count()
+    button.focus()
+    page.keyboard.press("Space")
+    assert button.get_attribute("aria-pressed") == "true"
+    assert "SPLC" in shown_curves(page)
+    assert coloured.count() == before + 1
+    looks = coloured.evaluate_all("(lines) => lines.map((line) => line.getAttribute('class'))")
+    assert len(set(looks)) == len(looks)
+    button.click()
+    assert button.get_attribute("aria-pressed") == "false"
+    assert coloured.count() == before
+
+
+def test_curves_say_their_values_at_the_pointer_and_at_the_keyboard(open_page, finished):
+    history = finished.path / "results/runs/digits/demo/gr"
+    runs = [path.read_text().splitlines() for path in sorted(history.glob("*/history.jsonl"))]
+    values = [[float(re.search(r'"val_map": ([\d.]+)', line)[1]) for line in run] for run in runs]
+    means = [f"{sum(epoch) / len(epoch):.1f} %" for epoch in zip(*values, strict=True)]
+    page = open_page("datasets/digits.html")
+    value = page.locator(".series li", has=page.get_by_text("GR Loss", exact=True)).locator(
+        ".value"
+    )
+    slider = page.get_by_role("slider")
+    assert value.inner_text() == means[-1]
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 42 / 360 + 2, box["y"] + 40)
+    assert page.locator(".step").inner_text() == "Epoch 1"
+    assert value.inner_text() == means[0]
+    slider.focus()
+    for key, epoch in (
+        ("ArrowRight", 2),
+        ("End", len(means)),
+        ("ArrowLeft", len(means) - 1),
+        ("Home", 1),
+        ("ArrowLeft", 1),
+    ):
+        page.keyboard.press(key)
+        assert value.inner_text() == means[epoch - 1]
+        assert slider.get_attribute("aria-valuenow") == str(epoch)
+        assert f"GR Loss {means[epoch - 1]}" in slider.get_attribute("aria-valuetext")
+    # A marker on each curve in colour.
+    assert page.locator(".lines circle").count() == len(shown_curves(page))
+
+
+def test_page_of_a_method_shows_its_formula_and_what_its_curves_are(open_page):
+    page = open_page("methods/gr.html")
+    assert page.locator(".formulas math").count() >= 7
+    gradient = page.locator("#gradient")
+    gradient.get_by_role("slider").focus()
+    page.keyboard.press("Home")
+    assert gradient.locator(".step").inner_text() == "p = 0.01"
+    names = gradient.locator(".name").all_inner_texts()
+    assert names == ["Epoch 1 of 8", "Epoch 4 of 8", "Epoch 8 of 8"]
+    curve = page.locator("#curves")
+    curve.get_by_role("slider").focus()
+    page.keyboard.press("Home")
+    assert re.fullmatch(r"[\d.]+ % \([\d.]+ to [\d.]+\)", curve.locator(".value").inner_text())
+    page.goto(page.url.replace("gr.html", "wan.html"))
+    assert "No one curve shows it" in page.locator("#gradient").inner_text()
+
+
+def corner(image) -> tuple[int, ...]:
+    """The colour near the corner of an element, where a figure is empty."""
+    with Image.open(io.BytesIO(image.screenshot())) as picture:
+        return picture.convert("RGB").getpixel((4, 4))
+
+
+def test_figures_follow_the_theme(open_page):
+    page = open_page("papers/gr.html", color_scheme="dark")
+    for picture in page.locator(".picture img").all():
+        assert corner(picture) == (20, 24, 29)
+    button = page.locator("#theme")
+    button.click()
+    assert button.inner_text() == "Theme: light"
+    for picture in page.locator(".picture img").all():
+        assert corner(picture) == (255, 255, 255)
+
+
 def test_picture_is_filtered_by_paper_and_family(open_page):
     page = open_page("index.html")
     rows = page.locator(".gap tbody tr:visible th")
@@ -249,14 +372,31 @@ def test_everything_can_be_read_without_scripts(open_page, site):
     assert page.get_by_text("each method's page links to the folders").first.is_visible()
 
 
-def test_print_shows_the_content_alone(open_page):
-    page = open_page("papers/gr.html", color_scheme="dark", viewport={"width": 700, "height": 900})
+def texts_shown(document: bytes) -> int:
+    """How many pieces of text a PDF of Chromium's shows."""
+    count = 0
+    for stream in re.findall(rb"stream\r?\n(.*?)endstream", document, re.DOTALL):
+        try:
+            count += len(re.findall(rb"T[jJ]\b", zlib.decompress(stream)))
+        except zlib.error:
+            continue
+    return count
+
+
+@pytest.mark.parametrize(
+    "name", ["index.html", "papers/gr.html", "datasets/digits.html", "methods/gr.html"]
+)
+def test_first_printed_page_is_full_and_light(open_page, name):
+    page = open_page(name, color_scheme="dark", viewport={"width": 700, "height": 900})
+    page.locator("#theme").click()
+    page.locator("#theme").click()  # what the reader has chosen counts on the screen alone
     page.emulate_media(media="print")
     assert not page.locator(".bar").is_visible()
-    assert not page.locator(".filter").first.is_visible()
-    assert page.locator("#gr_main_table table").is_visible()
+    assert page.locator(".filter:visible, .to-runs:visible").count() == 0
     assert background(page) == "rgb(255, 255, 255)"
-    assert page.pdf().startswith(b"%PDF")
+    for picture in page.locator(".picture img, .pictures img").all()[:2]:
+        assert corner(picture) == (255, 255, 255)
+    assert texts_shown(page.pdf(page_ranges="1")) > 60
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

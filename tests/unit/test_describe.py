@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from spml import losses
-from spml.describe import entry_gradient, gradient_rows
+from spml.describe import entry_gradient, gradient_rows, method_gradient_rows
 
 GR = {"beta": [0, 2, -2, -2], "alpha": [0.5, 2, 0.8, 0.5], "q2": 0.01, "q3": 1}
 
@@ -52,3 +52,42 @@ def test_every_loss_is_in_the_mapping_and_gr_reads_as_itself():
     assert sorted(mapping) == losses.names()
     assert "sigma" in mapping["gr"]["k"]
     assert not any(mapping["role"][part] for part in ("k", "v", "L1", "L2", "L3"))
+
+
+# Losses by what an unobserved entry costs: from their definitions, by hand.
+ALONE = {
+    "an": {}, "bce": {}, "iun": {}, "dw": {"weight": 0.5}, "an_ls": {}, "entmin": {"alpha": 0.1},
+    "focal": {}, "asl": {}, "hill": {}, "splc": {}, "em": {"alpha": 0.1}, "gr": GR,
+}  # fmt: skip
+NOT_ALONE = {
+    "wan": {},  # the number of classes
+    "epr": {"expected_positives": 1.5},  # the mean of the batch
+    "role": {"expected_positives": 1.5},  # an estimate of the entry's label
+    "ll_r": {"delta_rel": 5}, "ll_ct": {"delta_rel": 5}, "ll_cp": {"delta_rel": 5},  # others' losses
+    "ranking": {},  # the positives of the image
+    "vpu": {"gamma": 0.1, "alpha": 1.0},  # the whole batch
+}  # fmt: skip
+
+
+def test_methods_whose_gradient_one_curve_tells():
+    rows = method_gradient_rows(
+        [curve(name, **values) for name, values in {**ALONE, **NOT_ALONE}.items()]
+    )
+    assert {row["method"] for row in rows} == set(ALONE)
+    halves = {
+        row["method"]: row["gradient"] for row in rows if abs(row["probability"] - 0.5) < 1e-9
+    }
+    assert halves["an"] == pytest.approx(0.5)
+    assert halves["dw"] == pytest.approx(0.25)
+    assert halves["iun"] == 0
+    assert halves["focal"] == pytest.approx(0.125)  # p^2 p, the weight p^2 is a constant to it
+
+
+def test_loss_that_cannot_be_built_with_few_classes_has_no_curve():
+    prior = {"mode": "selective", "prior": [0.1] * 20, "prior_threshold": 0.5}
+    assert (
+        method_gradient_rows(
+            [curve("p_asl", gamma_pos=0, gamma_neg=1, gamma_unannotated=4, **prior)]
+        )
+        == []
+    )

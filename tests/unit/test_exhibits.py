@@ -30,6 +30,7 @@ from spml import collect
 from spml.data.labels import load_labels
 from spml.data.observation import load_observation
 from spml.exhibits import settings as phrases
+from spml.exhibits import style
 from spml.exhibits.gr_false_negative_rate import ideal_rate, trained_rate
 from spml.exhibits.latex import format_latex
 from spml.exhibits.ll_memorisation_curve import smooth
@@ -233,6 +234,9 @@ def test_figure_of_several_blocks_and_one_seed(key, wide):
     blocks = data[["dataset", "protocol"]].drop_duplicates()
     assert len(blocks) == 4
     assert exhibit_path(key, ".png").read_bytes().startswith(b"\x89PNG")
+    # No colour of the picture is left as it is on a dark page.
+    _, drawn = exhibit_path(key, ".svg").read_text(encoding="utf-8").split("</style>", 1)
+    assert set(re.findall(r"(?:fill|stroke): (#\w+)", drawn)) <= {c.lower() for c in style.DARK}
     caption = read_caption(key)
     assert "Datasets: Alpha and Beta; protocols: Demo and Long (1 positive" in caption
     assert "deviation" not in caption
@@ -276,11 +280,44 @@ def test_names_that_are_longer_than_the_figure_leave_room_for_what_it_shows():
 def test_figures_are_the_same_bytes_each_time_and_hold_no_date(config, monkeypatch):
     for key in ("gr_separation", "extra_learning_curves"):
         make(key, config, monkeypatch)
-        paths = [exhibit_path(key, suffix) for suffix in (".pdf", ".png", ".csv", ".caption.txt")]
+        paths = [
+            exhibit_path(key, suffix) for suffix in (".pdf", ".png", ".svg", ".csv", ".caption.txt")
+        ]
         before = [path.read_bytes() for path in paths]
         assert b"CreationDate" not in before[0]
+        assert b"dc:date" not in before[2]
         make(key, config, monkeypatch)
         assert [path.read_bytes() for path in paths] == before
+
+
+def luminance(colour):
+    """Relative luminance as WCAG 2.2 defines it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_dark_colours_can_be_seen_on_the_page_and_text_read():
+    sheet = (ROOT / "workflow/report/style.css").read_text()
+    assert f"--paper: light-dark(#ffffff, {style.DARK_PAPER});" in sheet
+    assert f"--ink: light-dark(#1b1f24, {style.DARK_INK});" in sheet
+    paper = luminance(style.DARK_PAPER)
+    faint = {"#ffffff", style.LIGHT_GREY, style.SETTINGS["grid.color"].lower()}
+    for light, dark in style.DARK.items():
+        contrast = (luminance(dark) + 0.05) / (paper + 0.05)
+        assert contrast >= 4.5 or light in faint, (light, contrast)
+    assert len(set(style.DARK.values())) == len(style.DARK)
+
+
+def test_svg_keeps_text_as_text_and_what_places_it():
+    svg = style.follow_page(
+        '<svg><defs></defs><image transform="scale(0.004167)"/><path d="M 1.23456 2"/>'
+        '<text style="font-family: \'DejaVu Sans\'" x="0.125678">0.123456</text></svg>'
+    )
+    assert svg.index("<style>") < svg.index("<defs")
+    assert "scale(0.004167)" in svg
+    assert 'd="M 1.23 2"' in svg
+    assert '\'DejaVu Sans\', Verdana, sans-serif" x="0.13">0.123456</text>' in svg
 
 
 def test_class_counts_are_those_of_the_training_rows(config, monkeypatch):

@@ -343,7 +343,13 @@ def test_columns_that_no_method_uses_are_left_out(monkeypatch):
 def test_mapping_says_why_a_loss_is_outside_and_what_stands_outside_the_mean(monkeypatch):
     monkeypatch.setattr(
         "sys.argv",
-        ["describe", "--settings", '{"curves": []}', "--output-directory", "results/losses"],
+        [
+            "describe",
+            "--settings",
+            '{"curves": [], "methods": []}',
+            "--output-directory",
+            "results/losses",
+        ],
     )
     describe.main()
     config = configuration()

@@ -6,6 +6,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from spml.planning.configuration import (
     reported_runs,
 )
 from spml.plumbing.addresses import (
+    METHOD_GRADIENT_TABLE,
     exhibit_path,
     labels_path,
     observed_path,
@@ -34,9 +36,9 @@ from spml.plumbing.errors import UserError
 from spml.plumbing.files import write_json
 from spml.report import __main__ as command
 from spml.report import curves, definitions, texts
-from spml.report.exhibits import rows_of
+from spml.report.exhibits import Exhibit, Picture, read_picture, rows_of
 from spml.report.methods import format_value
-from spml.report.pages import page_paths
+from spml.report.pages import method_page, page_paths
 
 SITE = Path("results/report")
 FILES = [
@@ -47,6 +49,7 @@ PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8ffff3f"
     "0005fe02fe0def46b80000000049454e44ae426082"
 )
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="36pt"/>'
 
 
 class Page(HTMLParser):
@@ -98,10 +101,27 @@ def write_exhibits(config):
             exhibit_path(key, ".tex").write_text("")
         else:
             exhibit_path(key, ".png").write_bytes(PNG)
+            exhibit_path(key, ".svg").write_text(SVG)
             exhibit_path(key, ".pdf").write_bytes(b"")
-        suffixes = (".csv", ".caption.txt", ".md", ".tex", ".png", ".pdf")
+        suffixes = (".csv", ".caption.txt", ".md", ".tex", ".png", ".svg", ".pdf")
         paths = (exhibit_path(key, suffix) for suffix in suffixes)
         write_checksums(*(path for path in paths if path.exists()))
+
+
+def write_gradients(config):
+    """Of AN one curve and of GR three, as describing the losses leaves them; of others none."""
+    rows = [
+        f"{method},{config['methods'][method]['title']},{epoch},8,{p},{slope * p}"
+        for method, epochs in (("an", {1: 1}), ("gr", {1: 0.5, 4: 0.25, 8: -0.5}))
+        if method in config["methods"]
+        for epoch, slope in epochs.items()
+        for p in (0.25, 0.5, 0.75)
+    ]
+    path = Path(METHOD_GRADIENT_TABLE)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = "method,title,epoch,total_epochs,probability,gradient"
+    path.write_text("\n".join([header, *rows, ""]))
+    write_checksums(path)
 
 
 @pytest.fixture
@@ -109,6 +129,7 @@ def config(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = configuration(seeds=(0, 1))
     write_results(config)
+    write_gradients(config)
     write_exhibits(config)
     write_pictures(config)
     return config
@@ -280,7 +301,7 @@ def test_front_page_without_its_exhibits_leads_to_what_there_is(config, monkeypa
     assert "Claims of the papers" not in page.text
     assert "Alpha, 2 seeds: not compared with published numbers here." in page.text
     pictures = [item["src"] for item in page.attributes("img")]
-    assert "../exhibits/gr/separation.png" in pictures
+    assert "../exhibits/gr/separation.svg" in pictures
     assert "papers/gr.html#gr_separation" in {link["href"] for link in page.attributes("a")}
 
 
@@ -300,7 +321,7 @@ def test_exhibits_that_are_not_selected_are_left_out(config, monkeypatch):
 @pytest.mark.parametrize(
     ("key", "suffix"),
     [("gr_main_table", suffix) for suffix in (".csv", ".md", ".tex", ".caption.txt")]
-    + [("gr_separation", suffix) for suffix in (".csv", ".png", ".pdf", ".caption.txt")],
+    + [("gr_separation", suffix) for suffix in (".csv", ".png", ".svg", ".pdf", ".caption.txt")],
 )
 def test_exhibit_that_something_else_has_changed_is_named(config, monkeypatch, key, suffix):
     """A file that is but offered for download too; nothing of the report is written."""
@@ -391,7 +412,68 @@ def test_page_of_a_method_defines_it_and_quotes_where_its_settings_come_from(sit
     assert "# GR Loss: the defaults of the released code" in page.text
     assert re.search(r"linear_init 0 \(default\)", page.text)
     assert len(page.attributes("math")) >= 5
-    assert len(page.attributes("polyline")) == 3  # two others and its own
+    # Its gradient in three epochs; of the learning curves two others and its own.
+    assert len(page.attributes("polyline")) == 3 + 3
+    assert "p = 0.50 Epoch 1 of 8 +0.250 Epoch 4 of 8 +0.125 Epoch 8 of 8 -0.250" in page.text
+
+
+def test_page_of_a_method_says_where_no_curve_shows_its_gradient(site):
+    assert "In all epochs +0.500" in site["methods/an.html"].text
+    assert "No one curve shows it" in site["methods/bce.html"].text
+
+
+def test_numbers_in_tables_lead_to_the_runs_behind_them(site):
+    for page in ("papers/gr.html", "datasets/alpha.html", "methods/gr.html"):
+        links = [item for item in site[page].attributes("a") if item.get("class") == "runs"]
+        assert {item["href"] for item in links} >= {"../methods/gr.html#runs-alpha-demo"}
+    assert "Each number of ours leads to its runs." in site["papers/gr.html"].text
+    anchors = {item.get("id") for item in site["methods/gr.html"].attributes("section")}
+    assert "runs-alpha-demo" in anchors
+
+
+def exhibit_of(runs, tables, titles):
+    pages = {title: method_page(key) for key, title in titles.items()}
+    places = {("a", "p"): ("A", "P"), ("a", "q"): ("A", "Q"), ("b", "p"): ("B", "P")}
+    shown = [SimpleNamespace(method=method, place=place) for method, place in runs]
+    return Exhibit("gr_x", "X", "", tables, None, {}, [], shown, pages, places)
+
+
+def test_numbers_of_several_places_lead_to_the_one_that_title_and_heading_name():
+    header = ["Method", "P: mAP (%)", "P: published", "Q: mAP (%)", "Seeds"]
+    rows = [
+        ["M", "1.0 ± 0.1", "2.0", "3.0", "3"],
+        ["N", "–", "", "4.0", "1"],
+        ["O", "5", "", "", ""],
+    ]
+    tables = [Table(header, rows, title) for title in ("A", "B, P", "")]
+    runs = [("m", ("a", "p")), ("m", ("a", "q")), ("m", ("b", "p")), ("n", ("a", "q"))]
+    exhibit = exhibit_of(runs, tables, {"m": "M", "n": "N", "o": "O"})
+    found = [
+        [[exhibit.runs_address(table, row, column) for column in range(1, 5)] for row in range(3)]
+        for table in tables
+    ]
+    m, n = "methods/m.html#", "methods/n.html#"
+    nothing = [""] * 4
+    assert found == [
+        [
+            [f"{m}runs-a-p", "", f"{m}runs-a-q", f"{m}runs"],
+            ["", "", *[f"{n}runs-a-q"] * 2],
+            nothing,
+        ],
+        [[f"{m}runs-b-p", "", *[f"{m}runs-b-p"] * 2], ["", "", *[f"{n}runs-a-q"] * 2], nothing],
+        [[f"{m}runs", "", f"{m}runs-a-q", f"{m}runs"], ["", "", *[f"{n}runs-a-q"] * 2], nothing],
+    ]
+    # Where one method alone is shown, rows are something else of its runs.
+    alone = exhibit_of(runs[:1], [Table(["Labels", "Number"], [["All", "7"]])], {"m": "M"})
+    assert alone.runs_address(alone.tables[0], 0, 1) == f"{m}runs-a-p"
+    assert alone.leads_to_runs
+    assert not exhibit_of([], tables, {"m": "M"}).leads_to_runs
+
+
+def test_picture_is_shown_at_its_size(tmp_path):
+    path = tmp_path / "x.svg"
+    path.write_text(SVG)
+    assert read_picture(path) == Picture(path, 125, 62)
 
 
 def test_loss_is_described_by_its_file_and_what_it_shares():
@@ -497,21 +579,56 @@ def test_rows_of_a_method_keep_their_marks():
     assert rows_of(table, "z") is None
 
 
+def places(line):
+    return [tuple(map(float, point.split(","))) for point in line.points.split()]
+
+
 def test_curves_of_runs_that_stopped_at_different_epochs():
-    drawing = curves.draw([[10.0, 20.0, 30.0], [20.0, 40.0]], [[[15.0, 15.0, 15.0]]])
-    points = [tuple(map(float, point.split(","))) for point in drawing.line.split()]
+    drawing = curves.draw("M", [[10.0, 20.0, 30.0], [20.0, 40.0]], [[15.0, 15.0, 15.0]])
+    other, own = drawing.lines
+    points = places(own)
     assert len(points) == 3
     assert points[0][0] == curves.LEFT
     assert points[2][0] == curves.WIDTH - curves.RIGHT
     assert points[1][1] == points[2][1]  # mean 30 after the second epoch and after the third
     assert len(drawing.band.split()) == 6
+    assert own.readings == [
+        "15.0 % (10.0 to 20.0)", "30.0 % (20.0 to 40.0)", "30.0 % (30.0 to 30.0)"
+    ]  # fmt: skip
+    assert drawing.steps == ["Epoch 1", "Epoch 2", "Epoch 3"]
+    assert (other.look, other.readings, own.look) == (None, (), 0)
     assert "from 15.0 % after the first epoch to 30.0 % after the last of 3" in drawing.description
 
 
 def test_curve_of_one_run_of_one_epoch_has_no_band():
-    drawing = curves.draw([[50.0]], [])
+    drawing = curves.draw("M", [[50.0]], [])
     assert drawing.band == ""
-    assert len(drawing.line.split()) == 1
+    assert len(places(drawing.lines[0])) == 1
+    assert drawing.lines[0].readings == ["50.0 %"]
+
+
+def test_curves_together_show_what_is_chosen_whole_and_cut_off_what_failed():
+    runs = {f"M{number}": [[60.0, 70.0 + number]] for number in range(19)}
+    drawing = curves.draw_together({**runs, "low": [[1.0, 2.0]]}, ["M3", "M1"], "Alpha")
+    looks = {line.name: line.look for line in drawing.lines}
+    assert {name: look for name, look in looks.items() if look is not None} == {"M3": 0, "M1": 1}
+    for line in drawing.lines:
+        inside = [y <= curves.HEIGHT - curves.BOTTOM for _, y in places(line)]
+        assert all(inside) == (line.name != "low")
+    assert drawing.lines[2].readings == ["60.0 %", "72.0 %"]
+    chosen = curves.draw_together({**runs, "low": [[1.0, 2.0]]}, ["low"], "Alpha")
+    assert all(y <= curves.HEIGHT - curves.BOTTOM for _, y in places(chosen.lines[-1]))
+
+
+def test_gradients_are_drawn_around_zero():
+    drawing = curves.draw_gradient({"Epoch 1": ([0.0, 0.5, 1.0], [-1.0, 0.0, 2.0])})
+    zero = next(tick.place for tick in drawing.up if tick.text == "0")
+    (left, low), (_, middle), (right, high) = places(drawing.lines[0])
+    assert (left, right) == (curves.LEFT, curves.WIDTH - curves.RIGHT)
+    assert middle == zero
+    assert (low - zero) * 2 == pytest.approx(zero - high, abs=0.3)
+    assert drawing.lines[0].readings == ["-1.000", "+0.000", "+2.000"]
+    assert curves.draw_gradient({"Epoch 1": ([0.5], [0.0])}).up  # nothing but zero
 
 
 def test_text_of_a_docstring_keeps_the_lines_of_formulas():
@@ -542,6 +659,7 @@ def test_large_site_is_written_whole(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = large_configuration()
     write_results(config)
+    write_gradients(config)
     write_exhibits(config)
     write_pictures(config)
     for path in Path("results/runs").glob("*/*/method*/*/run.json"):
@@ -591,6 +709,9 @@ def test_formulas_become_mathml_and_the_rest_is_escaped():
     assert "&#x003B2;" in html or "β" in html
     assert "<msup><mi>p</mi><mn>2</mn></msup>" in html
     assert " if &lt;odd&gt;, else " in html
+    logs = texts.with_formulas(Formulas(r"$-p^2\log p_m\log(p)$"))
+    assert re.sub("<mspace[^>]*>", " ", logs).count(" <mi>log</mi>") == 2
+    assert re.sub("<mspace[^>]*>", " ", logs).count("<mi>log</mi> <msub>") == 1
     assert texts.with_formulas("<$5> to $10") == "&lt;$5&gt; to $10"
 
 
@@ -599,6 +720,7 @@ def test_method_whose_scores_were_made_elsewhere_has_a_page_without_training(tmp
     config = configuration(seeds=(0, 1))
     config["methods"]["bce"] = {"title": "Ours", "scores": "mine/{seed}.npz"}
     write_results(config)
+    write_gradients(config)
     write_exhibits(config)
     write_pictures(config)
     pages = render(config, monkeypatch)

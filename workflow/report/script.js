@@ -1,6 +1,6 @@
 "use strict";
 // What the pages can do beyond being read: sort and filter tables, say the values of a picture,
-// search, choose light or dark.
+// choose curves, search, choose light or dark.
 
 const create = (tag, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);
@@ -105,6 +105,101 @@ function addTips() {
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
 }
 
+// Curves say what they are at the step that the pointer or the arrow keys choose.
+function makeReadable(drawing) {
+  const svg = drawing.querySelector("svg.curves");
+  const lines = svg.querySelector(".lines");
+  const steps = svg.dataset.steps.split("|");
+  const items = [...drawing.querySelectorAll(".series li")];
+  const curves = [...lines.querySelectorAll("[data-readings]")].map((line, position) => ({
+    line,
+    item: items[position],
+    readings: line.dataset.readings.split("|"),
+    points: line.getAttribute("points").split(" ").map((point) => point.split(",").map(Number)),
+  }));
+  const places = curves.reduce((a, b) => (b.points.length > a.points.length ? b : a)).points;
+  const make = (tag, className) => {
+    const element = document.createElementNS(svg.namespaceURI, tag);
+    element.setAttribute("class", className);
+    return element;
+  };
+  const rule = make("line", "at");
+  let step = Number(svg.dataset.said);
+  let marked = false; // not before the reader has chosen a step
+
+  function show() {
+    const [x] = places[step];
+    drawing.querySelector(".step").textContent = steps[step];
+    lines.querySelectorAll("circle").forEach((circle) => circle.remove());
+    for (const [name, value] of [["x1", x], ["x2", x], ["y1", 10], ["y2", 174]]) rule.setAttribute(name, value);
+    if (marked) lines.prepend(rule);
+    for (const { line, item, readings, points } of curves) {
+      const look = line.getAttribute("class");
+      item.querySelector(".value").textContent = readings[step] ?? "\u2013";
+      if (!marked || look === "other" || !points[step]) continue;
+      const circle = make("circle", look);
+      for (const [name, value] of [["cx", points[step][0]], ["cy", points[step][1]], ["r", 3]]) circle.setAttribute(name, value);
+      lines.append(circle);
+    }
+    const said = curves.filter(({ line }) => line.getAttribute("class") !== "other")
+      .map(({ item, readings }) => `${item.querySelector(".name").textContent} ${readings[step] ?? "\u2013"}`);
+    svg.setAttribute("aria-valuenow", step + 1);
+    svg.setAttribute("aria-valuetext", [steps[step], ...said].join(", "));
+  }
+
+  function choose(to) {
+    step = Math.min(Math.max(to, 0), steps.length - 1);
+    marked = true;
+    show();
+  }
+
+  svg.setAttribute("role", "slider");
+  svg.setAttribute("tabindex", 0);
+  svg.setAttribute("aria-valuemin", 1);
+  svg.setAttribute("aria-valuemax", steps.length);
+  const point = ({ clientX, clientY }) => {
+    const { x } = new DOMPoint(clientX, clientY).matrixTransform(svg.getScreenCTM().inverse());
+    const distances = places.map(([place]) => Math.abs(place - x));
+    choose(distances.indexOf(Math.min(...distances)));
+  };
+  svg.addEventListener("pointermove", point);
+  svg.addEventListener("pointerdown", point);
+  svg.addEventListener("focus", () => choose(step));
+  svg.addEventListener("keydown", (event) => {
+    const page = Math.max(2, Math.round(steps.length / 10));
+    const to = {
+      ArrowLeft: step - 1, ArrowDown: step - 1, ArrowRight: step + 1, ArrowUp: step + 1,
+      PageDown: step - page, PageUp: step + page, Home: 0, End: steps.length - 1,
+    }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    choose(to);
+  });
+  if (drawing.classList.contains("toggles")) curves.forEach((curve) => makeToggle(curve, curves, show));
+  show();
+}
+
+// A button that takes a curve out of the grey, with the first look that no other has, and back.
+function makeToggle({ line, item }, curves, show) {
+  const looks = [...Array(8).keys()].map((number) => `look${number}`);
+  const button = create("button", { type: "button" }, ...item.querySelectorAll(".swatch, .name"));
+  const look = (className) => {
+    line.setAttribute("class", className);
+    item.className = className;
+    button.setAttribute("aria-pressed", className !== "other");
+    if (className !== "other") line.parentElement.append(line); // above those in grey
+  };
+  button.addEventListener("click", () => {
+    const taken = curves.map((curve) => curve.line.getAttribute("class"));
+    const count = (name) => taken.filter((other) => other === name).length;
+    const free = looks.reduce((a, b) => (count(b) < count(a) ? b : a));
+    look(item.className === "other" ? free : "other");
+    show();
+  });
+  look(item.className);
+  item.prepend(button);
+}
+
 // Where a table or picture is wider than its place, its edge and a line of text say so.
 function markScrollable(region) {
   const hint = create("p", { className: "hint" }, "Scroll sideways to see all \u2194");
@@ -174,7 +269,8 @@ document.querySelectorAll("table").forEach(makeSortable);
 document.querySelectorAll("table").forEach(makeFilterable);
 document.querySelectorAll("table.gap").forEach(makeChoosable);
 if (document.querySelector("[data-tip]")) addTips();
-document.querySelectorAll(".scroll, .picture, pre").forEach(markScrollable);
+document.querySelectorAll(".drawing").forEach(makeReadable);
+document.querySelectorAll(".scroll, .picture, .formulas, pre").forEach(markScrollable);
 const tools = document.querySelector(".tools");
 addSearch(tools);
 addThemeButton(tools);

@@ -19,6 +19,7 @@ from workflow.spml.plumbing.addresses import (
     GRADIENT_TABLE,
     LABELS,
     MAPPING_TABLE,
+    METHOD_GRADIENT_TABLE,
     OBSERVED,
     PACKED,
     PICTURES,
@@ -437,6 +438,7 @@ def exhibit_outputs(exhibit, form):
             "csv": exhibit_file(exhibit, ".csv"),
             "pdf": exhibit_file(exhibit, ".pdf"),
             "png": reported_file(exhibit, "figure"),
+            "svg": exhibit_file(exhibit, ".svg"),
         },
     }
     return {
@@ -632,6 +634,11 @@ def reported_losses():
     methods = {run.method for run in configuration.reported_runs(config)} - set(given_methods())
     losses = {configuration.resolve_method(config, name, None)["loss"] for name in methods}
     return sources(*(f"spml.losses.{name}" for name in sorted(losses)))
+
+
+def reported_gradients():
+    """The gradients of the losses of all reported runs that were trained."""
+    return with_checksums(METHOD_GRADIENT_TABLE) if reported_losses() else []
 
 
 def reported_pictures():

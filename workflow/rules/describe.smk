@@ -1,8 +1,8 @@
 """What the losses are, without data or training.
 
 Inputs: the sources of all losses.
-Outputs: how each reads in the generalized loss of GR, its gradient at an unobserved entry, and a
-checksum of each.
+Outputs: how each reads in the generalized loss of GR, the gradient at an unobserved entry of those
+that are compared and of each method with a page in the report, and a checksum of each.
 """
 
 
@@ -12,7 +12,12 @@ rule describe_losses:
     output:
         mapping="results/losses/mapping.csv",
         gradients="results/losses/gradients.csv",
-        checksums=["results/losses/mapping.sha256", "results/losses/gradients.sha256"],
+        method_gradients="results/losses/method_gradients.csv",
+        checksums=[
+            "results/losses/mapping.sha256",
+            "results/losses/gradients.sha256",
+            "results/losses/method_gradients.sha256",
+        ],
     log:
         "<logs>/describe_losses.log",
     benchmark:

@@ -1,7 +1,8 @@
 """A small site with all selected exhibits and where they come from.
 
 Inputs: the files of each exhibit, the records and the benchmark of each run that they show, the
-files of the losses and of the configuration that they quote, and some pictures of the datasets.
+files of the losses and of the configuration that they quote, the losses' gradients, and some
+pictures of the datasets.
 Outputs: one page a paper, a dataset and a method, and what they share; nothing from elsewhere.
 """
 
@@ -10,6 +11,7 @@ rule report:
     input:
         code=sources("spml.report.__main__"),
         losses=reported_losses(),
+        gradients=reported_gradients(),
         templates=report_templates(),
         definitions=definition_files(),
         exhibits=reported_exhibits,

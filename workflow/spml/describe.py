@@ -1,8 +1,9 @@
 """Stage *describe*: the losses themselves, without data or training.
 
 Outputs: how each loss reads in the generalized loss of GR (``mapping.csv``), and the derivative of
-the cost of one unobserved entry with respect to its logit (``gradients.csv``), both taken from the
-objects that train.
+the cost of one unobserved entry with respect to its logit, for the figure that compares some losses
+(``gradients.csv``) and for the page of each method (``method_gradients.csv``). All are taken from
+the objects that train.
 """
 
 import argparse
@@ -26,20 +27,74 @@ POINTS = 199
 COLUMNS = ("method", "title", "epoch", "total_epochs", "probability", "gradient")
 
 
-def entry_gradient(loss: Loss, probability: torch.Tensor, epoch: int) -> torch.Tensor:
+def entry_gradient(
+    loss: Loss, probability: torch.Tensor, epoch: int, *, positive: bool = False
+) -> torch.Tensor:
     """dL/dz of an unobserved entry, (N,) float64, by automatic differentiation.
 
-    probability: (N,) float64 in (0, 1). The loss is a mean over entries, so its gradient is
-    multiplied by their number. A batch-dependent loss sees all N entries as one batch.
+    probability: (N,) float64 in (0, 1), that of all C classes of an image. positive: whether the
+    last class of each image is observed as positive. The loss is a mean over entries, so its
+    gradient is multiplied by their number. A batch-dependent loss sees all images as one batch.
     """
-    logits = torch.logit(probability)[:, None].requires_grad_()
-    index = torch.arange(len(logits))
+    logits = torch.logit(probability)[:, None].repeat(1, loss.num_classes).requires_grad_()
     observed = torch.zeros(logits.shape, dtype=torch.int8)
-    (gradient,) = torch.autograd.grad(loss(logits, observed, index=index, epoch=epoch), logits)
-    return gradient[:, 0] * len(logits)
+    if positive:
+        observed[:, -1] = 1
+    cost = loss(logits, observed, index=torch.arange(len(logits)), epoch=epoch)
+    if not cost.requires_grad:  # it costs nothing whatever is predicted
+        return torch.zeros_like(probability)
+    (gradient,) = torch.autograd.grad(cost, logits)
+    return gradient[:, 0] * logits.numel()
 
 
-def gradient_rows(curves: list[dict[str, Any]], points: int = POINTS) -> list[dict[str, Any]]:
+def _build(curve: dict[str, Any], classes: int, examples: int) -> Loss:
+    return losses.build(
+        curve["loss"],
+        num_classes=classes,
+        num_examples=examples,
+        total_epochs=curve["total_epochs"],
+        **curve["hyperparameters"],
+    )
+
+
+def depends_on_prediction_alone(curve: dict[str, Any], epoch: int) -> bool:
+    """Whether what an unobserved entry costs depends on its prediction and the epoch alone.
+
+    Then it is the same whatever else is in the batch, such as the highest and lowest predictions
+    and observed positives, and however many classes there are. That a loss cannot be built with so
+    few says no, too.
+    """
+    p = torch.linspace(0, 1, 9, dtype=torch.float64)[1:-1]
+    try:
+        few = entry_gradient(_build(curve, 2, len(p)), p, epoch)
+        rest = entry_gradient(_build(curve, 3, len(p)), p[1:-1], epoch, positive=True)
+    except ValueError:
+        return False
+    return torch.allclose(few[1:-1], rest, rtol=1e-6, atol=1e-9)
+
+
+def method_gradient_rows(curves: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """:func:`gradient_rows` of those of which one curve tells all.
+
+    Of the others it would be the curve of one batch.
+    """
+    alone = [
+        curve
+        for curve in curves
+        if all(depends_on_prediction_alone(curve, epoch) for epoch in _epochs(curve))
+    ]
+    return gradient_rows(alone, points=99, classes=2)
+
+
+def _epochs(curve: dict[str, Any]) -> list[int]:
+    """The first, the middle (T / 2) and the last."""
+    last = curve["total_epochs"]
+    return sorted({1, max(1, last // 2), last})
+
+
+def gradient_rows(
+    curves: list[dict[str, Any]], points: int = POINTS, *, classes: int = 1
+) -> list[dict[str, Any]]:
     """One row a method, epoch and probability.
 
     curves: name, title, loss, hyperparameters and total_epochs T of each method. Epochs are the
@@ -48,17 +103,9 @@ def gradient_rows(curves: list[dict[str, Any]], points: int = POINTS) -> list[di
     probability = torch.linspace(0, 1, points + 2, dtype=torch.float64)[1:-1]
     rows = []
     for curve in curves:
-        last = curve["total_epochs"]
         seen: list[torch.Tensor] = []
-        for epoch in sorted({1, max(1, last // 2), last}):
-            loss = losses.build(
-                curve["loss"],
-                num_classes=1,
-                num_examples=points,
-                total_epochs=last,
-                **curve["hyperparameters"],
-            )
-            gradient = entry_gradient(loss, probability, epoch)
+        for epoch in _epochs(curve):
+            gradient = entry_gradient(_build(curve, classes, points), probability, epoch)
             if seen and torch.equal(gradient, seen[0]):
                 continue
             seen.append(gradient)
@@ -67,7 +114,7 @@ def gradient_rows(curves: list[dict[str, Any]], points: int = POINTS) -> list[di
                     "method": curve["name"],
                     "title": curve["title"],
                     "epoch": epoch,
-                    "total_epochs": last,
+                    "total_epochs": curve["total_epochs"],
                     "probability": float(p),
                     "gradient": float(value),
                 }
@@ -92,7 +139,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rows = gradient_rows(arguments.settings["curves"])
-    for row in rows:
+    of_methods = method_gradient_rows(arguments.settings["methods"])
+    for row in [*rows, *of_methods]:
         if not np.isfinite(row["gradient"]):
             raise UserError(
                 f"the gradient of {row['title']} at p = {row['probability']} is not finite"
@@ -100,12 +148,13 @@ def main() -> None:
     mapping = losses.mapping_table()
     for name, columns, table in (
         ("gradients.csv", COLUMNS, rows),
+        ("method_gradients.csv", COLUMNS, of_methods),
         ("mapping.csv", mapping[0], mapping),
     ):
         path = arguments.output_directory / name
         write_text(path, format_csv(columns, table))
         write_checksums(path)
-    print(f"{len(mapping)} losses, {len(rows)} points of gradients")
+    print(f"{len(mapping)} losses, {len(rows) + len(of_methods)} points of gradients")
 
 
 if __name__ == "__main__":

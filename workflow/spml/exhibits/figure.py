@@ -25,7 +25,10 @@ def figure_command(
     draw: Callable[[pd.DataFrame, dict[str, Any]], Figure],
     caption: Callable[[pd.DataFrame, dict[str, Any]], str],
 ) -> Callable[[], None]:
-    """The ``main`` that writes ``.csv``, ``.pdf``, ``.png``, ``.caption.txt``, then checksums."""
+    """The ``main`` of a figure.
+
+    It writes ``.csv``, ``.pdf``, ``.png``, ``.svg``, ``.caption.txt``, then checksums.
+    """
 
     def main() -> None:
         settings, stem = parse_arguments(module_of(tabulate), description)
@@ -38,7 +41,7 @@ def figure_command(
             print(boxes, file=sys.stderr)
         write_data(frame, stem)
         write_caption(f"{caption(frame, settings)}{given_phrase(settings)} {boxes}", stem)
-        suffixes = (".csv", ".pdf", ".png", ".caption.txt")
+        suffixes = (".csv", ".pdf", ".png", ".svg", ".caption.txt")
         write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))
 
     return main

@@ -4,6 +4,9 @@ A figure is as wide as one column of a paper or as both, and is printed at that 
 is smaller than ``SMALL``. Colours are those of Okabe and Ito (2008). No two series are told apart
 by colour alone: lines also differ in dash and marker.
 
+A figure is a PDF for papers, a PNG for everything else, and an SVG that turns dark where the page
+that shows it is dark.
+
 Text is as it stands, since titles and class names are the user's: only what asks for it
 (``parse_math=True``) is read as a formula.
 """
@@ -54,6 +57,22 @@ SERIES: tuple[tuple[str, Any, str], ...] = (
     (GREEN, (0, (5, 1, 1, 1, 1, 1)), "v"),
 )
 
+# What each colour becomes on a dark page; the paper is the page's own (workflow/report/style.css).
+DARK_PAPER, DARK_INK = "#14181d", "#e4e8ec"
+DARK = {
+    "#ffffff": DARK_PAPER,
+    BLACK: DARK_INK,
+    ORANGE: "#f0b429",
+    SKY: "#9ad4f5",
+    BLUE: "#4ba3e3",
+    VERMILLION: "#ff8c4a",
+    GREEN: "#2fc79b",
+    PURPLE: "#e59cc4",
+    GREY: "#98a2ad",
+    LIGHT_GREY: "#4c545e",
+    "#dddddd": "#353c45",  # the grid
+}
+
 FONT = "DejaVu Sans"  # comes with matplotlib, so it looks alike everywhere
 LETTER = 0.56  # em, of a letter of it in the mean
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -81,6 +100,8 @@ SETTINGS: Any = {
     "grid.linewidth": 0.4,
     "grid.color": "#DDDDDD",
     "pdf.fonttype": 42,  # text stays text
+    "svg.fonttype": "none",  # here too
+    "svg.hashsalt": "spml",  # the same names inside every time
     "savefig.dpi": 200,
 }
 
@@ -214,11 +235,43 @@ def draw_points(axes: Axes, x: Any, points: pd.DataFrame, position: int, label: 
 
 
 def save_figure(figure: Figure, stem: Path) -> None:
-    """Write ``stem``.pdf and ``stem``.png; the same figure gives the same bytes."""
-    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
+    """Write ``stem``.pdf, .png and .svg; the same figure gives the same bytes.
+
+    Where everything stands is decided once for all of them, which takes as long as to draw one.
+    """
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+    for suffix, metadata in (
+        (".pdf", {"CreationDate": None}),
+        (".png", {"Software": None}),
+        (".svg", {"Date": None, "Creator": None}),
+    ):
         with atomic_path(f"{stem}{suffix}") as temporary:
             figure.savefig(temporary, metadata=metadata)
-        figure.set_layout_engine("none")  # one layout, which takes as long as all else, for both
+            if suffix == ".svg":
+                text = temporary.read_text(encoding="utf-8")
+                temporary.write_text(follow_page(text), encoding="utf-8")
+
+
+def follow_page(svg: str) -> str:
+    """An SVG of matplotlib's that turns dark with its page, in a font that has a substitute.
+
+    Its own colours stay as they are, for programs that know nothing of dark pages. Places are
+    rounded to a hundredth of a point, which none of them shows.
+    """
+    rules = [f"svg{{fill:{DARK_INK}}}"]  # matplotlib leaves black out where SVG has it anyway
+    for light, dark in DARK.items():
+        for name in ("fill", "stroke"):
+            rules.append(f'[style*="{name}: {light.lower()}"]{{{name}:{dark}!important}}')
+    style = f"<style>@media (prefers-color-scheme:dark){{{''.join(rules)}}}</style>"
+    svg = re.sub(
+        r' (d|x|y|points)="[^"]*"',
+        lambda found: re.sub(r"\d+\.\d{3,}", lambda n: f"{float(n[0]):.2f}", found[0]),
+        svg,
+    )
+    svg = svg.replace(f"'{FONT}'", f"'{FONT}', Verdana, sans-serif")
+    return svg.replace("<defs>", f"{style}\n <defs>", 1)
 
 
 def style_context() -> Any:

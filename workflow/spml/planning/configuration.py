@@ -337,26 +337,44 @@ def compact_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def describe_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The curves of the gradient figure, as ``python -m spml.describe --settings`` takes them.
+def _described(
+    config: Mapping[str, Any], dataset: str, protocol: str, method: str
+) -> dict[str, Any]:
+    """A method's loss as ``python -m spml.describe`` builds it."""
+    resolved = resolve_method(config, method, dataset, protocol)
+    training = training_settings(config, dataset, protocol, method)
+    return {
+        "name": method,
+        "title": resolved["title"],
+        "loss": resolved["loss"],
+        "hyperparameters": resolved["hyperparameters"],
+        "total_epochs": training["epochs"],
+    }
 
-    Hyperparameters and number of epochs are those of the first dataset and protocol that it shows.
+
+def describe_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Whose gradients are computed, as ``python -m spml.describe --settings`` takes them.
+
+    curves: those of the gradient figure, with hyperparameters and number of epochs of the first
+    dataset and protocol that it shows. methods: those that the report has a page of, as they are
+    trained in the first of their runs; one whose loss is given what another run found is left out.
     """
-    curves = []
-    for dataset, protocol in exhibit_pairs(config, "gr_gradients")[:1]:
-        for method in config["exhibits"]["gr_gradients"]["losses"]:
-            resolved = resolve_method(config, method, dataset, protocol)
-            training = training_settings(config, dataset, protocol, method)
-            curves.append(
-                {
-                    "name": method,
-                    "title": resolved["title"],
-                    "loss": resolved["loss"],
-                    "hyperparameters": resolved["hyperparameters"],
-                    "total_epochs": training["epochs"],
-                }
-            )
-    return {"curves": curves}
+    first: dict[str, Run] = {}
+    for run in reported_runs(config):
+        if not is_given(config, run.method):
+            first.setdefault(run.method, run)
+    return {
+        "curves": [
+            _described(config, dataset, protocol, method)
+            for dataset, protocol in exhibit_pairs(config, "gr_gradients")[:1]
+            for method in config["exhibits"]["gr_gradients"]["losses"]
+        ],
+        "methods": [
+            _described(config, run.dataset, run.protocol, method)
+            for method, run in first.items()
+            if "prior_from" not in resolve_method(config, method, run.dataset, run.protocol)
+        ],
+    }
 
 
 def _drawn_settings(config: Mapping[str, Any], exhibit: str) -> dict[str, Any]:

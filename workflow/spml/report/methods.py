@@ -9,10 +9,10 @@ from typing import Any
 
 from spml.exhibits.markdown import Table
 from spml.exhibits.tables import format_number
-from spml.report.curves import Drawing, draw
+from spml.report.curves import Drawing, draw, mean_curve
 from spml.report.definitions import NOT_TRAINED, Excerpt, LossDefinition, read_loss
 from spml.report.exhibits import Exhibit, rows_of
-from spml.report.pages import method_page
+from spml.report.pages import method_page, runs_anchor
 from spml.report.runs import Run, by_method, by_place
 from spml.report.texts import format_sample
 
@@ -25,7 +25,7 @@ Place = tuple[str, str]
 class Method:
     """title: what tables call it. name: the same, unlike that of any other method.
 
-    rivals: all runs of the report, its own among them.
+    rivals: the mean learning curve of each method that was trained, its own among them.
     """
 
     key: str
@@ -33,7 +33,7 @@ class Method:
     name: str
     loss: LossDefinition
     runs: Sequence[Run]
-    rivals: Mapping[Place, Mapping[str, Sequence[Run]]]
+    rivals: Mapping[Place, Mapping[str, Sequence[float]]]
 
     @property
     def page(self) -> str:
@@ -48,15 +48,16 @@ class Method:
         """A drawing for each dataset and protocol."""
         return {
             place: draw(
+                self.name,
                 [run.curve for run in own],
-                [
-                    [run.curve for run in runs]
-                    for method, runs in self.rivals[place].items()
-                    if method != self.key
-                ],
+                [curve for method, curve in self.rivals[place].items() if method != self.key],
             )
             for place, own in self.places.items()
         }
+
+    def results_address(self, table: Table, row: int, column: int) -> str:
+        """Where the runs behind a number of :meth:`results` stand."""
+        return f"{self.page}#{runs_anchor(*list(self.places)[row])}"
 
     def results(self, titles: Mapping[Place, str]) -> Table:
         """Its mAP on each dataset and protocol."""
@@ -148,7 +149,10 @@ def describe_methods(titles: Mapping[str, str], runs: Sequence[Run]) -> list[Met
     names = unique_names(titles)
     # Of scores that were made elsewhere there are no curves.
     rivals = {
-        place: by_method([run for run in here if run.is_trained])
+        place: {
+            method: mean_curve([run.curve for run in own])
+            for method, own in by_method([run for run in here if run.is_trained]).items()
+        }
         for place, here in by_place(runs).items()
     }
     groups = by_method(runs)

@@ -29,6 +29,11 @@ def run_anchor(dataset: str, protocol: str, seed: int) -> str:
     return f"run-{dataset}-{protocol}-{seed}"
 
 
+def runs_anchor(dataset: str, protocol: str) -> str:
+    """Where a method's runs on a dataset under a protocol stand on its page."""
+    return f"runs-{dataset}-{protocol}"
+
+
 def page_paths(settings: dict[str, Any]) -> list[str]:
     """All files of the site, from the settings of the report."""
     papers = dict.fromkeys(item["key"].partition("_")[0] for item in settings["exhibits"])

@@ -1,20 +1,32 @@
 """All pages of the site: what each shows, put into its template."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 import yaml
 
 from spml.exhibits.markdown import Formulas, column_kinds
 from spml.exhibits.papers import PAPERS, REFERENCES
-from spml.plumbing.addresses import pictures_path
+from spml.plumbing.addresses import METHOD_GRADIENT_TABLE, pictures_path
+from spml.plumbing.checksums import verified
 from spml.plumbing.files import read_json
-from spml.report import definitions, gap, methods, origins, pages, texts, verdicts
+from spml.report import (
+    curves,
+    definitions,
+    formulas,
+    gap,
+    methods,
+    origins,
+    pages,
+    texts,
+    verdicts,
+)
 from spml.report.exhibits import Exhibit, read_exhibit
 from spml.report.runs import Run, by_method, by_place, cost_table, read_runs
 from spml.report.search import Entry, index_script
@@ -66,8 +78,11 @@ class Site:
     @cached_property
     def exhibits(self) -> list[Exhibit]:
         definitions, select = self.configuration["exhibits"], self.configuration["select"]
+        places = {place: self.titles_of(place) for place in by_place(self.runs)}
         return [
-            read_exhibit(item, definitions[item["key"]], select, self.runs, self.method_titles)
+            read_exhibit(
+                item, definitions[item["key"]], select, self.runs, self.method_titles, places
+            )
             for item in self.settings["exhibits"]
         ]
 
@@ -154,6 +169,8 @@ class Site:
                         "key": protocol,
                         "title": self.place_title((dataset, protocol)),
                         "results": methods.results_table(here),
+                        "runs_address": self._results_address(here),
+                        "curves": self._curves(here),
                     }
                     for (dataset, protocol), here in by_place(self.runs).items()
                     if dataset == name
@@ -170,15 +187,67 @@ class Site:
             if (definition := self.configuration["datasets"].get(name))
         ]
 
+    def _results_address(self, here: Sequence[Run]) -> Callable[[Any, int, int], str]:
+        """Of a number in a place's table of results, where the runs behind it stand."""
+        first = [runs[0] for runs in by_method(here).values()]
+        return lambda table, row, column: (
+            f"{pages.method_page(first[row].method)}#{pages.runs_anchor(*first[row].place)}"
+        )
+
+    def _curves(self, here: Sequence[Run]) -> curves.Drawing | None:
+        """The learning curves of all methods that were trained in one place."""
+        trained = by_method([run for run in here if run.is_trained])
+        if not trained:
+            return None
+        chosen = [key for key in self._of_the_papers if key in trained] or list(trained)[:5]
+        return curves.draw_together(
+            {runs[0].name: [run.curve for run in runs] for runs in trained.values()},
+            [trained[key][0].name for key in chosen[: curves.LOOKS]],
+            self.place_title(here[0].place),
+        )
+
+    @cached_property
+    def _of_the_papers(self) -> list[str]:
+        """Both ends of the gap and the papers' own methods, where the gap closed is shown."""
+        definition = self.configuration["exhibits"].get(GAP)
+        if definition is None:
+            return []
+        families = definition.get("families", {})
+        own = [families[key]["methods"] for key in REFERENCES if key in families]
+        ends = [definition["reference"], definition["full"]]
+        return list(dict.fromkeys([*ends, *(method for methods in own for method in methods)]))
+
+    @cached_property
+    def gradients(self) -> dict[str, curves.Drawing]:
+        """The gradient of each method's loss of which one curve tells all."""
+        if not any(run.is_trained for run in self.runs):
+            return {}
+        table = pd.read_csv(verified(METHOD_GRADIENT_TABLE))
+        return {
+            str(method): curves.draw_gradient(
+                {
+                    f"Epoch {epoch} of {here['total_epochs'].iloc[0]}"
+                    if rows["epoch"].nunique() > 1
+                    else "In all epochs": (list(here["probability"]), list(here["gradient"]))
+                    for epoch, here in rows.groupby("epoch")
+                }
+            )
+            for method, rows in table.groupby("method")
+        }
+
     @cached_property
     def protocol_entries(self) -> dict[str, list[definitions.Excerpt]]:
         return definitions.entries(self.files, "protocols")
 
-    def place_title(self, place: tuple[str, str]) -> str:
-        """A dataset under a protocol, for people."""
+    def titles_of(self, place: tuple[str, str]) -> tuple[str, str]:
+        """Titles of a dataset and of a protocol."""
         dataset, protocol = place
         titles = self.configuration["datasets"], self.configuration["protocols"]
-        return f"{titles[0][dataset]['title']}, {titles[1][protocol]['title']}"
+        return titles[0][dataset]["title"], titles[1][protocol]["title"]
+
+    def place_title(self, place: tuple[str, str]) -> str:
+        """A dataset under a protocol, for people."""
+        return ", ".join(self.titles_of(place))
 
     @cached_property
     def short_titles(self) -> dict[tuple[str, str], str]:
@@ -232,6 +301,7 @@ def _environment(site: Site) -> jinja2.Environment:
         environment.filters[name] = getattr(texts, name)
     environment.filters["column_kinds"] = column_kinds
     environment.filters["as_formulas"] = Formulas
+    environment.filters["typeset"] = formulas.typeset
     environment.globals.update(
         site=site,
         method_pages={
@@ -240,7 +310,9 @@ def _environment(site: Site) -> jinja2.Environment:
         },
         methods_page=pages.METHODS,
         provenance_page=pages.PROVENANCE,
+        dataset_page=pages.dataset_page,
         run_anchor=pages.run_anchor,
+        runs_anchor=pages.runs_anchor,
         by_method=by_method,
         run_scores=methods.run_scores,
     )
@@ -290,6 +362,7 @@ def render(
             method=method,
             entries=methods.entries_of(grids.get(method.key, method.key), entries),
             sources=sources,
+            gradient=site.gradients.get(method.key),
             rows=methods.exhibit_rows(method, site.exhibits),
             hyperparameters=methods.settings_table(
                 "Hyperparameter", site.titled(method.hyperparameters()), method.loss.defaults

@@ -10,6 +10,7 @@ import markupsafe
 
 from spml.exhibits.markdown import Formulas
 from spml.exhibits.tables import format_mean
+from spml.report.formulas import SPACE
 
 
 def sort_key(text: str) -> str:
@@ -39,8 +40,10 @@ def _formula(latex: str) -> markupsafe.Markup:
     # What stands in \text{} is not escaped there, so that no tag may come so far.
     formula = latex2mathml.converter.convert(latex.replace("<", r"\lt ").replace(">", r"\gt "))
     # TeX sets a thin space between the name of a function and a letter; MathML has to be told.
-    spaced = re.sub(r"(<mi>[a-z]{2,}</mi>)(?=<mi>)", r'\1<mspace width="0.17em"/>', formula)
-    return markupsafe.Markup(spaced)  # noqa: S704 - no tag is in it but MathML's
+    letter, function = r"m(?:i|n|sub|sup)>", "<mi>[a-z]{2,}</mi>"
+    for before, after in ((function, f"<{letter}"), (f"</{letter}", function)):
+        formula = re.sub(f"({before})(?={after})", rf"\1{SPACE}", formula)
+    return markupsafe.Markup(formula)  # noqa: S704 - no tag is in it but MathML's
 
 
 def with_code(text: str) -> markupsafe.Markup:
