@@ -12,7 +12,7 @@ import pytest
 from finished_runs import ROOT, configuration, write_comparisons, write_results
 from spml.data.labels import load_labels
 from spml.data.observation import load_observation
-from spml.exhibits import style
+from spml.exhibits import cells, style
 from spml.exhibits.markdown import BEST, Formulas, Table, format_tables
 from spml.illustrate import illustrate
 from spml.planning.configuration import (
@@ -470,7 +470,7 @@ def test_search_knows_pages_methods_and_exhibits(site, config):
      ("1,234", "1234"), ("AN-LS", "an-ls"), ("–", "–"), ("3", "3")],
 )  # fmt: skip
 def test_cells_sort_by_their_first_number(text, key):
-    assert texts.sort_key(text) == key
+    assert cells.sort_key(text) == key
 
 
 @pytest.mark.parametrize(
@@ -586,19 +586,19 @@ def test_columns_of_words_are_set_to_the_left():
     formula = Formulas("$p$")
     rows = [["a", "1.0 ± 0.1", "cpu", formula, "word " * 9], ["b", "–", "3 of them", "–", ""]]
     table = Table(["M", "mAP", "Device", "k", "Text"], [*rows, ["c", "−2", "gpu", "0", "x"]])
-    assert texts.column_kinds(table) == ["text", "", "text", "text", "prose"]
+    assert cells.column_kinds(table) == ["text", "", "text", "text", "prose"]
 
 
 def test_formulas_become_mathml_and_the_rest_is_escaped():
-    html = texts.with_formulas(Formulas(r"$\beta$ if <odd>, else $p^2$"))
+    html = cells.with_formulas(Formulas(r"$\beta$ if <odd>, else $p^2$"))
     assert html.count("<math") == 2
-    symbols = texts.with_formulas(Formulas("$L_2$ of $p$, $0$"))
+    symbols = cells.with_formulas(Formulas("$L_2$ of $p$, $0$"))
     assert symbols == "<i>L</i><sub>2</sub> of <i>p</i>, 0"
-    assert "<script" not in texts.with_formulas(Formulas(r"$\text{<script>}$"))
+    assert "<script" not in cells.with_formulas(Formulas(r"$\text{<script>}$"))
     assert "&#x003B2;" in html or "β" in html
     assert "<msup><mi>p</mi><mn>2</mn></msup>" in html
     assert " if &lt;odd&gt;, else " in html
-    assert texts.with_formulas("<$5> to $10") == "&lt;$5&gt; to $10"
+    assert cells.with_formulas("<$5> to $10") == "&lt;$5&gt; to $10"
 
 
 def test_method_whose_scores_were_made_elsewhere_has_a_page_without_training(tmp_path, monkeypatch):

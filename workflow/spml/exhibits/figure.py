@@ -15,6 +15,7 @@ from spml.exhibits.command import (
     write_data,
 )
 from spml.exhibits.fonts import use_fonts
+from spml.exhibits.page import format_picture, write_page
 from spml.exhibits.style import save_figure, style_context
 from spml.plumbing.checksums import write_checksums
 
@@ -25,7 +26,7 @@ def figure_command(
     draw: Callable[[pd.DataFrame, dict[str, Any]], Figure],
     caption: Callable[[pd.DataFrame, dict[str, Any]], str],
 ) -> Callable[[], None]:
-    """The ``main`` that writes ``.csv``, ``.pdf``, ``.png``, ``.caption.txt``, then checksums."""
+    """The ``main`` that writes data, picture, a page and caption, then their checksums."""
 
     def main() -> None:
         settings, stem = parse_arguments(module_of(tabulate), description)
@@ -37,8 +38,11 @@ def figure_command(
         if boxes:
             print(boxes, file=sys.stderr)
         write_data(frame, stem)
-        write_caption(f"{caption(frame, settings)}{given_phrase(settings)} {boxes}", stem)
-        suffixes = (".csv", ".pdf", ".png", ".caption.txt")
+        text = f"{caption(frame, settings)}{given_phrase(settings)} {boxes}"
+        title = settings["title"]
+        write_page([format_picture(f"{stem}.png", f"{title}, figure")], title, text, stem)
+        write_caption(text, stem)
+        suffixes = (".csv", ".pdf", ".png", ".html", ".caption.txt")
         write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))
 
     return main

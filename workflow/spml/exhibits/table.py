@@ -13,6 +13,7 @@ from spml.exhibits.command import (
     write_data,
 )
 from spml.exhibits.markdown import Table
+from spml.exhibits.page import format_table, write_page
 from spml.exhibits.tables import write_tables
 from spml.plumbing.checksums import write_checksums
 
@@ -23,16 +24,18 @@ def table_command(
     layout: Callable[[pd.DataFrame, dict[str, Any]], Sequence[Table]],
     caption: Callable[[pd.DataFrame, dict[str, Any]], str],
 ) -> Callable[[], None]:
-    """The ``main`` that writes ``.csv``, ``.md``, ``.tex``, ``.caption.txt``, then checksums."""
+    """The ``main`` that writes data, tables, a page and caption, then their checksums."""
 
     def main() -> None:
         settings, stem = parse_arguments(module_of(tabulate), description)
         frame = tabulate(settings)
         text = caption(frame, settings) + given_phrase(settings)
         write_data(frame, stem)
-        write_tables(layout(frame, settings), text, stem)
+        tables = layout(frame, settings)
+        write_tables(tables, text, stem)
+        write_page([format_table(table) for table in tables], settings["title"], text, stem)
         write_caption(text, stem)
-        suffixes = (".csv", ".md", ".tex", ".caption.txt")
+        suffixes = (".csv", ".md", ".tex", ".html", ".caption.txt")
         write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))
 
     return main

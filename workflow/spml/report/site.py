@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from spml.exhibits import cells
 from spml.exhibits.markdown import Formulas
 from spml.exhibits.papers import PAPERS, REFERENCES
 from spml.plumbing.addresses import pictures_path
@@ -224,8 +225,14 @@ def _environment(site: Site) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("column_kinds", "paragraphs", "sort_key", "with_code", "with_formulas"):
-        environment.filters[name] = getattr(texts, name)
+    for function in (
+        cells.column_kinds,
+        cells.sort_key,
+        cells.with_formulas,
+        texts.paragraphs,
+        texts.with_code,
+    ):
+        environment.filters[function.__name__] = function
     environment.filters["as_formulas"] = Formulas
     environment.globals.update(
         site=site,

@@ -5,57 +5,9 @@ import textwrap
 from collections.abc import Iterable
 from statistics import mean, stdev
 
-import latex2mathml.converter
 import markupsafe
 
-from spml.exhibits.markdown import Formulas, Table
-from spml.exhibits.tables import NOTHING, PROSE, format_mean
-
-
-def sort_key(text: str) -> str:
-    """What a cell is sorted by: its first number in plain digits, else its text in lower case."""
-    number = re.match(r"[^\w]*?([-+\N{MINUS SIGN}]?\d[\d,]*\.?\d*)", text)
-    if number is None:
-        return text.lower()
-    return number[1].replace("\N{MINUS SIGN}", "-").replace(",", "").replace("+", "")
-
-
-def column_kinds(table: Table) -> list[str]:
-    """How each column is set: ``prose`` in lines, ``text`` to the left, numbers (empty) else."""
-    kinds = []
-    for cells in zip(*table.rows, strict=True):
-        filled = [cell for cell in cells if cell not in ("", NOTHING)]
-        numbers = sum(bool(re.fullmatch(r"-?[\d.]+", sort_key(cell))) for cell in filled)
-        plain = [cell for cell in cells if not isinstance(cell, Formulas)]
-        if any(len(cell) > PROSE for cell in plain):
-            kinds.append("prose")
-        else:
-            words = 2 * numbers < len(filled) or len(plain) < len(cells)
-            kinds.append("text" if words else "")
-    return kinds or [""] * len(table.header)
-
-
-def with_formulas(text: str) -> markupsafe.Markup:
-    """A text of a table: the LaTeX formulas in it as MathML, everything else escaped."""
-    parts = re.split(r"\$([^$]+)\$", text) if isinstance(text, Formulas) else [text]
-    return markupsafe.Markup("").join(
-        _formula(part) if position % 2 else part for position, part in enumerate(parts)
-    )
-
-
-def _formula(latex: str) -> markupsafe.Markup:
-    """MathML; a number or a letter with an index as ordinary text, which every reader can read."""
-    symbol = re.fullmatch(r"([A-Za-z])(?:_(\w))?", latex)
-    if symbol:
-        index = f"<sub>{symbol[2]}</sub>" if symbol[2] else ""
-        return markupsafe.Markup(f"<i>{symbol[1]}</i>{index}")  # noqa: S704 - letters alone
-    if latex.isdecimal():
-        return markupsafe.Markup(latex)  # noqa: S704 - digits alone
-    # What stands in \text{} is not escaped there, so that no tag may come so far.
-    formula = latex2mathml.converter.convert(latex.replace("<", r"\lt ").replace(">", r"\gt "))
-    # TeX sets a thin space between the name of a function and a letter; MathML has to be told.
-    spaced = re.sub(r"(<mi>[a-z]{2,}</mi>)(?=<mi>)", r'\1<mspace width="0.17em"/>', formula)
-    return markupsafe.Markup(spaced)  # noqa: S704 - no tag is in it but MathML's
+from spml.exhibits.tables import format_mean
 
 
 def with_code(text: str) -> markupsafe.Markup:
