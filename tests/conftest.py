@@ -2,13 +2,18 @@
 
 import fcntl
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from checkouts import ROOT, Checkout, end_imported_snakemake, tracked_files
+
+MAKEFILE = ROOT / "Makefile"
 
 
 @contextmanager
@@ -61,6 +66,20 @@ def pristine(once) -> Checkout:
 def finished(pristine, once) -> Checkout:
     """A checkout in which everything has run; tests do not change it."""
     return Checkout(once("finished", lambda path: pristine.copy(path).snakemake()))
+
+
+@pytest.fixture(scope="session")
+def guides(once) -> Path:
+    """The site that `make docs` makes."""
+    [words] = re.findall(
+        r"^\tpython (-m sphinx .+) build/docs$", MAKEFILE.read_text(), re.MULTILINE
+    )
+
+    def make(folder: Path) -> None:
+        command = [sys.executable, *words.split(), str(folder)]
+        subprocess.run(command, cwd=ROOT, check=True)
+
+    return once("guides", make)
 
 
 @pytest.fixture
