@@ -2,7 +2,6 @@
 
 import re
 
-import latex2mathml.converter
 import markupsafe
 
 from spml.exhibits.markdown import Formulas, Table
@@ -48,8 +47,11 @@ def _formula(latex: str) -> markupsafe.Markup:
         return markupsafe.Markup(f"<i>{symbol[1]}</i>{index}")  # noqa: S704 - letters alone
     if latex.isdecimal():
         return markupsafe.Markup(latex)  # noqa: S704 - digits alone
+    # Here, since it reads a table of symbols, for which most exhibits have no use.
+    from latex2mathml.converter import convert
+
     # What stands in \text{} is not escaped there, so that no tag may come so far.
-    formula = latex2mathml.converter.convert(latex.replace("<", r"\lt ").replace(">", r"\gt "))
+    formula = convert(latex.replace("<", r"\lt ").replace(">", r"\gt "))
     # TeX sets a thin space between the name of a function and a letter; MathML has to be told.
     spaced = re.sub(r"(<mi>[a-z]{2,}</mi>)(?=<mi>)", r'\1<mspace width="0.17em"/>', formula)
     return markupsafe.Markup(spaced)  # noqa: S704 - no tag is in it but MathML's

@@ -16,13 +16,14 @@ from spml.plumbing.files import write_text
 _STYLE = Markup("""
 body { margin: 1.5rem; background: #fff; color: #1b1f24; font: 1rem/1.5 system-ui, sans-serif; }
 h1 { margin: 0 0 1rem; font-size: 1.4rem; }
-table { border-collapse: collapse; margin: 0 0 1.5rem; border-bottom: 1px solid #59636e; }
+table { margin: 0 0 1.5rem; border-collapse: collapse; font-size: 0.9rem; }
+tbody { border-bottom: 1px solid #59636e; }
 caption { padding: 0.3rem 0; font-weight: 600; text-align: left; }
 th, td { padding: 0.15rem 0.7rem; text-align: right; vertical-align: top; white-space: nowrap; }
-thead th { border-block: 1px solid #59636e; }
+thead th { border-block: 1px solid #59636e; white-space: normal; vertical-align: bottom; }
 th:first-child, .text, .prose { text-align: left; }
 tbody th { font-weight: 400; }
-.prose { min-width: 16rem; white-space: normal; }
+.prose { min-width: 12rem; white-space: normal; }
 img { max-width: 100%; }
 p { max-width: 46rem; }
 """)
