@@ -57,7 +57,15 @@ def decisions(readme: str) -> tuple[str, str]:
     """README without what its section *Decisions* says, and what that is."""
     before, heading, rest = readme.partition("\n## Decisions\n")
     section, following, after = rest.partition("\n## ")
-    return f"{before}{heading}\n[They have a page](docs/decisions.md).\n{following}{after}", section
+    link = "\n[They are on a page of their own](docs/decisions.md).\n"
+    return f"{before}{heading}{link}{following}{after}", section
+
+
+MADE = {
+    "docs/methods": catalogue,
+    "docs/notebook": notebook,
+    "docs/decisions": lambda: decisions((ROOT / "README.md").read_text(encoding="utf-8"))[1],
+}
 
 
 def navigation() -> str:
@@ -73,13 +81,9 @@ def complete(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = re.sub(r"```mermaid\n.+\n", "```text\n", source[0])
     if page == root_doc:
         source[0] = decisions(source[0])[0] + navigation()
-    for name, made in (
-        ("docs/methods", catalogue),
-        ("docs/notebook", notebook),
-        ("docs/decisions", lambda: decisions((ROOT / "README.md").read_text(encoding="utf-8"))[1]),
-    ):
-        if page == name:
-            source[0] = source[0].replace("<!-- put in here by `make docs` -->", made())
+    if page in MADE:
+        source[0] = source[0].partition("<!-- On the site, what follows is replaced. -->")[0]
+        source[0] += MADE[page]()
 
 
 def write_index(app: Sphinx, exception: Exception | None) -> None:
