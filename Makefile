@@ -95,6 +95,10 @@ bench: $(STAMP) ## Measure speed: losses, training, metrics, packing, planning; 
 	python tests/benchmarks/planning.py
 	python tests/benchmarks/library.py
 
+.PHONY: docs
+docs: $(STAMP) ## Make a site of the documentation, build/docs/index.html
+	python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env -c docs . build/docs
+
 .PHONY: lock
 lock: $(STAMP) ## Resolve envs/requirements.in into the lock anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

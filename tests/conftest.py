@@ -2,8 +2,11 @@
 
 import fcntl
 import os
+import re
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +17,7 @@ from checkouts import ROOT, Checkout, end_imported_snakemake, tracked_files
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As a shell starts what runs in the background; all that tests start would ignore Ctrl-C too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+MAKEFILE = ROOT / "Makefile"
 
 
 @contextmanager
@@ -66,6 +70,20 @@ def pristine(once) -> Checkout:
 def finished(pristine, once) -> Checkout:
     """A checkout in which everything has run; tests do not change it."""
     return Checkout(once("finished", lambda path: pristine.copy(path).snakemake()))
+
+
+@pytest.fixture(scope="session")
+def guides(once) -> Path:
+    """The site that `make docs` makes."""
+    [words] = re.findall(
+        r"^\tpython (-m sphinx .+) build/docs$", MAKEFILE.read_text(), re.MULTILINE
+    )
+
+    def make(folder: Path) -> None:
+        command = [sys.executable, *words.split(), str(folder)]
+        subprocess.run(command, cwd=ROOT, check=True)
+
+    return once("guides", make)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from finished_runs import ROOT, configuration, write_comparisons, write_results
 from spml.data.labels import load_labels
 from spml.data.observation import load_observation
-from spml.exhibits import style
+from spml.exhibits import cells, style
 from spml.exhibits.markdown import BEST, Formulas, Table, format_tables
 from spml.illustrate import illustrate
 from spml.planning.configuration import (
@@ -552,7 +552,7 @@ def test_search_knows_pages_methods_and_exhibits(site, config):
      ("1,234", "1234"), ("AN-LS", "an-ls"), ("–", "–"), ("3", "3")],
 )  # fmt: skip
 def test_cells_sort_by_their_first_number(text, key):
-    assert texts.sort_key(text) == key
+    assert cells.sort_key(text) == key
 
 
 @pytest.mark.parametrize(
@@ -701,18 +701,18 @@ def test_runs_of_a_version_that_did_not_record_threads_are_shown(config, monkeyp
 
 
 def test_formulas_become_mathml_and_the_rest_is_escaped():
-    html = texts.with_formulas(Formulas(r"$\beta$ if <odd>, else $p^2$"))
+    html = cells.with_formulas(Formulas(r"$\beta$ if <odd>, else $p^2$"))
     assert html.count("<math") == 2
-    symbols = texts.with_formulas(Formulas("$L_2$ of $p$, $0$"))
+    symbols = cells.with_formulas(Formulas("$L_2$ of $p$, $0$"))
     assert symbols == "<i>L</i><sub>2</sub> of <i>p</i>, 0"
-    assert "<script" not in texts.with_formulas(Formulas(r"$\text{<script>}$"))
+    assert "<script" not in cells.with_formulas(Formulas(r"$\text{<script>}$"))
     assert "&#x003B2;" in html or "β" in html
     assert "<msup><mi>p</mi><mn>2</mn></msup>" in html
     assert " if &lt;odd&gt;, else " in html
-    logs = texts.with_formulas(Formulas(r"$-p^2\log p_m\log(p)$"))
+    logs = cells.with_formulas(Formulas(r"$-p^2\log p_m\log(p)$"))
     assert re.sub("<mspace[^>]*>", " ", logs).count(" <mi>log</mi>") == 2
     assert re.sub("<mspace[^>]*>", " ", logs).count("<mi>log</mi> <msub>") == 1
-    assert texts.with_formulas("<$5> to $10") == "&lt;$5&gt; to $10"
+    assert cells.with_formulas("<$5> to $10") == "&lt;$5&gt; to $10"
 
 
 def test_method_whose_scores_were_made_elsewhere_has_a_page_without_training(tmp_path, monkeypatch):

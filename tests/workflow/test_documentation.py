@@ -39,6 +39,7 @@ LOOKED_UP = (
     "check",
     "test",
     "bench",
+    "docs",
     "lock",
     "dist",
     "audit-list",

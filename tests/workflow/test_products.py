@@ -1,6 +1,7 @@
 """What a finished checkout holds for people: LaTeX tables, and Snakemake's own report."""
 
 import hashlib
+import html
 import json
 import re
 import zipfile
@@ -40,11 +41,11 @@ def test_every_figure_is_legible_at_the_width_of_a_column_or_two(finished):
     assert not [path for path in logs if "Warning" in path.read_text()]
 
 
-def test_snakemake_reports_every_exhibit_with_its_caption_and_category(checkout):
+def test_snakemake_shows_every_exhibit_as_a_page_with_its_whole_caption(checkout):
     checkout.ask("--report", "report.zip")
     with zipfile.ZipFile(checkout.path / "report.zip") as archive:
         page = archive.read("report/report.html").decode()
-        packed = {name.rpartition("/")[2] for name in archive.namelist()}
+        packed = {name: archive.read(name) for name in archive.namelist()}
     shown, categories = (
         json.loads(re.search(rf"\b{name} = (\{{.*\}});", page)[1])
         for name in ("results", "categories")
@@ -58,8 +59,13 @@ def test_snakemake_reports_every_exhibit_with_its_caption_and_category(checkout)
         [path] = [path for path in shown if path.startswith(f"results/exhibits/{paper}/{name}.")]
         assert path in sorted_files
         assert definitions[exhibit]["title"] in shown[path]["caption"]
+        assert "results/" not in shown[path]["caption"]
         assert shown[path]["labels"]["form"] in ("table", "figure")
-        assert path.rpartition("/")[2] in packed
+        assert shown[path]["mime_type"] == "text/html"
+        caption = (checkout.path / path).with_suffix(".caption.txt").read_text(encoding="utf-8")
+        text = packed[f"report/{shown[path]['data_uri']}"].decode()
+        assert caption.strip() in html.unescape(text)
+        assert not re.search(r'(src|href)="(?!data:)', text)
     assert "Other" not in categories
 
 

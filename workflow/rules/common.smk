@@ -417,9 +417,9 @@ def exhibit_file(exhibit, suffix):
 
 
 def reported_file(exhibit, form):
-    """The file of an exhibit that Snakemake's own report shows."""
+    """The page of an exhibit that Snakemake's own report shows."""
     return report(
-        exhibit_file(exhibit, ".csv" if form == "table" else ".png"),
+        exhibit_file(exhibit, ".html"),
         caption="../report/exhibit.rst",
         category=PAPERS[split_key(exhibit)[0]],
         labels={"exhibit": config["exhibits"][exhibit]["title"], "form": form},
@@ -428,21 +428,10 @@ def reported_file(exhibit, form):
 
 def exhibit_outputs(exhibit, form):
     """The outputs of a table or a figure."""
-    files = {
-        "table": {
-            "csv": reported_file(exhibit, "table"),
-            "md": exhibit_file(exhibit, ".md"),
-            "tex": exhibit_file(exhibit, ".tex"),
-        },
-        "figure": {
-            "csv": exhibit_file(exhibit, ".csv"),
-            "pdf": exhibit_file(exhibit, ".pdf"),
-            "png": reported_file(exhibit, "figure"),
-            "svg": exhibit_file(exhibit, ".svg"),
-        },
-    }
+    suffixes = {"table": ("csv", "md", "tex"), "figure": ("csv", "pdf", "png", "svg")}
     return {
-        **files[form],
+        **{suffix: exhibit_file(exhibit, f".{suffix}") for suffix in suffixes[form]},
+        "html": reported_file(exhibit, form),
         "caption": exhibit_file(exhibit, ".caption.txt"),
         "checksums": exhibit_file(exhibit, ".sha256"),
     }

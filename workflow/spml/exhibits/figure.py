@@ -15,6 +15,7 @@ from spml.exhibits.command import (
     write_data,
 )
 from spml.exhibits.fonts import use_fonts
+from spml.exhibits.page import format_picture, write_page
 from spml.exhibits.style import save_figure, style_context
 from spml.plumbing.checksums import write_checksums
 
@@ -27,7 +28,7 @@ def figure_command(
 ) -> Callable[[], None]:
     """The ``main`` of a figure.
 
-    It writes ``.csv``, ``.pdf``, ``.png``, ``.svg``, ``.caption.txt``, then checksums.
+    It writes ``.csv``, ``.pdf``, ``.png``, ``.svg``, ``.html``, ``.caption.txt``, then checksums.
     """
 
     def main() -> None:
@@ -40,8 +41,11 @@ def figure_command(
         if boxes:
             print(boxes, file=sys.stderr)
         write_data(frame, stem)
-        write_caption(f"{caption(frame, settings)}{given_phrase(settings)} {boxes}", stem)
-        suffixes = (".csv", ".pdf", ".png", ".svg", ".caption.txt")
+        text = f"{caption(frame, settings)}{given_phrase(settings)} {boxes}"
+        title = settings["title"]
+        write_page([format_picture(f"{stem}.png", f"{title}, figure")], title, text, stem)
+        write_caption(text, stem)
+        suffixes = (".csv", ".pdf", ".png", ".svg", ".html", ".caption.txt")
         write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))
 
     return main

@@ -14,6 +14,7 @@ from spml.exhibits.command import (
 )
 from spml.exhibits.latex import format_latex
 from spml.exhibits.markdown import Table, format_tables
+from spml.exhibits.page import format_table, write_page
 from spml.plumbing.checksums import write_checksums
 from spml.plumbing.files import write_text
 
@@ -24,7 +25,7 @@ def table_command(
     layout: Callable[[pd.DataFrame, dict[str, Any]], Sequence[Table]],
     caption: Callable[[pd.DataFrame, dict[str, Any]], str],
 ) -> Callable[[], None]:
-    """The ``main`` that writes ``.csv``, ``.md``, ``.tex``, ``.caption.txt``, then checksums."""
+    """The ``main`` that writes data, tables, a page and caption, then their checksums."""
 
     def main() -> None:
         settings, stem = parse_arguments(module_of(tabulate), description)
@@ -34,8 +35,9 @@ def table_command(
         tables = layout(frame, settings)
         write_text(f"{stem}.md", format_tables(tables))
         write_text(f"{stem}.tex", format_latex(tables, text, f"{stem.parent.name}_{stem.name}"))
+        write_page([format_table(table) for table in tables], settings["title"], text, stem)
         write_caption(text, stem)
-        suffixes = (".csv", ".md", ".tex", ".caption.txt")
+        suffixes = (".csv", ".md", ".tex", ".html", ".caption.txt")
         write_checksums(*(f"{stem}{suffix}" for suffix in suffixes))
 
     return main

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import markupsafe
 
+from spml.exhibits.cells import SPACE
+
 GREEK = {
     "alpha": "α",
     "beta": "β",
@@ -24,7 +26,6 @@ GREEK = {
 FUNCTIONS = {"log", "exp", "max", "min", "sg", "sigmoid", "softplus", "ceil", "floor"}
 BRACKETS = {"ceil": ("⌈", "⌉"), "floor": ("⌊", "⌋")}
 OPERATORS = {"*": "·", "<-": "←", ">=": "≥", "<=": "≤", "-": "−", "x": "×", "..": "…"}
-SPACE = '<mspace width="0.17em"/>'
 GAP = "\N{NO-BREAK SPACE}"
 CLOSING = {"(": ")", "[": "]"}
 TOKEN = re.compile(

@@ -11,6 +11,7 @@ import jinja2
 import pandas as pd
 import yaml
 
+from spml.exhibits import cells
 from spml.exhibits.markdown import Formulas, column_kinds
 from spml.exhibits.papers import PAPERS, REFERENCES
 from spml.plumbing.addresses import METHOD_GRADIENT_TABLE, pictures_path
@@ -297,9 +298,14 @@ def _environment(site: Site) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("paragraphs", "sort_key", "with_code", "with_formulas"):
-        environment.filters[name] = getattr(texts, name)
-    environment.filters["column_kinds"] = column_kinds
+    for function in (
+        column_kinds,
+        cells.sort_key,
+        cells.with_formulas,
+        texts.paragraphs,
+        texts.with_code,
+    ):
+        environment.filters[function.__name__] = function
     environment.filters["as_formulas"] = Formulas
     environment.filters["typeset"] = formulas.typeset
     environment.globals.update(
