@@ -161,7 +161,7 @@ def _draw_frequency(axes: Axes, here: pd.DataFrame) -> None:
         axes.set_yscale("symlog", linthresh=1, subs=range(2, 10))
         axes.set_ylim(10.0 ** int(np.log10(own.min())) if own.min() >= 1 else 0, 2 * own.max())
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    set_title(axes, "Positives", style="italic")
+    set_title(axes, "Training images")
 
 
 def _draw_method(axes: Axes, line: pd.DataFrame, title: str) -> None:
@@ -185,7 +185,7 @@ def _draw_method(axes: Axes, line: pd.DataFrame, title: str) -> None:
         means.index, means["group_difference"], marker, color=colour, linestyle="none",
         markersize=3.2 if len(means) <= FEW else 1.8,
     )  # fmt: skip
-    set_title(axes, title, fontweight="bold" if family in OF_PAPERS else "normal")
+    set_title(axes, title)
 
 
 def _number_classes(axes: Axes, here: pd.DataFrame) -> None:
@@ -202,7 +202,7 @@ def draw(frame: pd.DataFrame, settings: dict[str, Any]) -> Figure:
     """Panels of a dataset and protocol: one a method, then how frequent its classes are."""
     shown, titles = blocks(settings), method_titles(settings)
     reference = titles.pop(settings["reference"])
-    figure, rows = new_rows([1 + len(titles)] * len(shown), columns=COLUMNS, height=1.2)
+    figure, rows = new_rows([1 + len(titles)] * len(shown), columns=COLUMNS, height=1.1)
     for block, (*panels, last) in zip(shown, rows, strict=True):
         here = select_rows(frame, block)
         common = _common_range(here)
