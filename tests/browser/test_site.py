@@ -251,7 +251,7 @@ def test_page_of_a_method_shows_its_formula_and_what_its_curves_are(open_page):
     page.keyboard.press("Home")
     assert re.fullmatch(r"[\d.]+ % \([\d.]+ to [\d.]+\)", curve.locator(".value").inner_text())
     page.goto(page.url.replace("gr.html", "wan.html"))
-    assert "No one curve shows it" in page.locator("#gradient").inner_text()
+    assert "No curve shows it" in page.locator("#gradient").inner_text()
 
 
 def corner(image) -> tuple[int, ...]:
