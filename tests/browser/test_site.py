@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from PIL import Image
+from spml.exhibits.style import DARK
 
 KINDS = (
     "index.html",
@@ -251,7 +252,7 @@ def test_page_of_a_method_shows_its_formula_and_what_its_curves_are(open_page):
     page.keyboard.press("Home")
     assert re.fullmatch(r"[\d.]+ % \([\d.]+ to [\d.]+\)", curve.locator(".value").inner_text())
     page.goto(page.url.replace("gr.html", "wan.html"))
-    assert "No one curve shows it" in page.locator("#gradient").inner_text()
+    assert "No curve shows it" in page.locator("#gradient").inner_text()
 
 
 def corner(image) -> tuple[int, ...]:
@@ -269,6 +270,15 @@ def test_figures_follow_the_theme(open_page):
     assert button.inner_text() == "Theme: light"
     for picture in page.locator(".picture img").all():
         assert corner(picture) == (255, 255, 255)
+
+
+def test_no_colour_of_a_figure_is_left_as_it_is_on_a_dark_page(site):
+    figures = list((site.parent / "exhibits").glob("*/*.svg"))
+    assert len(figures) >= 10
+    known = {colour.lower() for colour in DARK}
+    for path in figures:
+        _, drawn = path.read_text(encoding="utf-8").split("</style>", 1)
+        assert set(re.findall(r"(?:fill|stroke): (#\w+)", drawn)) <= known, path
 
 
 def test_picture_is_filtered_by_paper_and_family(open_page):

@@ -91,3 +91,25 @@ def test_loss_that_cannot_be_built_with_few_classes_has_no_curve():
         )
         == []
     )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda z: z * torch.ones(20),  # a weight for each of the classes that it was made for
+        lambda z: z * torch.where(z < -4, torch.nan, 1.0),  # fails where p is small
+    ],
+)
+def test_loss_that_fails_or_is_not_finite_costs_no_other_its_curve(monkeypatch, change):
+    """Two losses of a reader's own, whose runs may be as good as any."""
+    build = losses.build
+
+    def changed(name, **arguments):
+        loss = build("an", **arguments)
+        if name == "mine":
+            loss.register_forward_pre_hook(lambda module, given: (change(given[0]), *given[1:]))
+        return loss
+
+    monkeypatch.setattr(losses, "build", changed)
+    rows = method_gradient_rows([curve("mine"), curve("an")])
+    assert {row["method"] for row in rows} == {"an"}

@@ -419,7 +419,7 @@ def test_page_of_a_method_defines_it_and_quotes_where_its_settings_come_from(sit
 
 def test_page_of_a_method_says_where_no_curve_shows_its_gradient(site):
     assert "In all epochs +0.500" in site["methods/an.html"].text
-    assert "No one curve shows it" in site["methods/bce.html"].text
+    assert "No curve shows it" in site["methods/bce.html"].text
 
 
 def test_numbers_in_tables_lead_to_the_runs_behind_them(site):
