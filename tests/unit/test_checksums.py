@@ -14,6 +14,7 @@ from spml.planning.configuration import compared_pairs, exhibit_settings
 from spml.plumbing.addresses import (
     GRADIENT_TABLE,
     MAPPING_TABLE,
+    METHOD_GRADIENT_TABLE,
     comparison_path,
     exhibit_path,
     split_key,
@@ -116,11 +117,11 @@ def test_checksums_of_two_names_are_a_mistake(folder):
 @pytest.mark.parametrize("count", [1, 0])
 def test_described_losses_have_checksums(tmp_path, monkeypatch, count):
     curve = {"name": "an", "title": "AN", "loss": "an", "hyperparameters": {}, "total_epochs": 2}
-    settings = json.dumps({"curves": [curve] * count})
+    settings = json.dumps({"curves": [curve] * count, "methods": [curve] * count})
     arguments = ["--settings", settings, "--output-directory", str(tmp_path)]
     monkeypatch.setattr("sys.argv", ["describe", *arguments])
     describe.main()
-    for table in (MAPPING_TABLE, GRADIENT_TABLE):
+    for table in (MAPPING_TABLE, GRADIENT_TABLE, METHOD_GRADIENT_TABLE):
         header = verified(tmp_path / Path(table).name).read_text().splitlines()[0]
         assert header.startswith("method,")
 

@@ -175,7 +175,7 @@ def test_leaderboard_goes_from_the_highest_and_marks_what_knows_nothing_more(lea
 
 def test_leaderboard_is_set_as_a_paper_sets_it(leaderboard):
     tex = exhibit_path(KEY, ".tex").read_text()
-    assert tex.count(r"\begin{table}") == tex.count(r"\bottomrule")
+    assert tex.count(r"\begin{table*}") == tex.count(r"\bottomrule")
     assert r"& primary & {}[1] \\" in tex
     assert r"\underline{89.820 $\pm$ 0.191}" in tex
 
