@@ -108,7 +108,7 @@ def test_summary_says_what_its_numbers_are_from():
     [first, *_] = plan.summary(config, [train_job(seed="7")], estimates).splitlines()
     assert (
         first
-        == "Hours of jobs that ask for a GPU: 0.01 (jobs: 1 by benchmarks of these or of like jobs)"
+        == "Hours of jobs that ask for a GPU: less than 0.01 (jobs: 1 by benchmarks of these or of like jobs)"
     )
     jobs = [train_job(seed="7"), train_job(dataset="voc", protocol="gr", minutes=720)]
     text = plan.summary(config, jobs, estimates)

@@ -38,6 +38,8 @@ def _hours(low: float, high: float) -> str:
     def text(seconds: float) -> str:
         return f"{seconds / 3600:,.2f}" if seconds < 36000 else f"{seconds / 3600:,.0f}"
 
+    if 0 < high < 36:
+        return "less than 0.01"
     return text((low + high) / 2) if high < 1.5 * low else f"{text(low)} to {text(high)}"
 
 
@@ -105,17 +107,17 @@ def _exhibits(config: Mapping[str, Any], jobs: Sequence[Job], estimates: Estimat
         for job in jobs
         if job.rule == "train"
     }
-    found = {}
+    found: dict[tuple[float, float], list[str]] = {}
     for exhibit in shown_exhibits(config):
         addresses = (tuple(map(str, run)) for run in exhibit_runs(config, exhibit))
         needed = [trainings[address] for address in addresses if address in trainings]
         if shares := _shares(needed, estimates):
-            found[exhibit] = _sum(shares)
-    if len(set(found.values())) < 2:
+            found.setdefault(_sum(shares), []).append(exhibit)
+    if len(found) < 2:
         return ""
-    dearest = sorted(found, key=lambda exhibit: found[exhibit], reverse=True)
-    told = [f"{exhibit} {_hours(*found[exhibit])}" for exhibit in dearest]
-    return f"  trainings of one exhibit alone: {', '.join(told)}"
+    dearest = sorted(found, reverse=True)
+    told = [f"{_hours(*hours)} for {', '.join(found[hours])}" for hours in dearest]
+    return f"  trainings that one exhibit alone needs: {'; '.join(told)}"
 
 
 def summary(config: Mapping[str, Any], jobs: Sequence[Job], estimates: Estimates) -> str:
