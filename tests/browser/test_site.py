@@ -147,7 +147,7 @@ def test_a_mark_leads_to_its_run_and_a_chip_to_its_evidence(open_page):
     page.wait_for_url("**/methods/gr.html#run-digits-demo-*")
     row = page.locator(f"[id='{urlsplit(page.url).fragment}']")
     assert row.is_visible()
-    assert "seed" in row.inner_text()
+    assert row.inner_text().startswith("Seed ")
     page.go_back()
     page.locator(".chips .chip:not(.not-run)").first.click()
     page.wait_for_url("**/papers/*.html#*")
@@ -168,7 +168,7 @@ def test_a_number_leads_to_the_runs_behind_it(open_page, name, table):
     numbers = page.locator(f"{table} td a.runs")
     # The keyboard stops once in a row, and the pointer finds each number.
     rows = page.locator(f"{table} tbody tr:has(a.runs)").count()
-    assert rows >= 3
+    assert rows
     assert page.locator(f"{table} td a.runs:not([tabindex])").count() == rows
     assert numbers.count() > rows
     numbers.last.click()
@@ -188,17 +188,16 @@ def shown_curves(page) -> list[str]:
 
 def test_curves_are_chosen_with_buttons(open_page):
     page = open_page("datasets/digits.html")
-    assert {"AN", "Full labels (BCE)", "GR Loss", "LL-R", "LL-Ct", "LL-Cp"} == set(
-        shown_curves(page)
-    )
-    button = page.locator(".series button", has_text="SPLC")
-    assert button.get_attribute("aria-pressed") == "false"
+    # At first those of both papers, and the two that they lie between.
+    assert set(shown_curves(page)) == {"AN", "Full labels (BCE)", "GR Loss", "LL-R"}
+    name = page.locator(".series button[aria-pressed=false] .name").first.inner_text()
+    button = page.locator(".series button", has=page.get_by_text(name, exact=True))
     coloured = page.locator(".lines polyline:not(.other)")
     before = coloured.count()
     button.focus()
     page.keyboard.press("Space")
     assert button.get_attribute("aria-pressed") == "true"
-    assert "SPLC" in shown_curves(page)
+    assert name in shown_curves(page)
     assert coloured.count() == before + 1
     looks = coloured.evaluate_all("(lines) => lines.map((line) => line.getAttribute('class'))")
     assert len(set(looks)) == len(looks)
@@ -246,12 +245,12 @@ def test_page_of_a_method_shows_its_formula_and_what_its_curves_are(open_page):
     page.keyboard.press("Home")
     assert gradient.locator(".step").inner_text() == "p = 0.01"
     names = gradient.locator(".name").all_inner_texts()
-    assert names == ["Epoch 1 of 8", "Epoch 4 of 8", "Epoch 8 of 8"]
+    assert names == ["Epoch 1 of 2", "Epoch 2 of 2"]
     curve = page.locator("#curves")
     curve.get_by_role("slider").focus()
     page.keyboard.press("Home")
     assert re.fullmatch(r"[\d.]+ % \([\d.]+ to [\d.]+\)", curve.locator(".value").inner_text())
-    page.goto(page.url.replace("gr.html", "wan.html"))
+    page.goto(page.url.replace("gr.html", "ll_r.html"))
     assert "No curve shows it" in page.locator("#gradient").inner_text()
 
 

@@ -25,7 +25,8 @@ CARDS = Path("config/cards.tsv")
 LOOKED_AT = 1 / 3
 RECORDS_READ = 400  # of more runs the newest
 MEASURED_SECONDS = 3.0
-MEASURED_PICTURES = 4
+MEASURED_PICTURES = 4  # of a network so large that a processor takes them one after the other
+QUICK = 0.2  # seconds of a step of so few below which a network is not large
 # What a second measurement of the same may differ by on a machine that does other things too.
 UNCERTAIN = 1.3
 RECORDED = "rates of runs here"
@@ -94,37 +95,37 @@ def _measure_step(network: Network, channels: int, device: "torch.device") -> fl
     from spml.training.optimizers import adam
     from spml.training.precision import autocast, configure
 
-    # A processor takes pictures one after the other, so that a few tell as much as many.
-    count = network.batch_size
-    if device.type == "cpu" and not network.frozen:
-        count = min(count, MEASURED_PICTURES)
     configure(network.precision, deterministic=False, device=device)
     if network.architecture is None:
         classifier = build_frozen_classifier(2048, 80)
-        inputs = torch.rand(count, 2048)
+        inputs = torch.rand(network.batch_size, 2048)
     else:
         classifier = build_classifier(network.architecture, 80)
-        inputs = torch.rand(count, channels, network.size, network.size)
+        inputs = torch.rand(network.batch_size, channels, network.size, network.size)
         inputs = inputs.to(memory_format=torch.channels_last)
     classifier = classifier.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     inputs = inputs.to(device)
     optimizer = adam([{"params": list(classifier.parameters()), "lr": 1e-5}])
 
-    def step() -> None:
+    def step(batch: torch.Tensor) -> float:
+        started = time.perf_counter()
         with autocast(network.precision, device):
-            logits = classifier(inputs)
+            logits = classifier(batch)
         torch.nn.functional.softplus(logits.float()).mean().backward()
         optimizer.step()
         optimizer.zero_grad()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
+        return time.perf_counter() - started
 
-    step()  # the first one chooses algorithms
-    started, steps = time.perf_counter(), 0
-    while time.perf_counter() - started < MEASURED_SECONDS:
-        step()
-        steps += 1
-    return (time.perf_counter() - started) / (steps * count)
+    few = inputs[:MEASURED_PICTURES]
+    step(few)  # the first one chooses algorithms
+    batch = few if device.type == "cpu" and step(few) > QUICK else inputs
+    step(batch)
+    seconds: list[float] = []
+    while sum(seconds) < MEASURED_SECONDS:
+        seconds.append(step(batch))
+    return sum(seconds) / (len(seconds) * len(batch))
 
 
 def measure(networks: Mapping[Network, int], device: str, threads: int) -> dict[Network, Rate]:
