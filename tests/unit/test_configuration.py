@@ -131,6 +131,15 @@ def test_mistake_is_one_sentence_with_file_key_and_allowed_values(config, path, 
     assert "\n" not in text
 
 
+def test_all_allowed_names_are_told_unless_one_of_many_was_meant(config):
+    config["select"]["methods"] = ["zzzzzz"]
+    every = verdict(config).partition("allowed: ")[2].split(", ")
+    assert set(config["methods"]) <= set(every)
+    config["select"]["methods"] = ["grr"]
+    some = f"allowed: {', '.join(every[:8])} and {len(every) - 8} others"
+    assert verdict(config).endswith(some)
+
+
 @pytest.mark.parametrize("path", ["select.seeds", "device", "protocols.demo.training.epochs"])
 def test_missing_key_is_named(config, path):
     *parents, last = path.split(".")

@@ -198,7 +198,8 @@ def test_methods_share_initial_weights_and_order(finished):
 
 def test_mistake_in_the_configuration_stops_before_any_job(pristine, tmp_path):
     checkout = pristine.copy(tmp_path / "checkout")
-    checkout.edit("tests/workflow/small.yaml", "methods: [bce, an, gr]", "methods: [bce, ann, gr]")
+    selected = "  methods: [bce, an, gr]\n  seeds"
+    checkout.edit("tests/workflow/small.yaml", selected, selected.replace("an", "ann"))
     printed = checkout.ask(fails=True)
     assert "small.yaml: select.methods[1] is 'ann' (did you mean 'an'?); allowed: an, " in printed
     assert "Traceback" not in printed

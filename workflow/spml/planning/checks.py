@@ -32,6 +32,7 @@ MAPPED = "ll_pointing_game"  # needs maps of features
 # Networks that make none, by the first part of their names: as spml.training.models, which imports
 # torch, has them.
 WITHOUT_MAP = ("vit_", "convnext_", "maxvit_")
+TOLD = 8  # names of many that are allowed, where one of them was probably meant
 RECORDED = ("ll_memorisation_table", "ll_examples")  # show what became of each training entry
 # Show other methods under one protocol than under another.
 PARTED = ("gr_main_table",)
@@ -73,9 +74,16 @@ def _dotted(path: Iterable[str | int]) -> str:
 
 
 def _allowed(name: object, known: Iterable[str]) -> str:
-    """What a message about an unknown name ends with: a suggestion and the allowed names."""
+    """What a message about an unknown name ends with: a suggestion, and the allowed names.
+
+    Beside a suggestion, of many names the first; without one, all of them.
+    """
     known = sorted(known)
-    return f"{suggestion(name, known)}; allowed: {', '.join(known) or 'none'}"
+    meant = suggestion(name, known)
+    told, more = known, ""
+    if meant and len(known) > 2 * TOLD:
+        told, more = known[:TOLD], f" and {len(known) - TOLD} others"
+    return f"{meant}; allowed: {', '.join(told) or 'none'}{more}"
 
 
 _TYPES = {
