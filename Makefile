@@ -25,13 +25,15 @@ help: ## List the targets
 .PHONY: setup
 setup: $(STAMP) ## Create .venv from the hash-pinned lock
 
+# Bytecode is compiled now, since where PYTHONDONTWRITEBYTECODE is set, as in container images, each
+# of a hundred processes would compile torch anew, which takes longer than it trains.
 $(STAMP): envs/requirements.lock pyproject.toml
+	@test ! -L $(VENV) || { echo "error: $(VENV) is a link, and what it leads to would be emptied;" \
+		"remove the link, and make setup creates a folder" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
 	@echo "Setting up $(VENV) (about 5 GB: torch brings its CUDA libraries)"
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
-	# Compiled now, since where PYTHONDONTWRITEBYTECODE is set, as in container images, each of a
-	# hundred processes would compile torch anew, which takes longer than it trains.
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
 		-r envs/requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .

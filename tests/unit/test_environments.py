@@ -1,6 +1,8 @@
 """Lock, environments of the steps, project file and imports agree."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -105,3 +107,17 @@ def test_pinned_versions_stand_in_one_way_everywhere():
     snakemake = re.search(r'min_version\("(.+)"\)', Path("Snakefile").read_text())[1]
     [locked] = locked_versions()["snakemake"]
     assert locked in SpecifierSet(f"~={snakemake}")
+
+
+def test_environment_that_another_checkout_has_is_not_emptied(tmp_path):
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    theirs.mkdir()
+    (theirs / "python").write_text("here")
+    (ours / "envs").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", str(LOCK)):
+        shutil.copy(name, ours / name)
+    (ours / ".venv").symlink_to(theirs)
+    made = subprocess.run(["make", "setup"], cwd=ours, capture_output=True, text=True, check=False)
+    assert made.returncode != 0
+    assert ".venv is a link" in made.stderr
+    assert (theirs / "python").read_text() == "here"

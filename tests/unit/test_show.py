@@ -132,7 +132,7 @@ def test_figure_is_shown_in_a_terminal_that_can_and_nowhere_else(pictured, termi
     rest, picture = shown(printed)
     assert picture == (PICTURE if there else b"")
     assert "\x1b" not in rest
-    assert "Picture: results/exhibits/gr/separation.png, and beside it as .pdf" in rest
+    assert "Picture: results/exhibits/gr/separation.png, and beside it as .pdf and .svg" in rest
     if there:  # no wider than the terminal
         assert re.search(r"[,;](c|width)=60\b", printed)
     # Into a pipe, no terminal's variables make it more than its path.

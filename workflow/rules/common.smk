@@ -625,11 +625,6 @@ def reported_losses():
     return sources(*(f"spml.losses.{name}" for name in sorted(losses)))
 
 
-def reported_gradients():
-    """The gradients of the losses of all reported runs that were trained."""
-    return with_checksums(METHOD_GRADIENT_TABLE) if reported_losses() else []
-
-
 def reported_pictures():
     """Some pictures of each dataset of which there are any."""
     settings = configuration.report_settings(config)

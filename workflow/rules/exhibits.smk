@@ -2,7 +2,7 @@
 
 Inputs: what the runs that an exhibit shows have left, and nothing of runs that it does not show.
 Outputs: a table as .csv, .md and .tex; a figure as .pdf, .png and .svg with its data as .csv; beside
-    either a page (.html) for Snakemake's report, a caption and checksums.
+either a page (.html) for Snakemake's report, a caption and checksums.
 """
 
 # Of each exhibit, its form and what it reads, in words that exhibit_inputs in common.smk knows.

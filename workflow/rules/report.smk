@@ -11,7 +11,7 @@ rule report:
     input:
         code=sources("spml.report.__main__"),
         losses=reported_losses(),
-        gradients=reported_gradients(),
+        gradients=with_checksums(METHOD_GRADIENT_TABLE),
         templates=report_templates(),
         definitions=definition_files(),
         exhibits=reported_exhibits,

@@ -57,7 +57,7 @@ def show_picture(path: Path, *, width: int, terminal: bool) -> None:
     """Say where a picture is; show it small in a terminal that can."""
     if terminal and (protocol := picture_protocol(os.environ)):
         print(inline_picture(path.read_bytes(), protocol, columns=min(width, PICTURE_WIDTH)))
-    print(f"Picture: {path}, and beside it as .pdf\n")
+    print(f"Picture: {path}, and beside it as .pdf and .svg\n")
 
 
 def describe_selection(exhibit: str) -> str:

@@ -18,6 +18,7 @@ run.sha256         checksums of all of these
 
 A run that is given the files of one with the same settings, under another name, takes these for its
 own; ``run.json`` then names that run as ``copy_of``.
+
 A run that is given a checkpoint file saves its state there, and goes on from it if it was killed.
 After SIGTERM it saves and ends with exit status 75; the same command then goes on.
 """

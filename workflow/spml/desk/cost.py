@@ -100,7 +100,7 @@ def _cost(what: str, jobs: Sequence[Job], estimates: Estimates) -> str:
     return "\n".join(lines)
 
 
-def _exhibits(config: Mapping[str, Any], jobs: Sequence[Job], estimates: Estimates) -> str:
+def _by_exhibit(config: Mapping[str, Any], jobs: Sequence[Job], estimates: Estimates) -> str:
     """Hours of the trainings that each exhibit alone needs; nothing where all need the same."""
     trainings = {
         tuple(job.wildcards[key] for key in ("dataset", "protocol", "method", "seed")): job
@@ -130,7 +130,7 @@ def summary(config: Mapping[str, Any], jobs: Sequence[Job], estimates: Estimates
     if others:
         what = "CPU-hours of the other jobs" if training else "CPU-hours"
         lines.append(_cost(what, others, estimates))
-    if exhibits := _exhibits(config, jobs, estimates):
+    if exhibits := _by_exhibit(config, jobs, estimates):
         lines.append(exhibits)
     if estimates.unmeasured(jobs):
         lines.append(MEASURE)

@@ -159,9 +159,9 @@ class Estimates:
         """Networks of jobs of which no rate is known here, with their pictures' channels."""
         found = {}
         for job in jobs:
-            work = workload.of_job(self._config, job.rule, job.wildcards)
             if self._is_copy(job):
                 continue
+            work = workload.of_job(self._config, job.rule, job.wildcards)
             if work and measured_seconds(job) is None and work.network not in self._rates:
                 found[work.network] = _channels(self._config, job.wildcards["dataset"])
         return found
