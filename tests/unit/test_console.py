@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import threading
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -87,6 +88,31 @@ def test_command_that_was_killed_is_told_since_its_log_cannot(capsys, end, told)
     vars(record).update(event=LogEvent.ERROR, exception="RuleException")
     handler.handle(record)
     assert capsys.readouterr().err.splitlines() == told
+
+
+def test_job_that_died_of_ctrl_c_is_no_failure_though_heard_of_first(tmp_path, capsys):
+    """The terminal sends the signal to Snakemake and to its jobs, and Snakemake may wake later."""
+    handler, heard = handler_of_a_run(), threading.Event()
+    tell(handler, LogEvent.RUN_INFO, stats={"evaluate": 1, "total": 1})
+    start(handler, 1, "0")
+
+    def failed() -> None:
+        heard.set()
+        record = logging.LogRecord("snakemake", logging.ERROR, "", 0, "", (), None)
+        logs = [str(tmp_path / "0.log")]
+        vars(record).update(event=LogEvent.JOB_ERROR, jobid=1, indent=False, log=logs)
+        handler.handle(record)
+
+    telling = threading.Thread(target=failed)
+    telling.start()
+    heard.wait()
+    with pytest.raises(SystemExit):
+        signal.raise_signal(signal.SIGINT)
+    telling.join()
+    handler.close()
+    told = capsys.readouterr().err
+    assert "FAILED" not in told
+    assert told.startswith("Stopping the jobs")
 
 
 def test_end_of_a_log_is_read_as_a_terminal_shows_it(tmp_path):

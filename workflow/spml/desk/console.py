@@ -11,8 +11,9 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from dataclasses import dataclass, field
-from logging import WARNING, LogRecord
+from logging import ERROR, WARNING, LogRecord
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
@@ -27,6 +28,8 @@ from spml.desk.targets import unknown_target
 from spml.desk.work import Work
 
 LOG_LINES = 12
+# How long before Snakemake hears of Ctrl-C it may have heard of a job that died of it.
+SIGNAL_SECONDS = 1
 # Of Snakemake's words, what tells nothing, or is told better here.
 NOISE = (
     "Assuming unrestricted shared filesystem",
@@ -117,7 +120,7 @@ class LogHandler(LogHandlerBase):
         self._work: Work | None = None
         self._told: set[str] = set()
         self._ended = threading.Event()
-        self._interrupted = False
+        self._interrupted = threading.Event()
         # Who asks for a dry run, for commands or for silence gets Snakemake's own words.
         louder = asked.dryrun or asked.verbose or asked.debug_dag or asked.printshellcmds
         quieter = {Quietness.ALL, Quietness.RULES, Quietness.PROGRESS} & set(asked.quiet or ())
@@ -129,8 +132,17 @@ class LogHandler(LogHandlerBase):
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         # Snakemake takes it for Ctrl-C as well, and without jobs it leaves no stack trace.
-        self._interrupted = True
+        self._interrupted.set()
+        # What it was about complains as it is thrown away, such as a loop of events half set up.
+        sys.unraisablehook = lambda unraisable: None
+        warnings.simplefilter("ignore")
         raise SystemExit(128 + number)
+
+    def _stopping(self, record: LogRecord) -> bool:
+        """Whether Ctrl-C was pressed. It reaches the jobs as well, so a failure waits a moment."""
+        failure = self._work and record.levelno >= ERROR
+        left = record.created + SIGNAL_SECONDS - time.time() if failure else 0
+        return self._interrupted.wait(left)
 
     def emit(self, record: LogRecord) -> None:
         try:
@@ -139,7 +151,7 @@ class LogHandler(LogHandlerBase):
             if self._snakemake:
                 self._snakemake.setFormatter(self.formatter)
                 self._snakemake.emit(record)
-            elif self._interrupted:
+            elif self._stopping(record):
                 self._say_once("Stopping the jobs that run, which takes some seconds.")
             else:
                 self._take(getattr(record, "event", None), record)
@@ -196,7 +208,7 @@ class LogHandler(LogHandlerBase):
                 self._screen.say(f"    {line}")
 
     def _draw(self, now: float) -> None:
-        if self._work and self._screen.moves and not self._interrupted:
+        if self._work and self._screen.moves and not self._interrupted.is_set():
             self._screen.draw(self._work.done, self._work.total, self._work.at_work(now))
 
     def _tick(self) -> None:
@@ -213,7 +225,7 @@ class LogHandler(LogHandlerBase):
         if not self._ended.is_set():
             self._ended.set()
             self._screen.close()
-            if self._interrupted:
+            if self._interrupted.is_set():
                 typed = getattr(self.settings, "command", "")
                 self._screen.say(
                     "Stopped. Nothing is lost: what is done stays, and a training goes on from its "
