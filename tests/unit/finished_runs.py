@@ -13,7 +13,9 @@ from spml.data.labels import Labels, Split, save_labels
 from spml.data.observation import Observation, save_observation
 from spml.evaluate import measure
 from spml.observe import thin_out
-from spml.planning.configuration import Run, compared_pairs, comparison_settings, run_settings
+from spml.planning.configuration import Run, run_settings
+from spml.planning.shown import compared_pairs
+from spml.planning.stage_settings import comparison_settings
 from spml.plumbing.addresses import comparison_path, labels_path, observed_path, run_path
 from spml.plumbing.checksums import RUN_CHECKSUMS, write_checksums
 from spml.plumbing.files import write_json, write_json_lines

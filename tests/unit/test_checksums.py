@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from spml import describe
 from spml.planning import files as configuration_files
-from spml.planning.configuration import compared_pairs, exhibit_settings
+from spml.planning.shown import compared_pairs
+from spml.planning.stage_settings import exhibit_settings
 from spml.plumbing.addresses import (
     GRADIENT_TABLE,
     MAPPING_TABLE,

@@ -15,7 +15,7 @@ from spml.exhibits import extra_class_ap, extra_class_gain
 from spml.exhibits.classes import GROUPS, group_classes
 from spml.exhibits.markdown import BEST, parse_tables
 from spml.exhibits.style import SMALL, TEXT_WIDTH, style_context
-from spml.planning.configuration import exhibit_settings
+from spml.planning.stage_settings import exhibit_settings
 from spml.plumbing.addresses import exhibit_path, labels_path, observed_path, run_path
 from spml.plumbing.errors import UserError
 from test_hostile_text import make

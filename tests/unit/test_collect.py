@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from finished_runs import CLASSES, configuration, write_results
 from spml import collect
-from spml.planning.configuration import exhibit_settings
+from spml.planning.stage_settings import exhibit_settings
 from spml.plumbing.addresses import run_path, table_path
 from spml.plumbing.checksums import verified, write_checksums
 from spml.plumbing.errors import UserError

@@ -14,13 +14,9 @@ from spml import compare
 from spml.data.labels import load_labels, save_labels
 from spml.exhibits.markdown import parse_tables
 from spml.measures.statistics import load_resampled
-from spml.planning.configuration import (
-    compact_json,
-    compared_pairs,
-    comparison_settings,
-    exhibit_settings,
-    shown_exhibits,
-)
+from spml.planning.configuration import compact_json
+from spml.planning.shown import compared_pairs, shown_exhibits
+from spml.planning.stage_settings import comparison_settings, exhibit_settings
 from spml.plumbing.addresses import comparison_path, exhibit_path, labels_path, run_path
 from spml.plumbing.checksums import verified, write_checksums
 

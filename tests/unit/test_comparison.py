@@ -10,7 +10,8 @@ import pytest
 from finished_runs import configuration, write_comparisons, write_results
 from spml import collect
 from spml.exhibits.markdown import BEST, SECOND, parse_tables
-from spml.planning.configuration import compact_json, exhibit_settings
+from spml.planning.configuration import compact_json
+from spml.planning.stage_settings import exhibit_settings
 from spml.plumbing.addresses import exhibit_path, run_path, table_path
 from spml.plumbing.errors import UserError
 

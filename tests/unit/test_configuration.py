@@ -12,18 +12,15 @@ from spml.planning import preflight
 from spml.planning.checks import ConfigurationError, check
 from spml.planning.configuration import (
     compact_json,
-    exhibit_pairs,
-    exhibit_runs,
     observation_of,
-    report_settings,
-    reported_runs,
     resolve_method,
     run_settings,
-    shown_exhibits,
     training_settings,
 )
 from spml.planning.files import named_files, refuse_repeated
 from spml.planning.grids import expand
+from spml.planning.shown import exhibit_pairs, exhibit_runs, reported_runs, shown_exhibits
+from spml.planning.stage_settings import report_settings
 from spml.plumbing.errors import UserError
 
 FILES = [

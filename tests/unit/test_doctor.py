@@ -216,7 +216,7 @@ def test_disk_is_compared_to_archives_files_pixels_and_weights(monkeypatch, free
     usage = type("Usage", (), {"free": free})
     monkeypatch.setattr(disk.shutil, "disk_usage", lambda path: usage)
     config = configured("voc")
-    runs = len(disk.configuration.reported_runs(config))
+    runs = len(disk.shown.reported_runs(config))
     need = 2 * 1999639040 + (5717 + 5823) * 448 * 448 * 3 + runs * 102530333
     [finding] = disk.check_space(config)
     assert finding.level == level

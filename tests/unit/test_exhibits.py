@@ -55,7 +55,8 @@ from spml.exhibits.style import (
     style_context,
 )
 from spml.exhibits.tables import format_mean, format_number, rank_marks
-from spml.planning.configuration import compact_json, exhibit_observations, exhibit_settings
+from spml.planning.configuration import compact_json
+from spml.planning.stage_settings import exhibit_observations, exhibit_settings
 from spml.plumbing.addresses import exhibit_path, labels_path, observed_path, run_path, table_path
 from spml.plumbing.errors import UserError
 

@@ -19,7 +19,8 @@ from spml.exhibits import extra_separation
 from spml.exhibits.command import write_data
 from spml.exhibits.gap import result_phrase
 from spml.exhibits.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_RUN, SUPPORTED
-from spml.planning.configuration import compact_json, exhibit_settings, report_settings
+from spml.planning.configuration import compact_json
+from spml.planning.stage_settings import exhibit_settings, report_settings
 from spml.plumbing.addresses import (
     comparison_path,
     exhibit_path,

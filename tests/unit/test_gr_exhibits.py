@@ -30,8 +30,9 @@ from spml.exhibits.markdown import BEST, SECOND, parse_tables
 from spml.exhibits.settings import Block
 from spml.exhibits.style import style_context
 from spml.exhibits.unobserved import wasserstein_distance
-from spml.planning.configuration import compact_json, exhibit_settings, run_settings
+from spml.planning.configuration import compact_json, run_settings
 from spml.planning.grids import expand
+from spml.planning.stage_settings import exhibit_settings
 from spml.plumbing.addresses import exhibit_path, labels_path, observed_path, run_path, table_path
 from spml.plumbing.errors import UserError
 

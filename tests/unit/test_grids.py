@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 from spml.planning.checks import ConfigurationError, check
-from spml.planning.configuration import exhibit_methods, report_settings, resolve_method
+from spml.planning.configuration import resolve_method
 from spml.planning.files import update
 from spml.planning.grids import expand
+from spml.planning.shown import exhibit_methods
+from spml.planning.stage_settings import report_settings
 
 FILES = [
     f"config/{name}.yaml"

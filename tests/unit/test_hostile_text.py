@@ -17,7 +17,8 @@ from spml.exhibits.fonts import find_families
 from spml.exhibits.latex import format_latex
 from spml.exhibits.markdown import BEST, SECOND, Formulas, Table, format_tables, parse_tables
 from spml.exhibits.style import PowersOfTen, style_context
-from spml.planning.configuration import compact_json, exhibit_settings
+from spml.planning.configuration import compact_json
+from spml.planning.stage_settings import exhibit_settings
 from spml.plumbing.addresses import exhibit_path, table_path
 
 PRICE, DOLLARS, BRACES = "$5 to $10", "$$", r"a^{_\frac | 100% #1 & ~"

@@ -15,7 +15,8 @@ from spml.exhibits import ll_delta_rel
 from spml.exhibits.ll_examples import PICTURES, choose_pictures, first_corrections
 from spml.exhibits.ll_memorisation_table import count_phases
 from spml.exhibits.markdown import BEST, SECOND, parse_tables
-from spml.planning.configuration import compact_json, exhibit_settings
+from spml.planning.configuration import compact_json
+from spml.planning.stage_settings import exhibit_settings
 from spml.plumbing.addresses import (
     exhibit_path,
     labels_path,

@@ -10,7 +10,7 @@ import yaml
 from finished_runs import ROOT, configuration
 from scipy.stats import t
 from spml.exhibits.markdown import BEST, SECOND
-from spml.planning.configuration import shown_exhibits
+from spml.planning.shown import shown_exhibits
 from spml.plumbing.addresses import comparison_path, exhibit_path
 from spml.plumbing.checksums import write_checksums
 from spml.plumbing.errors import UserError

@@ -16,13 +16,9 @@ from spml.data.observation import load_observation
 from spml.exhibits import cells, style
 from spml.exhibits.markdown import BEST, Formulas, Table, format_tables
 from spml.illustrate import illustrate
-from spml.planning.configuration import (
-    compact_json,
-    exhibit_settings,
-    made_with,
-    report_settings,
-    reported_runs,
-)
+from spml.planning.configuration import compact_json, made_with
+from spml.planning.shown import reported_runs
+from spml.planning.stage_settings import exhibit_settings, report_settings
 from spml.plumbing.addresses import (
     METHOD_GRADIENT_TABLE,
     exhibit_path,

@@ -11,10 +11,11 @@ from spml import choose
 from spml.exhibits import extra_search, extra_search_curves, extra_selection
 from spml.exhibits.style import style_context
 from spml.planning import preflight
-from spml.planning.configuration import compact_json, exhibit_settings, run_settings
+from spml.planning.configuration import compact_json, run_settings
 from spml.planning.files import named_files, update
 from spml.planning.grids import expand
 from spml.planning.search import search_settings, searched_runs
+from spml.planning.stage_settings import exhibit_settings
 from spml.plumbing.addresses import CHOSEN, SEARCH_TABLE, run_path, table_path
 from spml.plumbing.checksums import RUN_CHECKSUMS, write_checksums
 from spml.plumbing.errors import UserError

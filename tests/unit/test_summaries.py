@@ -16,7 +16,8 @@ from spml.exhibits.verdicts import (
     judge,
     overall,
 )
-from spml.planning.configuration import compact_json, exhibit_settings
+from spml.planning.configuration import compact_json
+from spml.planning.stage_settings import exhibit_settings
 from spml.plumbing.addresses import comparison_path, exhibit_path
 from spml.plumbing.checksums import write_checksums
 from spml.plumbing.errors import UserError

@@ -15,12 +15,9 @@ from spml import evaluate, export_observed, take_scores
 from spml.data.labels import Labels, Split, load_labels, save_labels
 from spml.data.observation import Observation, load_observation, save_observation
 from spml.exhibits.command import given_phrase
-from spml.planning.configuration import (
-    OF_TRAININGS,
-    exhibit_methods,
-    exhibit_settings,
-    run_settings,
-)
+from spml.planning.configuration import run_settings
+from spml.planning.shown import OF_TRAININGS, exhibit_methods
+from spml.planning.stage_settings import exhibit_settings
 from spml.plumbing.addresses import labels_path, observed_path
 from spml.plumbing.errors import UserError
 from spml.plumbing.files import read_json

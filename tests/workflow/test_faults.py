@@ -28,7 +28,7 @@ from mutations import KINDS, mutate
 from PIL import Image
 from snakemake.utils import update_config
 from spml.data.labels import Labels, Split, save_labels
-from spml.planning import configuration, preflight
+from spml.planning import configuration, preflight, shown, stage_settings
 from spml.planning.grids import expand
 from spml.plumbing.errors import UserError
 
@@ -458,11 +458,11 @@ def plan(changed: Mapping[str, Path]) -> None:
     assert {*EXHIBITS} <= {*config["exhibits"]}
     assert {"compose", "pretrain"} <= {*config["datasets"]["digits"]}
     for exhibit in config["exhibits"]:
-        configuration.exhibit_settings(config, exhibit)
-        configuration.compared_pairs(config, exhibit)
-    configuration.report_settings(config)
-    configuration.describe_settings(config)
-    for run in configuration.reported_runs(config):
+        stage_settings.exhibit_settings(config, exhibit)
+        shown.compared_pairs(config, exhibit)
+    stage_settings.report_settings(config)
+    stage_settings.describe_settings(config)
+    for run in shown.reported_runs(config):
         configuration.run_settings(config, *run)
         observation = configuration.observation_of(config, run.protocol, run.method)
         configuration.observe_settings(config, run.protocol, observation)

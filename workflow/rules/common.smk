@@ -1,7 +1,7 @@
 """Helpers of all rules: what the configuration says, and the files that a job needs.
 
-The configuration has been checked (preflight.smk). It is resolved in
-workflow/spml/planning/configuration.py, which is tested alone.
+The configuration has been checked (preflight.smk). It is resolved in workflow/spml/planning, which
+is tested alone: into runs, what exhibits show of them, and the settings of stages.
 """
 
 import functools
@@ -11,7 +11,15 @@ import shlex
 from pathlib import Path
 
 from workflow.spml.exhibits.papers import PAPERS
-from workflow.spml.planning import checks, configuration, identical, registry, search
+from workflow.spml.planning import (
+    checks,
+    configuration,
+    identical,
+    registry,
+    search,
+    shown,
+    stage_settings,
+)
 from workflow.spml.plumbing.addresses import (
     CHECKPOINT,
     CHOSEN,
@@ -192,10 +200,7 @@ def selection_criterion(wildcards):
 
 def run_files(exhibit, name):
     """The file ``name`` of each run that an exhibit shows."""
-    return [
-        f"{RUN.format(**run._asdict())}/{name}"
-        for run in configuration.exhibit_runs(config, exhibit)
-    ]
+    return [f"{RUN.format(**run._asdict())}/{name}" for run in shown.exhibit_runs(config, exhibit)]
 
 
 def searched_files(name):
@@ -404,9 +409,9 @@ def image_address(wildcards, resources):
 
 def exhibit_settings(exhibit, reads):
     """What an exhibit shows and, where it reads records of runs, what these have to say."""
-    settings = configuration.exhibit_settings(config, exhibit)
+    settings = stage_settings.exhibit_settings(config, exhibit)
     if "records" in reads:
-        runs = configuration.exhibit_runs(config, exhibit)
+        runs = shown.exhibit_runs(config, exhibit)
         settings["made_with"] = configuration.made_with(config, runs)
     return as_json(settings)
 
@@ -456,13 +461,13 @@ def published_elsewhere(exhibit):
 
 def exhibit_labels(exhibit):
     """The labels of each dataset that an exhibit shows."""
-    settings = configuration.exhibit_settings(config, exhibit)
+    settings = stage_settings.exhibit_settings(config, exhibit)
     return sorted({LABELS.format(**block) for block in settings["blocks"]})
 
 
 def exhibit_images(exhibit):
     """The manifests of the packed images of each dataset that an exhibit shows."""
-    settings = configuration.exhibit_settings(config, exhibit)
+    settings = stage_settings.exhibit_settings(config, exhibit)
     return sorted({PACKED.format(**block) for block in settings["blocks"]})
 
 
@@ -470,7 +475,7 @@ def exhibit_losses(exhibit):
     """The files of the losses that an exhibit's methods train with."""
     names = {
         configuration.resolve_method(config, run.method, run.dataset, run.protocol)["loss"]
-        for run in configuration.exhibit_runs(config, exhibit)
+        for run in shown.exhibit_runs(config, exhibit)
     }
     return sources(*(f"spml.losses.{name}" for name in sorted(names)))
 
@@ -479,13 +484,13 @@ def exhibit_observations(exhibit):
     """The observed labels that the runs of an exhibit saw."""
     return [
         OBSERVED.format(dataset=dataset, protocol=protocol, observation=observation)
-        for dataset, protocol, observation in configuration.exhibit_observations(config, exhibit)
+        for dataset, protocol, observation in stage_settings.exhibit_observations(config, exhibit)
     ]
 
 
 def collected_settings(wildcards):
     """The runs of a tidy table."""
-    return as_json(configuration.collect_settings(config, f"{wildcards.paper}_{wildcards.name}"))
+    return as_json(stage_settings.collect_settings(config, f"{wildcards.paper}_{wildcards.name}"))
 
 
 def collected_labels(wildcards):
@@ -501,7 +506,7 @@ def collected_metrics(wildcards):
 def comparison_settings(wildcards):
     """What is compared for an exhibit on one dataset and protocol."""
     return as_json(
-        configuration.comparison_settings(
+        stage_settings.comparison_settings(
             config,
             f"{wildcards.paper}_{wildcards.name}",
             wildcards.dataset,
@@ -514,7 +519,7 @@ def compared_files(name):
     """An input function: the file ``name`` of each run that is compared."""
     return lambda wildcards: [
         f"{RUN.format(**run._asdict())}/{name}"
-        for run in configuration.exhibit_runs(config, f"{wildcards.paper}_{wildcards.name}")
+        for run in shown.exhibit_runs(config, f"{wildcards.paper}_{wildcards.name}")
         if (run.dataset, run.protocol) == (wildcards.dataset, wildcards.protocol)
     ]
 
@@ -523,7 +528,7 @@ def comparisons(exhibit, suffix=".csv"):
     """The differences of an exhibit's methods, or with ``.npz`` what they are computed from."""
     paths = [
         str(comparison_path(exhibit, **pair, suffix=suffix))
-        for pair in configuration.compared_pairs(config, exhibit)
+        for pair in shown.compared_pairs(config, exhibit)
     ]
     return with_checksums(*paths)
 
@@ -573,7 +578,7 @@ def exhibit_input(exhibit, word):
         return run_files(exhibit, OF_RUNS[word])
     if word in OF_EXHIBIT:
         return OF_EXHIBIT[word](exhibit)
-    return [OF_OTHERS[word](other) for other in configuration.drawn_on(config, exhibit)]
+    return [OF_OTHERS[word](other) for other in shown.drawn_on(config, exhibit)]
 
 
 def exhibit_inputs(exhibit, words):
@@ -583,10 +588,10 @@ def exhibit_inputs(exhibit, words):
 
 def report_settings():
     """What the report shows, the configuration that it prints, and with what its runs were made."""
-    runs = configuration.reported_runs(config)
+    runs = shown.reported_runs(config)
     return as_json(
         {
-            **configuration.report_settings(config),
+            **stage_settings.report_settings(config),
             "made_with": configuration.made_with(config, runs),
         }
     )
@@ -594,7 +599,7 @@ def report_settings():
 
 def other_pages():
     """All files of the report but its front page."""
-    paths = page_paths(configuration.report_settings(config))
+    paths = page_paths(stage_settings.report_settings(config))
     return [path for page in paths if (path := str(Path(REPORT).parent / page)) != REPORT]
 
 
@@ -620,29 +625,25 @@ def definition_files():
 
 def reported_losses():
     """The files of the losses of all reported runs, whose descriptions the report quotes."""
-    methods = {run.method for run in configuration.reported_runs(config)} - set(given_methods())
+    methods = {run.method for run in shown.reported_runs(config)} - set(given_methods())
     losses = {configuration.resolve_method(config, name, None)["loss"] for name in methods}
     return sources(*(f"spml.losses.{name}" for name in sorted(losses)))
 
 
 def reported_pictures():
     """Some pictures of each dataset of which there are any."""
-    settings = configuration.report_settings(config)
+    settings = stage_settings.report_settings(config)
     return [PICTURES.format(**item) for item in settings["pictures"]]
 
 
 def reported_exhibits(wildcards):
     """All files of the exhibits that are selected."""
-    return [
-        path
-        for name in configuration.shown_exhibits(config)
-        for path in getattr(rules, name).output
-    ]
+    return [path for name in shown.shown_exhibits(config) for path in getattr(rules, name).output]
 
 
 def reported_files(pattern):
     """One file of each run that a selected exhibit shows."""
-    return [pattern.format(**run._asdict()) for run in configuration.reported_runs(config)]
+    return [pattern.format(**run._asdict()) for run in shown.reported_runs(config)]
 
 
 def reported_run_files(wildcards):
@@ -650,7 +651,7 @@ def reported_run_files(wildcards):
     given = set(given_methods())
     return [
         str(path).format(**run._asdict())
-        for run in configuration.reported_runs(config)
+        for run in shown.reported_runs(config)
         for path in [
             *(rules.take_scores if run.method in given else rules.train).output,
             *rules.evaluate.output,

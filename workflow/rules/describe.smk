@@ -29,7 +29,7 @@ rule describe_losses:
         mem_mb=1500,
         runtime=10,
     params:
-        settings=as_json(configuration.describe_settings(config)),
+        settings=as_json(stage_settings.describe_settings(config)),
         directory=subpath(output.mapping, parent=True),
     message:
         "Describe the losses"

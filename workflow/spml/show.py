@@ -83,8 +83,8 @@ def describe_selection(exhibit: str) -> str:
 def explain_missing(exhibit: str, files: Sequence[str]) -> str:
     """Why an exhibit cannot be printed, and what to do; the configuration may be missing too."""
     from spml.desk import status
-    from spml.planning.configuration import is_shown
     from spml.planning.files import in_project, load
+    from spml.planning.shown import is_shown
 
     runs = ""
     if in_project():

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from spml.desk.dry_run import Job
 from spml.desk.estimates import Estimate, Estimates, new_bytes
 from spml.desk.finding import format_bytes, format_time
-from spml.planning.configuration import exhibit_runs, shown_exhibits
+from spml.planning.shown import exhibit_runs, shown_exhibits
 
 MEASURE = (
     "How fast networks are on this machine: make plan MEASURE=1 tries them, some seconds each."

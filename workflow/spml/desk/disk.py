@@ -9,7 +9,7 @@ from spml.desk import sizes
 from spml.desk.data import selected
 from spml.desk.finding import FAIL, NOTE, OK, Finding, format_bytes
 from spml.desk.workflow import running_here
-from spml.planning import configuration, registry
+from spml.planning import configuration, registry, shown
 from spml.plumbing.addresses import CHECKPOINT, own_checkpoint, run_path
 from spml.plumbing.errors import UserError
 
@@ -45,7 +45,7 @@ def _needed(config: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
                 unknown.append(f"{name} of {dataset}")
     runs = [
         run
-        for run in configuration.reported_runs(config)
+        for run in shown.reported_runs(config)
         if not _finished(run) and not configuration.is_given(config, run.method)
     ]
     for dataset in {run.dataset for run in runs}:

@@ -5,7 +5,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from spml.exhibits.markdown import Table
-from spml.planning import configuration
+from spml.planning import configuration, shown
 from spml.plumbing.addresses import checkpoint_path, exhibit_path, run_path
 from spml.plumbing.errors import UserError
 from spml.plumbing.files import read_json
@@ -20,7 +20,7 @@ def _finished(run: configuration.Run) -> bool:
 def _exhibits(config: Mapping[str, Any]) -> list[str]:
     """The selected exhibits; a UserError where a name is not defined, which Snakemake explains."""
     try:
-        configuration.reported_runs(config)
+        shown.reported_runs(config)
         return list(config["select"]["exhibits"])
     except KeyError as error:
         raise UserError(
@@ -30,14 +30,14 @@ def _exhibits(config: Mapping[str, Any]) -> list[str]:
 
 def count_runs(config: Mapping[str, Any], exhibit: str) -> tuple[int, int]:
     """How many runs of an exhibit are finished, and how many it shows."""
-    runs = configuration.exhibit_runs(config, exhibit)
+    runs = shown.exhibit_runs(config, exhibit)
     return sum(map(_finished, runs)), len(runs)
 
 
 def why_left_out(config: Mapping[str, Any], exhibit: str) -> str:
     """Why an exhibit shows nothing of what is selected, and what to do."""
     definition = config["exhibits"][exhibit]
-    if "exhibits" in definition and configuration.exhibit_pairs(config, exhibit):
+    if "exhibits" in definition and shown.exhibit_pairs(config, exhibit):
         others = ", ".join(definition["exhibits"])
         return f"it is made from others, none of which is selected; select one of them: {others}"
     tied = [
@@ -52,7 +52,7 @@ def why_left_out(config: Mapping[str, Any], exhibit: str) -> str:
 
 
 def _state(config: Mapping[str, Any], exhibit: str) -> list[str]:
-    if not configuration.is_shown(config, exhibit):
+    if not shown.is_shown(config, exhibit):
         return [exhibit, "–", "left out, since it shows nothing of what is selected"]
     done, needed = count_runs(config, exhibit)
     made = any(exhibit_path(exhibit, suffix).is_file() for suffix in (".md", ".png"))
@@ -103,16 +103,14 @@ def describe(config: Mapping[str, Any], exhibit: str | None = None) -> list[Tabl
         if exhibit not in config["exhibits"]:
             raise UserError(f"there is no exhibit {exhibit!r}; there are: {', '.join(exhibits)}")
         exhibits = [exhibit]
-    runs = dict.fromkeys(
-        run for name in exhibits for run in configuration.exhibit_runs(config, name)
-    )
+    runs = dict.fromkeys(run for name in exhibits for run in shown.exhibit_runs(config, name))
     states = Table(["Exhibit", "Runs", "State"], [_state(config, name) for name in exhibits])
     return [states, *_results(config, list(runs))]
 
 
 def summarise(config: Mapping[str, Any], files: Sequence[str]) -> str:
     """How many runs there are of those that are selected, which are missing, and what to do."""
-    runs = configuration.reported_runs(config)
+    runs = shown.reported_runs(config)
     missing = [run for run in runs if not _finished(run)]
     if not missing:
         return f"All {len(runs)} runs are finished."

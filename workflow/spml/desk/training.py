@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from spml.desk.finding import FAIL, OK, Finding
-from spml.planning import configuration
+from spml.planning import configuration, shown
 from spml.plumbing.errors import UserError
 
 
@@ -57,7 +57,7 @@ def _networks(config: Mapping[str, Any]) -> Iterator[Finding]:
 def _losses(config: Mapping[str, Any]) -> Iterator[Finding]:
     from spml import losses
 
-    for run in configuration.reported_runs(config):
+    for run in shown.reported_runs(config):
         if configuration.is_given(config, run.method):
             continue
         settings = configuration.run_settings(config, *run)

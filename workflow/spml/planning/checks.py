@@ -13,17 +13,15 @@ from ..losses import is_loss
 from ..losses.arguments import loss_arguments, parse
 from ..plumbing.suggestions import suggestion
 from . import grids
-from .configuration import (
+from .configuration import is_given, resolve_method, training_settings
+from .shown import (
     OF_TRAININGS,
     exhibit_methods,
     exhibit_pairs,
     exhibit_runs,
-    is_given,
     protocols_for,
     reported_runs,
-    resolve_method,
     selected_pairs,
-    training_settings,
 )
 
 SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..exhibits import published
 from ..plumbing.errors import UserError
-from . import checks, configuration, files, grids, numbers, registry
+from . import checks, files, grids, numbers, registry, shown
 
 # What makes jobs run again; software-env is left to the user, who may not use environments.
 NEEDED_TRIGGERS = {"CODE", "INPUT", "MTIME", "PARAMS"}
@@ -116,7 +116,7 @@ def check(
 
 def notice(config: Mapping[str, Any]) -> str:
     """What is selected and left out, in a line; empty where all of it is run and shown."""
-    found = configuration.left_out(config)
+    found = shown.left_out(config)
     if not found:
         return ""
     names = "; ".join(f"{key} {', '.join(found[key])}" for key in found)

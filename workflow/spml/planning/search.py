@@ -3,15 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .configuration import (
-    Run,
-    compact_json,
-    method_title,
-    observe_settings,
-    run_settings,
-    selected_pairs,
-)
+from .configuration import Run, compact_json, method_title, observe_settings, run_settings
 from .files import update
+from .shown import selected_pairs
 
 _SEARCHED = ("hyperparameters", "training")  # what may differ by dataset and protocol
 

@@ -60,7 +60,7 @@ def method_titles(settings: dict[str, Any]) -> dict[str, str]:
 class Site:
     """What the pages show.
 
-    settings: see :func:`spml.planning.configuration.report_settings`. files: the configuration
+    settings: see :func:`spml.planning.stage_settings.report_settings`. files: the configuration
     files that define methods, datasets or protocols.
     """
 
@@ -330,7 +330,7 @@ def render(
 ) -> dict[str, str]:
     """The text of each file of the site, by its path in ``folder``, which links are relative to.
 
-    settings: see :func:`spml.planning.configuration.report_settings`, and ``made_with`` there.
+    settings: see :func:`spml.planning.stage_settings.report_settings`, and ``made_with`` there.
     benchmarks: those of training. files: the configuration files that define methods, datasets or
     protocols.
     """
