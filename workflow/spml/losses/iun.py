@@ -13,23 +13,8 @@ looks for true labels of -1 where 0 is stored, so that it trains on positives al
 exact.
 """
 
-from torch import Tensor
-
-from .base import negative_cost, positive_cost
-from .framework import GeneralizedLoss, Mapping, Terms
+from .iu import IgnoreUnobserved
 
 
-class IgnoreUnobservedNegatives(GeneralizedLoss):
+class IgnoreUnobservedNegatives(IgnoreUnobserved):
     """The annotated entries alone, as `iu`; no hyperparameters."""
-
-    mapping = Mapping(k="$0$", v=r"$\mathbf{1}[s=-1]$", l1=r"$-\log p$", l2="", l3=r"$-\log(1-p)$")
-    negatives_as_unobserved = True  # their weight is in v
-
-    def terms(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Terms:
-        return Terms(
-            k=0.0,
-            v=observed == -1,
-            l1=positive_cost(logits),
-            l2=0.0,
-            l3=negative_cost(logits),
-        )
