@@ -4,6 +4,7 @@ Without a terminal each job that is done is a line. Everything else that Snakema
 stands in its own log file. The profiles choose this logger, as ``--logger spml`` does.
 """
 
+import logging
 import os
 import re
 import shlex
@@ -133,9 +134,11 @@ class LogHandler(LogHandlerBase):
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         # Snakemake takes it for Ctrl-C as well, and without jobs it leaves no stack trace.
         self._interrupted.set()
-        # What it was about complains as it is thrown away, such as a loop of events half set up.
+        # What is cut short complains as it is thrown away, such as a loop of events half set up; so
+        # does Snakemake of a job that has just begun, which it does not wait for.
         sys.unraisablehook = lambda unraisable: None
         warnings.simplefilter("ignore")
+        logging.lastResort = logging.NullHandler()
         raise SystemExit(128 + number)
 
     def _stopping(self, record: LogRecord) -> bool:
