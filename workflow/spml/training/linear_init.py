@@ -22,8 +22,8 @@ from spml.plumbing.machine import Machine
 from spml.training.checkpoint import Checkpoint
 from spml.training.label_rows import label_rows
 from spml.training.loading import load_images
-from spml.training.optimizers import adam
 from spml.training.randomness import LINEAR_INIT_ORDER, generator
+from spml.training.row_adam import RowAdam, adam_of
 
 ROWS_AT_ONCE = 1024
 
@@ -86,7 +86,8 @@ class HeadTrainer:
             workers=machine.workers,
         )
         groups = [{"params": list(head.parameters()), "lr": learning_rate}]
-        self.optimizer = adam([*groups, *loss.parameter_groups(learning_rate)])
+        groups += loss.parameter_groups(learning_rate)
+        self.optimizer = adam_of(loss, groups, batch_size=batch_size, device=device)
         self.epoch = 1
         # Steps of the epoch that is under way.
         self.step = 0
@@ -158,6 +159,8 @@ class HeadTrainer:
     @torch.no_grad()
     def _close_epoch(self) -> None:
         """Validate, keep the state if it is the best so far, and save."""
+        if isinstance(self.optimizer, RowAdam):
+            self.optimizer.settle()
         self.loss.after_epoch(self.epoch, self._predict_training)
         logits = [self.head(inputs) for inputs in self._batches(self.val_rows, ROWS_AT_ONCE)]
         scores = torch.sigmoid(torch.cat(logits)).cpu().numpy()

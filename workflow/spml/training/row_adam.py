@@ -1,0 +1,137 @@
+"""Adam for parameters with a row an example, of which a step reads and changes a few rows alone.
+
+Adam goes on moving a row after its last gradient, by what is left of the row's first moment: nine
+tenths after a step, nothing that a float32 could tell after some hundred. Nobody reads the row in
+between, so that these steps can be taken later, all at once: before the row is read again, and at
+the end of an epoch. A step then costs what its rows cost, however many there are.
+
+With m and v the moments of a row after its step s, and no gradient since, step s + j moves it by
+
+    -lr * beta1^j / (1 - beta1^(s + j)) * m / (sqrt(beta2^j / (1 - beta2^(s + j)) * v) + epsilon)
+
+and leaves the moments beta1^j * m and beta2^j * v. The first `SETTLED` of these moves are added up;
+after them m counts as 0. Together, the others are less than a billionth of the sum.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spml.losses.base import Loss
+from spml.training.optimizers import FusedAdam, adam
+
+SETTLED = 200
+ROWS_AT_ONCE = 32  # whose moves fit a processor's cache
+
+Group = dict[str, Any]
+
+
+class RowAdam(FusedAdam):  # type: ignore[misc]
+    """Adam; parameters of groups with ``by_example``, whose gradients are sparse, row by row.
+
+    Who reads rows of them calls :meth:`catch_up` before. Their groups have no weight decay, and
+    rates that do not change.
+    """
+
+    @torch.no_grad()
+    def catch_up(self, index: Tensor) -> None:
+        """Let the rows ``index`` (B,) take the steps that are still to be taken."""
+        for parameter, group in self._by_example():
+            if parameter in self.state:
+                self._catch_up(parameter, group, index)
+
+    def settle(self) -> None:
+        """Let all rows do so, so that they are where they would be with Adam."""
+        for parameter, _ in self._by_example():
+            for index in torch.arange(len(parameter)).split(ROWS_AT_ONCE):
+                self.catch_up(index)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step of all parameters that have a gradient."""
+        for parameter, group in self._by_example():
+            if parameter.grad is not None:
+                self._step(parameter, group, parameter.grad)
+                parameter.grad = None
+        super().step()
+
+    step.hooked = True  # type: ignore[attr-defined]  # as in spml.training.optimizers
+
+    def _by_example(self) -> list[tuple[Tensor, Group]]:
+        groups = [group for group in self.param_groups if group.get("by_example")]
+        return [(parameter, group) for group in groups for parameter in group["params"]]
+
+    def _catch_up(self, parameter: Tensor, group: Group, index: Tensor) -> None:
+        state = self.state[parameter]
+        # In double precision, since powers make much of an error of their base.
+        taken = state["taken"].index_select(0, index).double().unsqueeze(1)
+        ahead = state["step"] - taken
+        moving = state["exp_avg"].index_select(0, index).any(dim=1)
+        if moving.any():
+            self._move(parameter, group, index[moving], taken[moving])
+        second = state["exp_avg_sq"].index_select(0, index)
+        state["exp_avg_sq"].index_copy_(0, index, second.mul_(group["betas"][1] ** ahead))
+        state["taken"].index_fill_(0, index, state["step"].item())
+
+    def _move(self, parameter: Tensor, group: Group, index: Tensor, taken: Tensor) -> None:
+        """Add up the moves of rows whose first moments are not 0. taken: (B, 1) steps."""
+        state = self.state[parameter]
+        first, second = state["exp_avg"][index], state["exp_avg_sq"][index]
+        ahead = state["step"] - taken
+        later = torch.arange(1, SETTLED + 1, dtype=torch.float64)
+        powers = [(beta**later, beta**taken) for beta in group["betas"]]
+        weight, scale = (power / (1 - earlier * power) for power, earlier in powers)
+        weight *= later <= ahead
+        root = second.sqrt().unsqueeze(1)
+        denominator = (scale.sqrt().to(root.dtype).unsqueeze(2) * root).add_(group["eps"])
+        weight = weight.to(root.dtype).unsqueeze(1)
+        moves = torch.bmm(weight, denominator.reciprocal_()).squeeze(1)
+        parameter[index] = parameter[index].addcmul_(moves, first, value=-group["lr"])
+        left = torch.where(ahead < SETTLED, group["betas"][0] ** ahead, 0.0)
+        state["exp_avg"][index] = first.mul_(left)
+
+    def _step(self, parameter: Tensor, group: Group, gradient: Tensor) -> None:
+        """The step of the rows that have a gradient; the others take theirs later."""
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros(())
+            state["taken"] = torch.zeros(len(parameter))  # steps, of each row
+            state["exp_avg"], state["exp_avg_sq"] = (torch.zeros_like(parameter) for _ in range(2))
+        state["step"] += 1
+        steps = state["step"].item()
+        (index,), change = gradient._indices(), gradient._values()
+        beta1, beta2 = group["betas"]
+        first = state["exp_avg"].index_select(0, index).lerp_(change, 1 - beta1)
+        second = state["exp_avg_sq"].index_select(0, index)
+        second.mul_(beta2).addcmul_(change, change, value=1 - beta2)
+        denominator = second.sqrt().div_(math.sqrt(1 - beta2**steps)).add_(group["eps"])
+        rows = parameter.index_select(0, index)
+        rows.addcdiv_(first, denominator, value=-group["lr"] / (1 - beta1**steps))
+        parameter.index_copy_(0, index, rows)
+        state["exp_avg"].index_copy_(0, index, first)
+        state["exp_avg_sq"].index_copy_(0, index, second)
+        state["taken"].index_fill_(0, index, steps)
+
+
+def adam_of(
+    loss: Loss, groups: Sequence[Group], *, batch_size: int, device: torch.device, **options: Any
+) -> torch.optim.Optimizer:
+    """Adam for ``groups``, among which are those of ``loss``.
+
+    Row by row where that is cheaper: on a processor, with more examples than `SETTLED` batches
+    hold. On a GPU one kernel moves all rows.
+    """
+    by_example = any(group.get("by_example") for group in groups)
+    if not by_example or device.type != "cpu" or loss.num_examples <= SETTLED * batch_size:
+        return adam(groups, **options)
+    optimizer = RowAdam(groups, fused=True, **options)
+    loss.sparse_gradients = True
+
+    def catch_up(_loss: torch.nn.Module, _given: Any, named: dict[str, Any]) -> None:
+        optimizer.catch_up(named["index"])
+
+    loss.register_forward_pre_hook(catch_up, with_kwargs=True)
+    return optimizer
