@@ -37,7 +37,7 @@ def _lowest(values: Tensor, counts: Tensor) -> Tensor:
 
     values (N, C) above -1.
     """
-    # Nothing is sorted: the highest of those values, a column, takes a third of the time.
+    # Nothing is sorted: the highest of those values, a column, takes a quarter of the time.
     highest = [
         column.kthvalue(count).values if count else column.new_tensor(-1.0)
         for column, count in zip(values.t().contiguous(), counts.tolist(), strict=True)

@@ -32,7 +32,7 @@ from spml.training.models import Classifier
 from spml.training.optimizers import sgd
 from spml.training.precision import autocast
 from spml.training.randomness import FLIPS, ORDER, generator
-from spml.training.row_adam import RowAdam, adam_of
+from spml.training.row_adam import adam_of
 from spml.training.trace import TRACE_COLUMNS, Trace
 
 STEPS_BETWEEN_CHECKS = 50
@@ -399,8 +399,6 @@ class Trainer:
     def _close_epoch(self, epoch: int) -> None:
         """Validate, keep the weights if they are the best so far, and save."""
         if not self.settled:
-            if isinstance(self.optimizer, RowAdam):
-                self.optimizer.settle()
             self.loss.after_epoch(epoch, functools.partial(self._predict_training, epoch))
             self.settled = True
         scores = self._scores(self._train_images, self.data.val_rows)

@@ -159,8 +159,6 @@ class HeadTrainer:
     @torch.no_grad()
     def _close_epoch(self) -> None:
         """Validate, keep the state if it is the best so far, and save."""
-        if isinstance(self.optimizer, RowAdam):
-            self.optimizer.settle()
         self.loss.after_epoch(self.epoch, self._predict_training)
         logits = [self.head(inputs) for inputs in self._batches(self.val_rows, ROWS_AT_ONCE)]
         scores = torch.sigmoid(torch.cat(logits)).cpu().numpy()
@@ -172,6 +170,8 @@ class HeadTrainer:
         val_map = mean_average_precision(scores, self.val_truth, self.val_ignored)
         if val_map > self.best.val_map:
             self.best = HeadFit(selected_epoch=self.epoch, val_map=val_map)
+            if isinstance(self.optimizer, RowAdam):
+                self.optimizer.settle()
             states = {"head": self.head.state_dict(), "loss": self.loss.state_dict()}
             self.best_states = copy.deepcopy(states)
         self.epoch, self.step = self.epoch + 1, 0

@@ -24,16 +24,15 @@ def _zero_grad(optimizer: torch.optim.Optimizer) -> None:
 def _fused_step(optimizer: Any) -> None:
     """A step of Adam: a group's parameters that have a gradient are updated by one kernel."""
     for group in optimizer.param_groups:
-        parameters: list[torch.Tensor] = []
-        gradients, first, second, highest, steps = ([] for _ in range(5))
-        optimizer._init_group(group, parameters, gradients, first, second, highest, steps)
-        if not parameters:
+        # Parameters, gradients, three kinds of moments of which the last is not used, steps.
+        lists: list[list[torch.Tensor]] = [[] for _ in range(6)]
+        optimizer._init_group(group, *lists)
+        if not lists[0]:
             continue
         beta1, beta2 = group["betas"]
-        torch._foreach_add_(steps, 1)
+        torch._foreach_add_(lists[-1], 1)
         torch._fused_adam_(
-            parameters, gradients, first, second, highest, steps,
-            lr=group["lr"], beta1=beta1, beta2=beta2, eps=group["eps"],
+            *lists, lr=group["lr"], beta1=beta1, beta2=beta2, eps=group["eps"],
             weight_decay=group["weight_decay"], amsgrad=False, maximize=False,
         )  # fmt: skip
 

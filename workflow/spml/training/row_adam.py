@@ -2,8 +2,8 @@
 
 Adam goes on moving a row after its last gradient, by what is left of the row's first moment: nine
 tenths after a step, nothing that a float32 could tell after some hundred. Nobody reads the row in
-between, so that these steps can be taken later, all at once: before the row is read again, and at
-the end of an epoch. A step then costs what its rows cost, however many there are.
+between, so that these steps can be taken later, all at once, before the row is read again. A step
+then costs what its rows cost, however many there are.
 
 With m and v the moments of a row after its step s, and no gradient since, step s + j moves it by
 
@@ -24,17 +24,22 @@ from spml.losses.base import Loss
 from spml.training.optimizers import FusedAdam, adam
 
 SETTLED = 200
-ROWS_AT_ONCE = 32  # whose moves fit a processor's cache
+ROWS_AT_ONCE = 64
 
 Group = dict[str, Any]
 
 
-class RowAdam(FusedAdam):  # type: ignore[misc]
-    """Adam; parameters of groups with ``by_example``, whose gradients are sparse, row by row.
+class RowAdam(FusedAdam):
+    """Adam; row by row for groups with ``by_example``, whose parameters have sparse gradients.
 
-    Who reads rows of them calls :meth:`catch_up` before. Their groups have no weight decay, and
-    rates that do not change.
+    Who reads rows of these calls :meth:`catch_up` before. Such groups have no weight decay, and
+    rates that do not change. It is for a processor: that some rows move is asked in each step.
     """
+
+    def __init__(self, groups: Sequence[Group], **options: Any) -> None:
+        super().__init__(groups, fused=True, **options)
+        later = torch.arange(1, SETTLED + 1, dtype=torch.float64)
+        self.powers = [beta**later for beta in self.defaults["betas"]]
 
     @torch.no_grad()
     def catch_up(self, index: Tensor) -> None:
@@ -66,32 +71,36 @@ class RowAdam(FusedAdam):  # type: ignore[misc]
 
     def _catch_up(self, parameter: Tensor, group: Group, index: Tensor) -> None:
         state = self.state[parameter]
-        # In double precision, since powers make much of an error of their base.
+        first = state["exp_avg"].index_select(0, index)
+        second = state["exp_avg_sq"].index_select(0, index)
+        # In double precision, since a high power makes much of an error of its base.
         taken = state["taken"].index_select(0, index).double().unsqueeze(1)
         ahead = state["step"] - taken
-        moving = state["exp_avg"].index_select(0, index).any(dim=1)
-        if moving.any():
-            self._move(parameter, group, index[moving], taken[moving])
-        second = state["exp_avg_sq"].index_select(0, index)
-        state["exp_avg_sq"].index_copy_(0, index, second.mul_(group["betas"][1] ** ahead))
+        beta1, beta2 = self.defaults["betas"]
+        if first.any():
+            moves = self._moves(second, taken, ahead).mul_(first)
+            parameter.index_add_(0, index, moves, alpha=-group["lr"])
+            first *= torch.where(ahead < SETTLED, beta1**ahead, 0.0)
+            state["exp_avg"].index_copy_(0, index, first)
+        state["exp_avg_sq"].index_copy_(0, index, second.mul_(beta2**ahead))
         state["taken"].index_fill_(0, index, state["step"].item())
 
-    def _move(self, parameter: Tensor, group: Group, index: Tensor, taken: Tensor) -> None:
-        """Add up the moves of rows whose first moments are not 0. taken: (B, 1) steps."""
-        state = self.state[parameter]
-        first, second = state["exp_avg"][index], state["exp_avg_sq"][index]
-        ahead = state["step"] - taken
-        later = torch.arange(1, SETTLED + 1, dtype=torch.float64)
-        powers = [(beta**later, beta**taken) for beta in group["betas"]]
-        weight, scale = (power / (1 - earlier * power) for power, earlier in powers)
-        weight *= later <= ahead
-        root = second.sqrt().unsqueeze(1)
-        denominator = (scale.sqrt().to(root.dtype).unsqueeze(2) * root).add_(group["eps"])
-        weight = weight.to(root.dtype).unsqueeze(1)
-        moves = torch.bmm(weight, denominator.reciprocal_()).squeeze(1)
-        parameter[index] = parameter[index].addcmul_(moves, first, value=-group["lr"])
-        left = torch.where(ahead < SETTLED, group["betas"][0] ** ahead, 0.0)
-        state["exp_avg"][index] = first.mul_(left)
+    def _moves(self, second: Tensor, taken: Tensor, ahead: Tensor) -> Tensor:
+        """The sum of ``ahead`` (B, 1) moves without their factor -lr * m, (B, C).
+
+        second: v (B, C). taken: s (B, 1).
+        """
+        later = torch.arange(1, SETTLED + 1)
+        weight, scale = (
+            power / (1 - beta**taken * power)
+            for beta, power in zip(self.defaults["betas"], self.powers, strict=True)
+        )
+        scale.sqrt_()
+        # Of the formula's fraction, numerator and denominator are divided by this scale.
+        weight.div_(scale).mul_(later <= ahead)
+        epsilon = (self.defaults["eps"] / scale).to(second.dtype).unsqueeze(2)
+        inverse = (second.sqrt().unsqueeze(1) + epsilon).reciprocal_()
+        return torch.bmm(weight.to(second.dtype).unsqueeze(1), inverse).squeeze(1)
 
     def _step(self, parameter: Tensor, group: Group, gradient: Tensor) -> None:
         """The step of the rows that have a gradient; the others take theirs later."""
@@ -103,11 +112,11 @@ class RowAdam(FusedAdam):  # type: ignore[misc]
         state["step"] += 1
         steps = state["step"].item()
         (index,), change = gradient._indices(), gradient._values()
-        beta1, beta2 = group["betas"]
+        beta1, beta2 = self.defaults["betas"]
         first = state["exp_avg"].index_select(0, index).lerp_(change, 1 - beta1)
         second = state["exp_avg_sq"].index_select(0, index)
         second.mul_(beta2).addcmul_(change, change, value=1 - beta2)
-        denominator = second.sqrt().div_(math.sqrt(1 - beta2**steps)).add_(group["eps"])
+        denominator = second.sqrt().div_(math.sqrt(1 - beta2**steps)).add_(self.defaults["eps"])
         rows = parameter.index_select(0, index)
         rows.addcdiv_(first, denominator, value=-group["lr"] / (1 - beta1**steps))
         parameter.index_copy_(0, index, rows)
@@ -127,7 +136,7 @@ def adam_of(
     by_example = any(group.get("by_example") for group in groups)
     if not by_example or device.type != "cpu" or loss.num_examples <= SETTLED * batch_size:
         return adam(groups, **options)
-    optimizer = RowAdam(groups, fused=True, **options)
+    optimizer = RowAdam(groups, **options)
     loss.sparse_gradients = True
 
     def catch_up(_loss: torch.nn.Module, _given: Any, named: dict[str, Any]) -> None:
