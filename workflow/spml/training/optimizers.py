@@ -2,8 +2,8 @@
 
 torch wraps some of their methods so that the compiler leaves them alone. The wrappers import it,
 which takes longer than a run of the embedded dataset trains; nothing here compiles an optimiser.
-Others tell its profiler of each call, and Adam asks before each step what might have changed since
-the last one; for a linear head each of the two is a tenth of a step.
+Others tell its profiler of each call, which for a linear head is a tenth of a step; and Adam sorts
+its parameters by their devices and types in each step, where they are all alike here.
 """
 
 from collections.abc import Callable, Iterable
