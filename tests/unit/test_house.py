@@ -124,5 +124,6 @@ def test_what_training_imports_is_listed_so_that_it_does_not_grow_unseen():
         "training/precision.py",
         "training/provenance.py",
         "training/randomness.py",
+        "training/row_adam.py",
         "training/trace.py",
     }

@@ -115,3 +115,17 @@ def test_by_hand():
     assert value.item() == pytest.approx(0.5 * math.log(2) + math.log(2) + 0.0625, rel=1e-12)
     # Positive term -0.5 * 0.5 / 2; cross entropy 0; regulariser 0.5 * 2 * (-0.5) * 0.25 / 4.
     np.testing.assert_allclose(gradient, [[-0.125 - 0.03125, -0.03125]], rtol=1e-12)
+
+
+def test_sparse_gradients_are_the_rows_of_dense_ones():
+    gradients = []
+    for sparse in (False, True):
+        torch.manual_seed(0)
+        loss = make("role", CHOSEN, 3, 5)
+        loss.sparse_gradients = sparse
+        evaluate(loss, [[0.0, 1.0, 2.0], [1.0, 0.0, 1.0]], [[1, 0, 0], [0, 1, 0]], [4, 2], 1)
+        gradients.append(loss.estimator.grad)
+    dense, rows = gradients
+    assert rows.is_sparse
+    assert sorted(rows._indices().flatten().tolist()) == [2, 4]
+    assert torch.equal(rows.to_dense(), dense)

@@ -198,6 +198,10 @@ class Loss(torch.nn.Module, ABC):
     follows_epochs: ClassVar[bool] = False
     """Whether its value depends on the epoch, so that every call has to name it."""
 
+    sparse_gradients: bool = False
+    """Whether gradients of parameters with a row an example are sparse; set by those who train with
+    an optimiser that takes them."""
+
     modified: Tensor | None = None
     """After a forward of a loss that rejects or corrects labels: the (B, C) bool mask of the
     unobserved entries that this step rejected or corrected. None for every other loss."""
@@ -281,7 +285,11 @@ class Loss(torch.nn.Module, ABC):
         """
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Groups of the loss's own parameters for the optimiser, [] when it has none."""
+        """Groups of the loss's own parameters for the optimiser, [] when it has none.
+
+        A group with `by_example` holds parameters with a row an example, of which `compute` reads
+        the rows `index` alone; such a loss heeds `sparse_gradients`.
+        """
         own = list(self.parameters())
         return [{"params": own, "lr": learning_rate}] if own else []
 
@@ -332,7 +340,7 @@ class Loss(torch.nn.Module, ABC):
         if observed.dtype == torch.bool or observed.is_complex():
             raise ValueError(f"observed: must be -1, 0, 1, not {observed.dtype}")
         if observed.device.type == "cpu":
-            lowest, highest = observed.aminmax()
+            lowest, highest = (value.item() for value in observed.aminmax())
             whole = not observed.is_floating_point() or not observed.frac().any()
             if not (lowest >= -1 and highest <= 1 and whole):
                 raise ValueError("observed: values must be -1, 0 or 1")
@@ -352,11 +360,11 @@ class Loss(torch.nn.Module, ABC):
         if index.dtype not in (torch.int64, torch.int32):
             raise ValueError(f"index: must be int64 or int32, not {index.dtype}")
         if index.device.type == "cpu" and self._num_examples is not None:
-            lowest, highest = index.aminmax()
+            lowest, highest = (value.item() for value in index.aminmax())
             if lowest < 0 or highest >= self._num_examples:
                 raise ValueError(
                     f"index: values must be 0 to {self._num_examples - 1}, "
-                    f"not {int(lowest)} to {int(highest)}"
+                    f"not {lowest} to {highest}"
                 )
 
     def _check_epoch(self, epoch: int) -> None:

@@ -62,12 +62,14 @@ class RegularisedOnlineLabelEstimation(Loss):
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         rate = learning_rate * self.estimator_lr_multiplier
         # Weight decay is for the network: it would pull all estimates, dense as they are, to 1/2.
-        return [{"params": [self.estimator], "lr": rate, "weight_decay": 0.0}]
+        options = {"lr": rate, "weight_decay": 0.0, "by_example": True}
+        return [{"params": [self.estimator], **options}]
 
     def compute(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Tensor:
         if self.training:
             self._set_observed_entries(observed, index)
-        estimated = functional.embedding(index, self.estimator).to(logits.dtype)
+        estimated = functional.embedding(index, self.estimator, sparse=self.sparse_gradients)
+        estimated = estimated.to(logits.dtype)
         p, q = torch.sigmoid(logits), torch.sigmoid(estimated)
         positive = (observed == 1).to(logits.dtype)
         weight = positive + 1.0
@@ -88,6 +90,8 @@ class RegularisedOnlineLabelEstimation(Loss):
 
     @torch.no_grad()
     def _set_observed_entries(self, observed: Tensor, index: Tensor) -> None:
+        if index.device.type == "cpu" and self.seen[index].all():
+            return
         known = (observed != 0) & ~self.seen[index].unsqueeze(1)
         start = observed.to(self.estimator.dtype) * OBSERVED_LOGIT
         self.estimator[index] = torch.where(known, start, self.estimator[index])

@@ -29,9 +29,10 @@ from spml.training.images import Normaliser, flip_some
 from spml.training.label_rows import label_rows
 from spml.training.loading import Batches, load_images
 from spml.training.models import Classifier
-from spml.training.optimizers import adam, sgd
+from spml.training.optimizers import sgd
 from spml.training.precision import autocast
 from spml.training.randomness import FLIPS, ORDER, generator
+from spml.training.row_adam import adam_of
 from spml.training.trace import TRACE_COLUMNS, Trace
 
 STEPS_BETWEEN_CHECKS = 50
@@ -101,7 +102,7 @@ class Result:
 
 
 def _make_optimizer(
-    classifier: Classifier, loss: Loss, settings: Settings
+    classifier: Classifier, loss: Loss, settings: Settings, device: torch.device
 ) -> torch.optim.Optimizer:
     groups: list[dict[str, Any]] = [
         {"params": list(classifier.backbone.parameters()), "lr": settings.learning_rate},
@@ -113,7 +114,13 @@ def _make_optimizer(
     ]
     if settings.optimizer == "sgd":
         return sgd(groups, momentum=settings.momentum, weight_decay=settings.weight_decay)
-    return adam(groups, weight_decay=settings.weight_decay)
+    return adam_of(
+        loss,
+        groups,
+        batch_size=settings.batch_size,
+        device=device,
+        weight_decay=settings.weight_decay,
+    )
 
 
 def _clocks() -> tuple[float, float]:
@@ -157,7 +164,7 @@ class Trainer:
         self.checkpoint = checkpoint or Checkpoint(None, {})
         self.entries = entries
         self.stop = stop
-        self.optimizer = _make_optimizer(self.classifier, self.loss, settings)
+        self.optimizer = _make_optimizer(self.classifier, self.loss, settings, device)
         self._normalise = Normaliser(settings.mean, settings.deviation, device)
         self._full_batch_forward = self._make_full_batch_forward()
         self._train_images = self._load(data.train_images)
@@ -202,27 +209,25 @@ class Trainer:
         # Mirrored as bytes, which are a quarter of what there is to move later.
         return self._normalise(images if flips is None else flip_some(images, flips))
 
-    def _batches(self, epoch: int, first: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def _batches(
+        self, epoch: int, first: int = 0, size: int | None = None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Augmented training images with their rows in the training split, in shuffled order.
 
-        Begins with batch ``first``, counted from 0.
+        Begins with batch ``first``, counted from 0. size: of a batch, where it is not a step's.
         """
         if first == self.steps_per_epoch:
             return
         settings, rows = self.settings, self.data.train_rows
+        size = size or settings.batch_size
         order = torch.randperm(len(rows), generator=generator(settings.seed, epoch, ORDER))
         flips = torch.rand(len(rows), generator=generator(settings.seed, epoch, FLIPS)) < 0.5
-        order = order[first * settings.batch_size :]
+        order = order[first * size :]
         flips = flips[order].to(self.device)
         images = self._train_images.batches(
-            rows[order.numpy()], [len(index) for index in order.split(settings.batch_size)]
+            rows[order.numpy()], [len(index) for index in order.split(size)]
         )
-        parts = zip(
-            images,
-            order.to(self.device).split(settings.batch_size),
-            flips.split(settings.batch_size),
-            strict=True,
-        )
+        parts = zip(images, order.to(self.device).split(size), flips.split(size), strict=True)
         for batch, index, flip in parts:
             yield self._inputs(batch, flip if settings.flip else None), index
 
@@ -258,8 +263,9 @@ class Trainer:
     def _predict_training(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Logits of the training split as a loss may ask for them after an epoch."""
         self.classifier.eval()
+        size = ROWS_AT_ONCE if self.settings.frozen else None
         with torch.no_grad():
-            for inputs, index in self._batches(epoch):
+            for inputs, index in self._batches(epoch, size=size):
                 yield self._logits(inputs), index
         self.classifier.train()
 

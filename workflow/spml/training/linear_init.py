@@ -22,8 +22,8 @@ from spml.plumbing.machine import Machine
 from spml.training.checkpoint import Checkpoint
 from spml.training.label_rows import label_rows
 from spml.training.loading import load_images
-from spml.training.optimizers import adam
 from spml.training.randomness import LINEAR_INIT_ORDER, generator
+from spml.training.row_adam import RowAdam, adam_of
 
 ROWS_AT_ONCE = 1024
 
@@ -86,7 +86,8 @@ class HeadTrainer:
             workers=machine.workers,
         )
         groups = [{"params": list(head.parameters()), "lr": learning_rate}]
-        self.optimizer = adam([*groups, *loss.parameter_groups(learning_rate)])
+        groups += loss.parameter_groups(learning_rate)
+        self.optimizer = adam_of(loss, groups, batch_size=batch_size, device=device)
         self.epoch = 1
         # Steps of the epoch that is under way.
         self.step = 0
@@ -169,6 +170,8 @@ class HeadTrainer:
         val_map = mean_average_precision(scores, self.val_truth, self.val_ignored)
         if val_map > self.best.val_map:
             self.best = HeadFit(selected_epoch=self.epoch, val_map=val_map)
+            if isinstance(self.optimizer, RowAdam):
+                self.optimizer.settle()
             states = {"head": self.head.state_dict(), "loss": self.loss.state_dict()}
             self.best_states = copy.deepcopy(states)
         self.epoch, self.step = self.epoch + 1, 0

@@ -42,15 +42,14 @@ class Trace:
         cost = softplus(logits)
         negative = ~truth
         lowest, highest = logits.aminmax()
-        self.values[step] = torch.stack(
-            (
-                loss.detach(),
-                (cost * negative).sum() / negative.sum(),
-                (cost * missed).sum() / missed.sum(),
-                lowest,
-                highest,
-            )
+        values = (
+            loss.detach(),
+            (cost * negative).sum() / negative.count_nonzero(),
+            (cost * missed).sum() / missed.count_nonzero(),
+            lowest,
+            highest,
         )
+        torch.stack(values, out=self.values[step])
 
     def first_not_finite(self, upto: int, *, wait: bool = False) -> int | None:
         """The first step whose loss or logits were not finite, None where none is known.
