@@ -32,21 +32,6 @@ from .base import Predict, check_integer, check_real, entropy, negative_cost, po
 from .framework import GeneralizedLoss, Mapping, Terms
 
 
-def _lowest(values: Tensor, counts: Tensor) -> Tensor:
-    """The (N, C) bool mask of the ``counts`` (C,) lowest values of each column; of ties the first.
-
-    values (N, C) above -1.
-    """
-    # Nothing is sorted: the highest of those values, a column, takes a quarter of the time.
-    highest = [
-        column.kthvalue(count).values if count else column.new_tensor(-1.0)
-        for column, count in zip(values.t().contiguous(), counts.tolist(), strict=True)
-    ]
-    limit = torch.stack(highest)
-    below, ties = values < limit, values == limit
-    return below | (ties & (ties.cumsum(dim=0) <= counts - below.sum(dim=0)))
-
-
 class AsymmetricPseudoLabelling(GeneralizedLoss):
     """Entropy maximisation with asymmetric pseudo-labels.
 
@@ -122,7 +107,11 @@ class AsymmetricPseudoLabelling(GeneralizedLoss):
             collected[index] = logits.to(labels.dtype)
         p = torch.sigmoid(collected)
         open_entries = self.candidate & (labels == 0) & (collected < math.inf)
-        chosen = open_entries & _lowest(p.masked_fill(~open_entries, 2.0), self.counts())
+        lowest_first = p.masked_fill(~open_entries, 2.0).argsort(dim=0, stable=True)
+        ranks = torch.arange(self.num_examples, device=labels.device).unsqueeze(1)
+        chosen = torch.zeros_like(open_entries)
+        chosen.scatter_(0, lowest_first, ranks < self.counts())
+        chosen &= open_entries
         smallest = torch.finfo(labels.dtype).tiny
         labels.copy_(torch.where(chosen, p.clamp(min=smallest), labels))
 
