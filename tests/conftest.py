@@ -1,6 +1,7 @@
 """What many tests look at, made once for all of them."""
 
 import fcntl
+import gc
 import os
 import re
 import shutil
@@ -18,6 +19,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As a shell starts what runs in the background; all that tests start would ignore Ctrl-C too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 MAKEFILE = ROOT / "Makefile"
+gc.disable()  # nothing of what test files import becomes garbage
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, and never again among all that was imported."""
+    gc.freeze()
+    gc.enable()
 
 
 @contextmanager

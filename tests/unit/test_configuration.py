@@ -1,7 +1,6 @@
 import copy
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import yaml
@@ -22,7 +21,7 @@ from spml.planning.configuration import (
     shown_exhibits,
     training_settings,
 )
-from spml.planning.files import named_files, refuse_repeated
+from spml.planning.files import named_files, read, refuse_repeated
 from spml.planning.grids import expand
 from spml.plumbing.errors import UserError
 
@@ -30,7 +29,7 @@ FILES = [
     f"config/{name}.yaml"
     for name in ("datasets", "protocols", "methods", "sweeps", "exhibits", "config")
 ]
-DOCUMENTS = {path: yaml.safe_load(Path(path).read_text()) for path in FILES}
+DOCUMENTS = {path: read(path) for path in FILES}
 
 
 def merged() -> dict:
@@ -445,8 +444,7 @@ def overlaid(*overlays: str) -> dict:
     """The configuration with these files merged into it as Snakemake does."""
     config = merged()
     for overlay in overlays:
-        with open(f"config/{overlay}.yaml") as file:
-            update_config(config, yaml.safe_load(file))
+        update_config(config, read(f"config/{overlay}.yaml"))
     return config
 
 
@@ -463,10 +461,7 @@ def test_overlays_select_what_exists(overlays):
 
 
 def test_all_methods_means_all_methods():
-    selected, defined = (
-        yaml.safe_load(Path(f"config/{name}.yaml").read_text())
-        for name in ("all_methods", "methods")
-    )
+    selected, defined = (read(f"config/{name}.yaml") for name in ("all_methods", "methods"))
     assert selected["select"]["methods"] == list(defined["methods"])
 
 

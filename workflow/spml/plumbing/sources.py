@@ -55,9 +55,13 @@ def _imported_names(path: Path, module: str) -> set[str]:
 
 @cache  # most stages share most modules
 def _imported_modules(root: Path, module: str) -> tuple[str, ...]:
-    """Those of the names that a module imports, and its own package, that are modules."""
+    """Those of the names that a module imports, and its own package, that are modules.
+
+    Raises FileNotFoundError where there is no such module itself.
+    """
     path = _find(root, module)
-    assert path is not None
+    if path is None:
+        raise FileNotFoundError(f"no module {module} below {root}")
     names = _imported_names(path, module)
     if "." in module:
         names.add(module.rpartition(".")[0])  # importing a module imports its package
@@ -73,9 +77,6 @@ def imported_files(root: str, *modules: str) -> tuple[str, ...]:
     Raises FileNotFoundError for a module that does not exist.
     """
     folder = Path(root)
-    for module in modules:
-        if _find(folder, module) is None:
-            raise FileNotFoundError(f"no module {module} below {root}")
     found: set[str] = set()
     waiting = [*modules]
     while waiting:
