@@ -28,25 +28,39 @@ def planned_jobs(printed: str) -> set[str]:
 
 
 _imported: dict[str, subprocess.Popen] = {}
+_folder = tempfile.TemporaryDirectory()  # its name is short, as that of a socket has to be
+
+
+def _start(program: str, *arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name(program)), *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # what has threads must not be forked
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def imported_snakemake(purpose: str) -> subprocess.Popen:
     """A process that has imported Snakemake, one for each purpose."""
     if purpose not in _imported:
-        _imported[purpose] = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("imported_snakemake.py"))],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},  # what has threads must not be forked
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        _imported[purpose] = _start("imported_snakemake.py")
     return _imported[purpose]
 
 
-def end_imported_snakemake() -> None:
+def python_with_torch() -> str:
+    """A program that is python, in which stages of the workflow have torch at once."""
+    if "torch" not in _imported:
+        _imported["torch"] = _start("imported_torch.py", _folder.name)
+        assert _imported["torch"].stdout.readline()
+    return f"{_folder.name}/python"
+
+
+def end_imported() -> None:
     """End those processes that there are."""
     for process in _imported.values():
         process.communicate()
+    _folder.cleanup()
 
 
 @dataclass(frozen=True)
@@ -88,6 +102,8 @@ class Checkout:
                 "arguments": words,
                 "output": output.name,
             }
+            if purpose == "run":
+                call["python"] = python_with_torch()
             print(json.dumps(call), file=process.stdin, flush=True)
             status = int(process.stdout.readline())
             printed = output.read()

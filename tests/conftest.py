@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from checkouts import ROOT, Checkout, end_imported_snakemake, tracked_files
+from checkouts import ROOT, Checkout, end_imported, tracked_files
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As a shell starts what runs in the background; all that tests start would ignore Ctrl-C too.
@@ -36,9 +36,9 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _end_imported_snakemake() -> Iterator[None]:
+def _end_imported() -> Iterator[None]:
     yield
-    end_imported_snakemake()
+    end_imported()
 
 
 @pytest.fixture(scope="session")
