@@ -48,11 +48,11 @@ def imported_snakemake(purpose: str) -> subprocess.Popen:
     return _imported[purpose]
 
 
-def python_with_torch() -> str:
-    """A program that is python, in which stages of the workflow have torch at once."""
-    if "torch" not in _imported:
-        _imported["torch"] = _start("imported_torch.py", _folder.name)
-        assert _imported["torch"].stdout.readline()
+def imported_stages() -> str:
+    """A program that is python, with all that stages of the workflow import from elsewhere."""
+    if "stages" not in _imported:
+        _imported["stages"] = _start("imported_stages.py", _folder.name)
+        assert _imported["stages"].stdout.readline()
     return f"{_folder.name}/python"
 
 
@@ -77,10 +77,14 @@ class Checkout:
         search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, "PATH": search_path, "OMP_NUM_THREADS": "1"}
 
-    def snakemake(self, *arguments: str, fails: bool = False) -> str:
-        """Run Snakemake with the checkout's configuration; return all that it printed."""
+    def snakemake(self, *arguments: str, fails: bool = False, plain: bool = False) -> str:
+        """Run Snakemake with the checkout's configuration; return all that it printed.
+
+        plain: no job is forked from a process that has imported what stages do.
+        """
         words = self.command(*QUICK, *arguments, *self.configuration)[3:]
-        return self.imported("snakemake", *words, purpose="run", fails=fails)
+        python = sys.executable if plain else imported_stages()
+        return self.imported("snakemake", *words, purpose="run", python=python, fails=fails)
 
     def ask(self, *arguments: str, fails: bool = False) -> str:
         """The same for calls that run no job, such as dry runs.
@@ -91,8 +95,18 @@ class Checkout:
         words = self.command(*arguments, *self.configuration)[3:]
         return self.imported("snakemake", *words, fails=fails)
 
-    def imported(self, module: str, *words: str, purpose: str = "ask", fails: bool = False) -> str:
-        """What ``python -m`` prints for a module that imports Snakemake, in half the time."""
+    def imported(
+        self,
+        module: str,
+        *words: str,
+        purpose: str = "ask",
+        python: str = sys.executable,
+        fails: bool = False,
+    ) -> str:
+        """What ``python -m`` prints for a module that imports Snakemake, in half the time.
+
+        python: what jobs are run with.
+        """
         process = imported_snakemake(purpose)
         with tempfile.NamedTemporaryFile("r") as output:
             call = {
@@ -101,9 +115,8 @@ class Checkout:
                 "module": module,
                 "arguments": words,
                 "output": output.name,
+                "python": python,
             }
-            if purpose == "run":
-                call["python"] = python_with_torch()
             print(json.dumps(call), file=process.stdin, flush=True)
             status = int(process.stdout.readline())
             printed = output.read()

@@ -76,8 +76,8 @@ def pristine(once) -> Checkout:
 
 @pytest.fixture(scope="session")
 def finished(pristine, once) -> Checkout:
-    """A checkout in which everything has run; tests do not change it."""
-    return Checkout(once("finished", lambda path: pristine.copy(path).snakemake()))
+    """A checkout in which everything has run as a user runs it; tests do not change it."""
+    return Checkout(once("finished", lambda path: pristine.copy(path).snakemake(plain=True)))
 
 
 @pytest.fixture(scope="session")

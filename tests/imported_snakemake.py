@@ -28,7 +28,7 @@ def call(
     module: str,
     arguments: list[str],
     output: str,
-    python: str = sys.executable,
+    python: str,
 ) -> None:
     """Be ``python -m module`` with these arguments, which may end this process.
 

@@ -12,8 +12,9 @@ select: { methods: [an_ls_search], seeds: [0] }
 EXHIBITS = ("extra_search", "extra_search_curves", "extra_selection")
 
 
-def test_choosing_waits_for_no_evaluation(pristine):
-    search = ("--configfile", "config/search_digits.yaml", "--", "results/search/chosen.yaml")
+def test_choosing_waits_for_no_evaluation(pristine, tmp_path):
+    (tmp_path / "mine.yaml").write_text(SEARCH)
+    search = ("--configfile", str(tmp_path / "mine.yaml"), "--", "results/search/chosen.yaml")
     planned = replace(pristine, configuration=search).planned()
     stages = {job.partition("/")[0] for job in planned}
     assert {"train", "choose"} <= stages

@@ -1,8 +1,8 @@
-"""A ``python`` for jobs that has imported torch already, which takes longer than a test's training.
+"""A ``python`` for jobs without their imports, which take longer than what most of them do in tests.
 
-    python imported_torch.py FOLDER    writes FOLDER/python; serves it until standard input ends
+    python imported_stages.py FOLDER    writes FOLDER/python; serves it until standard input ends
 
-What imports torch first of all is forked from this process; all else is python as it is.
+Stages of the workflow are forked from this process; all else is python as it is.
 """
 
 import gc
@@ -17,8 +17,11 @@ from pathlib import Path
 
 from imported_snakemake import call
 
-PACKAGES = ("torch", "torch.utils.data", "torchvision")
-STAGES = ("spml.describe", "spml.features", "spml.localise", "spml.pretrain", "spml.train")
+# What more than one stage imports from elsewhere.
+PACKAGES = (
+    *("numpy", "pandas", "scipy.stats", "torch", "torch.utils.data", "torchvision", "tqdm"),
+    *("matplotlib.backends.backend_pdf", "matplotlib.backends.backend_svg", "seaborn"),
+)
 
 # Its output is opened anew, which leaves the same file where a job's output goes to one of its own.
 CLIENT = """\
@@ -26,13 +29,14 @@ CLIENT = """\
 import json, os, socket, sys
 
 _, *words = sys.argv
-if words[:1] != ["-m"] or words[1] not in {stages}:
+if words[:1] != ["-m"] or not words[1].startswith("spml."):
     os.execv("{python}", ["{python}", *words])
 request = {{
     "folder": os.getcwd(),
     "environment": dict(os.environ),
     "module": words[1],
     "arguments": words[2:],
+    "python": "{python}",
     "output": f"/proc/{{os.getpid()}}/fd/1",
 }}
 with socket.socket(socket.AF_UNIX) as server:
@@ -65,7 +69,7 @@ def serve(folder: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server, selectors.DefaultSelector() as selector:
         server.bind(str(address))
         server.listen()
-        client = CLIENT.format(python=sys.executable, stages=STAGES, address=address)
+        client = CLIENT.format(python=sys.executable, address=address)
         (folder / "python").write_text(client)
         (folder / "python").chmod(0o755)
         print(flush=True)  # it can be used, though its first call waits for what follows
