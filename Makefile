@@ -82,7 +82,9 @@ check: $(STAMP) ## Format, lint, type, vulnerability and secret checks, all of w
 audit-list: $(STAMP) ## Fetch the list of known vulnerabilities anew, and compare
 	python envs/audit.py --refresh
 
+# Bytecode is kept, or each of the processes that tests start would compile the package anew.
 .PHONY: test
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP) ## Run all tests
 	python -m pytest -n 2 --dist worksteal tests
 

@@ -28,25 +28,39 @@ def planned_jobs(printed: str) -> set[str]:
 
 
 _imported: dict[str, subprocess.Popen] = {}
+_folder = tempfile.TemporaryDirectory()  # its name is short, as that of a socket has to be
+
+
+def _start(program: str, *arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name(program)), *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # what has threads must not be forked
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def imported_snakemake(purpose: str) -> subprocess.Popen:
     """A process that has imported Snakemake, one for each purpose."""
     if purpose not in _imported:
-        _imported[purpose] = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("imported_snakemake.py"))],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},  # what has threads must not be forked
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        _imported[purpose] = _start("imported_snakemake.py")
     return _imported[purpose]
 
 
-def end_imported_snakemake() -> None:
+def imported_stages() -> str:
+    """A program that is python, with all that stages of the workflow import from elsewhere."""
+    if "stages" not in _imported:
+        _imported["stages"] = _start("imported_stages.py", _folder.name)
+        assert _imported["stages"].stdout.readline()
+    return f"{_folder.name}/python"
+
+
+def end_imported() -> None:
     """End those processes that there are."""
     for process in _imported.values():
         process.communicate()
+    _folder.cleanup()
 
 
 @dataclass(frozen=True)
@@ -63,10 +77,14 @@ class Checkout:
         search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, "PATH": search_path, "OMP_NUM_THREADS": "1"}
 
-    def snakemake(self, *arguments: str, fails: bool = False) -> str:
-        """Run Snakemake with the checkout's configuration; return all that it printed."""
+    def snakemake(self, *arguments: str, fails: bool = False, plain: bool = False) -> str:
+        """Run Snakemake with the checkout's configuration; return all that it printed.
+
+        plain: no job is forked from a process that has imported what stages do.
+        """
         words = self.command(*QUICK, *arguments, *self.configuration)[3:]
-        return self.imported("snakemake", *words, purpose="run", fails=fails)
+        python = sys.executable if plain else imported_stages()
+        return self.imported("snakemake", *words, purpose="run", python=python, fails=fails)
 
     def ask(self, *arguments: str, fails: bool = False) -> str:
         """The same for calls that run no job, such as dry runs.
@@ -77,8 +95,18 @@ class Checkout:
         words = self.command(*arguments, *self.configuration)[3:]
         return self.imported("snakemake", *words, fails=fails)
 
-    def imported(self, module: str, *words: str, purpose: str = "ask", fails: bool = False) -> str:
-        """What ``python -m`` prints for a module that imports Snakemake, in half the time."""
+    def imported(
+        self,
+        module: str,
+        *words: str,
+        purpose: str = "ask",
+        python: str = sys.executable,
+        fails: bool = False,
+    ) -> str:
+        """What ``python -m`` prints for a module that imports Snakemake, in half the time.
+
+        python: what jobs are run with.
+        """
         process = imported_snakemake(purpose)
         with tempfile.NamedTemporaryFile("r") as output:
             call = {
@@ -87,6 +115,7 @@ class Checkout:
                 "module": module,
                 "arguments": words,
                 "output": output.name,
+                "python": python,
             }
             print(json.dumps(call), file=process.stdin, flush=True)
             status = int(process.stdout.readline())

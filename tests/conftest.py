@@ -1,6 +1,7 @@
 """What many tests look at, made once for all of them."""
 
 import fcntl
+import gc
 import os
 import re
 import shutil
@@ -12,12 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from checkouts import ROOT, Checkout, end_imported_snakemake, tracked_files
+from checkouts import ROOT, Checkout, end_imported, tracked_files
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As a shell starts what runs in the background; all that tests start would ignore Ctrl-C too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 MAKEFILE = ROOT / "Makefile"
+gc.disable()  # nothing of what test files import becomes garbage
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, and never again among all that was imported."""
+    gc.freeze()
+    gc.enable()
 
 
 @contextmanager
@@ -28,9 +36,9 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _end_imported_snakemake() -> Iterator[None]:
+def _end_imported() -> Iterator[None]:
     yield
-    end_imported_snakemake()
+    end_imported()
 
 
 @pytest.fixture(scope="session")
@@ -68,8 +76,8 @@ def pristine(once) -> Checkout:
 
 @pytest.fixture(scope="session")
 def finished(pristine, once) -> Checkout:
-    """A checkout in which everything has run; tests do not change it."""
-    return Checkout(once("finished", lambda path: pristine.copy(path).snakemake()))
+    """A checkout in which everything has run as a user runs it; tests do not change it."""
+    return Checkout(once("finished", lambda path: pristine.copy(path).snakemake(plain=True)))
 
 
 @pytest.fixture(scope="session")

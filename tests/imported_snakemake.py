@@ -11,8 +11,6 @@ import runpy
 import sys
 import threading
 
-from snakemake.cli import get_argument_parser
-
 WHILE_PLANNING = ("snakemake.storage", "smart_open", "jsonschema")  # imported only then
 
 
@@ -25,9 +23,17 @@ class Timer(threading.Timer):
 
 
 def call(
-    folder: str, environment: dict[str, str], module: str, arguments: list[str], output: str
+    folder: str,
+    environment: dict[str, str],
+    module: str,
+    arguments: list[str],
+    output: str,
+    python: str,
 ) -> None:
-    """Be ``python -m module`` with these arguments, which may end this process."""
+    """Be ``python -m module`` with these arguments, which may end this process.
+
+    python: what the module takes for the program that runs it.
+    """
     written = os.open(output, os.O_WRONLY)
     for number in (sys.stdout.fileno(), sys.stderr.fileno()):
         os.dup2(written, number)
@@ -38,10 +44,13 @@ def call(
     paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.path[:1] = [folder, *map(os.path.abspath, paths)]
     sys.argv[1:] = arguments
+    sys.executable = python
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
+    from snakemake.cli import get_argument_parser
+
     threading.Timer = Timer
     get_argument_parser()  # imports the plugins
     for module in WHILE_PLANNING:

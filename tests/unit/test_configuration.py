@@ -1,7 +1,6 @@
 import copy
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import yaml
@@ -17,7 +16,7 @@ from spml.planning.configuration import (
     run_settings,
     training_settings,
 )
-from spml.planning.files import named_files, refuse_repeated
+from spml.planning.files import named_files, read, refuse_repeated
 from spml.planning.grids import expand
 from spml.planning.shown import exhibit_pairs, exhibit_runs, reported_runs, shown_exhibits
 from spml.planning.stage_settings import report_settings
@@ -27,7 +26,7 @@ FILES = [
     f"config/{name}.yaml"
     for name in ("datasets", "protocols", "methods", "sweeps", "exhibits", "config")
 ]
-DOCUMENTS = {path: yaml.safe_load(Path(path).read_text()) for path in FILES}
+DOCUMENTS = {path: read(path) for path in FILES}
 
 
 def merged() -> dict:
@@ -442,8 +441,7 @@ def overlaid(*overlays: str) -> dict:
     """The configuration with these files merged into it as Snakemake does."""
     config = merged()
     for overlay in overlays:
-        with open(f"config/{overlay}.yaml") as file:
-            update_config(config, yaml.safe_load(file))
+        update_config(config, read(f"config/{overlay}.yaml"))
     return config
 
 
@@ -460,10 +458,7 @@ def test_overlays_select_what_exists(overlays):
 
 
 def test_all_methods_means_all_methods():
-    selected, defined = (
-        yaml.safe_load(Path(f"config/{name}.yaml").read_text())
-        for name in ("all_methods", "methods")
-    )
+    selected, defined = (read(f"config/{name}.yaml") for name in ("all_methods", "methods"))
     assert selected["select"]["methods"] == list(defined["methods"])
 
 

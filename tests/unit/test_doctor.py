@@ -327,7 +327,7 @@ def test_incomplete_files_are_named_as_far_as_they_are_there():
     assert "incomplete: results/there.json, of a job" in finding.text
 
 
-def test_command_ends_with_1_where_something_would_fail_and_0_elsewhere():
+def test_command_ends_with_1_where_something_would_fail_and_0_elsewhere(monkeypatch, capsys):
     def run(*arguments):
         return subprocess.run(
             [sys.executable, "-m", "spml.doctor", *arguments],
@@ -341,9 +341,11 @@ def test_command_ends_with_1_where_something_would_fail_and_0_elsewhere():
     for line in done.stdout.splitlines():
         assert line.startswith(("ok   ", "note "))
     Path("voc.yaml").write_text(json.dumps({"select": {"datasets": ["nus"]}}))
-    failed = run("--configfile", "config/paper.yaml", "voc.yaml")
-    assert failed.returncode == 1
-    assert "FAIL data: nus/Flickr.zip" in failed.stdout
+    monkeypatch.setattr("sys.argv", ["doctor", "--configfile", "config/paper.yaml", "voc.yaml"])
+    with pytest.raises(SystemExit) as failed:
+        doctor.main()
+    assert failed.value.code
+    assert "FAIL data: nus/Flickr.zip" in capsys.readouterr().out
     Path("typo.yaml").write_text(json.dumps({"select": {"methods": ["nowhere"]}}))
     twice = run("--configfile", "config/paper.yaml", "--configfile", "voc.yaml")
     assert twice.returncode == 1

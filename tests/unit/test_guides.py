@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-import yaml
 from checkouts import ROOT, tracked_files
+from spml.planning.files import read
 from spml.report.definitions import read_loss
 
-METHODS = yaml.safe_load((ROOT / "config/methods.yaml").read_text())["methods"]
+METHODS = read(ROOT / "config/methods.yaml")["methods"]
 
 
 class Page(HTMLParser):

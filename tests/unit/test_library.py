@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import spml
 import torch
-import yaml
 from spml.library import method_values
 from spml.losses import loss_class
 from spml.planning.configuration import resolve_method
+from spml.planning.files import read
 
 ROOT = Path(__file__).parents[2]
-METHODS = yaml.safe_load((ROOT / "config/methods.yaml").read_text())["methods"]
+METHODS = read(ROOT / "config/methods.yaml")["methods"]
 
 
 def batch(rows: int = 6, classes: int = 20) -> tuple[torch.Tensor, torch.Tensor]:

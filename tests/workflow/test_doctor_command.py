@@ -3,24 +3,23 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 
-from checkouts import SMALL
+from checkouts import SMALL, imported_stages
 
 TARGET = "results/runs/digits/demo/an/seed0/metrics.json"
 
 
 def doctor(checkout) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "spml.doctor"],
+        [imported_stages(), "-m", "spml.doctor"],
         cwd=checkout.path,
         env={**checkout.environment(), "PYTHONPATH": "workflow"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     )
-    assert done.stderr == ""
+    assert all(line.startswith(("ok ", "note ", "FAIL ")) for line in done.stdout.splitlines())
     return done.returncode, done.stdout
 
 

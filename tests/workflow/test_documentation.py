@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 import yaml
-from checkouts import ROOT, Checkout
+from checkouts import ROOT, Checkout, imported_stages
 from snakemake.cli import get_argument_parser
 
 DOCUMENTS = sorted(
@@ -167,7 +167,8 @@ def run_shell(checkout: Checkout, script: Iterable[str]) -> None:
         for line in lines:
             module, *words = shlex.split(line.removeprefix("python -m "))
             runs_jobs = module == "snakemake" and "-n" not in words
-            checkout.imported(module, *words, purpose="run" if runs_jobs else "ask")
+            how = {"purpose": "run", "python": imported_stages()} if runs_jobs else {}
+            checkout.imported(module, *words, **how)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

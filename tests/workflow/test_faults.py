@@ -12,10 +12,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -487,25 +486,22 @@ def test_mistakes_in_the_configuration_are_sentences(tmp_path):
         assert outcomes[kind, True] >= 5, outcomes
 
 
-def mistakes(count: int) -> Iterator[tuple[str, str, str]]:
-    """Name and text of shipped files with a mistake that the checks find, and what they say."""
-    draw = random.Random(SEED)
-    while count:
+def mistake(draw: random.Random, changed: Path) -> tuple[str, str]:
+    """Write a shipped file with a mistake that the checks find; its name, and what they say."""
+    while True:
         name = draw.choice(NAMES)
         _, text = mutate(ROOT / f"config/{name}.yaml", draw)
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            sentence = verdict({name: Path(file.name)})
-        if sentence:
-            yield name, text, sentence.replace(file.name, f"config/{name}.yaml")
-            count -= 1
+        changed.write_text(text, encoding="utf-8")
+        if sentence := verdict({name: changed}):
+            return name, sentence.replace(str(changed), f"config/{name}.yaml")
 
 
-@pytest.mark.parametrize(("name", "text", "sentence"), list(mistakes(4)))
-def test_snakemake_prints_that_sentence_alone(pristine, tmp_path, name, text, sentence):
+@pytest.mark.parametrize("number", range(4))
+def test_snakemake_prints_that_sentence_alone(pristine, tmp_path, draw, number):
+    changed = tmp_path / "changed.yaml"
+    name, sentence = mistake(draw, changed)
     checkout = replace(pristine.copy(tmp_path / "checkout"), configuration=())
-    (checkout.path / f"config/{name}.yaml").write_text(text, encoding="utf-8")
+    changed.rename(checkout.path / f"config/{name}.yaml")
     where, printed, *rest = checkout.ask("-n", fails=True).strip().splitlines()
     assert where.startswith("WorkflowError in file ")
     assert printed == sentence

@@ -54,6 +54,7 @@ def test_plan_of_a_target_and_of_nothing(finished):
     assert "2 jobs are to be run." in text
     assert "new: its files are not there" in text
     assert "--touch" not in text
+    assert "Left out" not in text
     assert "Nothing is to be done" in plan(finished)
 
 
@@ -68,8 +69,8 @@ def test_profile_of_a_machine_without_gpus_asks_for_none(finished, tmp_path):
     assert "CPU-hours: " in text
 
 
-def test_plan_takes_a_target_after_configuration_files(pristine):
-    printed = Planner(pristine.path).imported("spml.plan", *SMALL, f"{RUNS}/seed7/metrics.json")
+def test_plan_takes_a_target_after_configuration_files(finished):
+    printed = Planner(finished.path).imported("spml.plan", *SMALL, f"{RUNS}/seed7/metrics.json")
     assert [line for line in lines(printed) if line.startswith("train 1 digits gr ")]
 
 
@@ -85,13 +86,13 @@ def test_plan_of_what_does_not_exist_is_a_sentence(pristine):
     assert "Snakemake cannot plan this" in printed
 
 
-@pytest.mark.parametrize("number", ["1e-3", "0.1E-2"])
-def test_number_written_with_an_exponent_is_the_same_setting(pristine, tmp_path, number):
+def test_number_written_with_an_exponent_is_the_same_setting(pristine, tmp_path):
     """In a file and on the command line: training is started with the very same words."""
-    change = f"{{demo: {{training: {{learning_rate: {number}}}}}}}"
-    (tmp_path / "mine.yaml").write_text(f"protocols: {change}")
+    change = "{demo: {training: {learning_rate: NUMBER}}}"
+    (tmp_path / "mine.yaml").write_text(f"protocols: {change.replace('NUMBER', '1e-3')}")
+    given = f"protocols={change.replace('NUMBER', '0.1E-2')}"
     commands = set()
-    for more in ((), (str(tmp_path / "mine.yaml"),), ("--config", f"protocols={change}")):
+    for more in ((), (str(tmp_path / "mine.yaml"),), ("--config", given)):
         checkout = replace(pristine, configuration=(*SMALL, *more, "--", f"{RUNS}/seed0/run.json"))
         printed = checkout.ask("-n", "--printshellcmds")
         commands.add(printed.partition("exec python -m spml.train")[2].partition(">results")[0])
@@ -109,14 +110,13 @@ def test_option_given_twice_of_which_the_first_would_be_lost_is_refused(pristine
         assert option in plan(pristine, *words, fails=True)
 
 
-def test_what_is_left_out_is_said_once_at_the_start_and_in_the_plan(pristine, tmp_path):
+def test_what_is_left_out_is_said_once_at_the_start_and_in_the_plan(finished, tmp_path):
     (tmp_path / "more.yaml").write_text("select: {protocols: [demo, gr]}")
-    checkout = replace(pristine, configuration=(*SMALL, str(tmp_path / "more.yaml")))
+    checkout = replace(finished, configuration=(*SMALL, str(tmp_path / "more.yaml")))
     told = "Left out, since nothing else that is selected is for them: protocols gr"
-    target = "results/observed/digits/demo/full.npz"
+    target = f"{RUNS}/seed7/metrics.json"
     assert checkout.ask("-n", target).count(told) == 1
-    assert plan(checkout).count(told) == 1
-    assert "Left out" not in plan(pristine)
+    assert plan(checkout, target).count(told) == 1
 
 
 def test_touch_keeps_runs_whatever_has_changed(checkout):
@@ -138,7 +138,6 @@ def test_touch_of_targets_keeps_only_these_and_makes_no_missing_file(checkout):
 
 def test_changed_settings_are_ignored_once_or_for_good(checkout):
     edit_settings(checkout)
-    assert [job for job in checkout.planned() if job.startswith("train/")]
     # Options that take several values end where the next option begins.
     once = checkout.planned("--rerun-triggers", "mtime", "--nolock")
     assert not [job for job in once if job.startswith(("train/", "evaluate/"))]

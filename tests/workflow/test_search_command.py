@@ -12,9 +12,11 @@ select: { methods: [an_ls_search], seeds: [0] }
 EXHIBITS = ("extra_search", "extra_search_curves", "extra_selection")
 
 
-def test_choosing_waits_for_no_evaluation(pristine):
-    search = ("--configfile", "config/search_digits.yaml", "--", "results/search/chosen.yaml")
-    planned = replace(pristine, configuration=search).planned()
+def test_choosing_waits_for_no_evaluation(pristine, tmp_path):
+    (tmp_path / "mine.yaml").write_text(SEARCH)
+    files = ("--configfile", "config/search_digits.yaml", str(tmp_path / "mine.yaml"))
+    search = replace(pristine, configuration=(*files, "--", "results/search/chosen.yaml"))
+    planned = search.planned()
     stages = {job.partition("/")[0] for job in planned}
     assert {"train", "choose"} <= stages
     assert not stages & {"evaluate", "collect", "compare", "exhibits"}

@@ -1,7 +1,6 @@
 """Hyperparameters and batches that the tests of all losses share."""
 
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -168,9 +167,10 @@ def known_hyperparameters(name):
     }
     if not required:
         return {}
-    import yaml  # not at the top: the tests of tests/gpu need this file, but have no yaml
+    # Not at the top: the tests of tests/gpu need this file, but have no yaml.
+    from spml.planning.files import read
 
-    config = yaml.safe_load(Path("config/methods.yaml").read_text(encoding="utf-8"))
+    config = read("config/methods.yaml")
     for method, definition in config["methods"].items():
         for dataset in [None, *definition.get("datasets", {})]:
             resolved = resolve_method(config, method, dataset)

@@ -16,6 +16,7 @@ PACKAGE = "spml"
 PLUMBING = Path(PACKAGE, "plumbing")
 
 
+@cache
 def _find(root: Path, module: str) -> Path | None:
     """The file of a module below ``root``; None for what is not a module of the package."""
     path = root.joinpath(*module.split("."))
@@ -28,13 +29,12 @@ def _find(root: Path, module: str) -> Path | None:
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
     """``node`` and what may run in it, but for expressions, which hold no imports."""
     yield node
-    typing_alone = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    typing_alone = isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
     for field in ("body", "handlers", "cases", "orelse", "finalbody")[typing_alone:]:
         for statement in getattr(node, field, ()):
             yield from _statements(statement)
 
 
-@cache  # most stages share most modules
 def _imported_names(path: Path, module: str) -> set[str]:
     """Dotted names of this package that ``path`` imports, at its top or inside its functions."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
@@ -53,6 +53,21 @@ def _imported_names(path: Path, module: str) -> set[str]:
     return {name for name in names if name.split(".")[0] == PACKAGE}
 
 
+@cache  # most stages share most modules
+def _imported_modules(root: Path, module: str) -> tuple[str, ...]:
+    """Those of the names that a module imports, and its own package, that are modules.
+
+    Raises FileNotFoundError where there is no such module itself.
+    """
+    path = _find(root, module)
+    if path is None:
+        raise FileNotFoundError(f"no module {module} below {root}")
+    names = _imported_names(path, module)
+    if "." in module:
+        names.add(module.rpartition(".")[0])  # importing a module imports its package
+    return tuple(name for name in names if _find(root, name) is not None)
+
+
 @cache
 def imported_files(root: str, *modules: str) -> tuple[str, ...]:
     """Paths of ``modules`` and of all that they import from this package, sorted.
@@ -61,22 +76,15 @@ def imported_files(root: str, *modules: str) -> tuple[str, ...]:
     ``spml.train``; a module that is imported by a computed name (a loss) is given beside it.
     Raises FileNotFoundError for a module that does not exist.
     """
-    found: dict[str, Path] = {}
-    waiting = list(modules)
+    folder = Path(root)
+    found: set[str] = set()
+    waiting = [*modules]
     while waiting:
         module = waiting.pop()
-        if module in found:
-            continue
-        path = _find(Path(root), module)
-        if path is None:
-            if module in modules:
-                raise FileNotFoundError(f"no module {module} below {root}")
-            continue
-        found[module] = path
-        waiting.extend(_imported_names(path, module))
-        if "." in module:
-            waiting.append(module.rpartition(".")[0])  # importing a module imports its package
-    return tuple(sorted(str(path) for path in found.values()))
+        if module not in found:
+            found.add(module)
+            waiting.extend(_imported_modules(folder, module))
+    return tuple(sorted(str(_find(folder, module)) for module in found))
 
 
 def charged_files(root: str, *modules: str) -> list[str]:
