@@ -11,7 +11,7 @@ them as images move it less. Noise is shared by all methods but for a part
 of each method's own, which is chosen so that images alone move the mean difference by `ratio` times
 as much as a seed does; what the ratio came out as is printed. So is the standard error that the
 bootstrap over images says, as a multiple of the true one, which is what the mean differences of all
-replicates vary by beyond their seeds.
+replicates vary by beyond their seeds (NaN where images make no difference).
 
     python tests/benchmarks/coverage.py
     python tests/benchmarks/coverage.py --seeds 10 --cases 2 ties --replicates 1600
@@ -174,11 +174,12 @@ def simulate(case: Case, *, replicates: int, resamples: int, random_seed: int = 
     }
     seed_variance, image_variance = np.mean(seed_variances), np.mean(image_variances)
     true_variance = np.var([row[0] for row in intervals["equal"]]) - seed_variance / case.seeds
+    known = case.ratio > 0 and true_variance > 0
     return Found(
         **covered,
         false_positives=100 * float(np.mean(np.array(p_values) < 0.05)),
         ratio=float((image_variance / seed_variance) ** 0.5),
-        said=float((image_variance / true_variance) ** 0.5) if true_variance > 0 else float("nan"),
+        said=float((image_variance / true_variance) ** 0.5) if known else float("nan"),
     )
 
 
