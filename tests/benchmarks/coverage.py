@@ -9,9 +9,12 @@ A score is `strength * present + noise`. Strength differs from seed to seed so t
 difference has a standard deviation of about 1 point with 200 images, and as much less with more of
 them as images move it less. Noise is shared by all methods but for a part
 of each method's own, which is chosen so that images alone move the mean difference by `ratio` times
-as much as a seed does; what the ratio came out as is printed.
+as much as a seed does; what the ratio came out as is printed. So is the standard error that the
+bootstrap over images says, as a multiple of the true one, which is what the mean differences of all
+replicates vary by beyond their seeds (NaN where images make no difference).
 
     python tests/benchmarks/coverage.py
+    python tests/benchmarks/coverage.py --seeds 10 --cases 2 ties --replicates 1600
 """
 
 import argparse
@@ -24,6 +27,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow"))
 
 import numpy as np
+from scipy.special import stdtrit
 from spml.measures.metrics import mean_average_precision
 from spml.measures.statistics import (
     Estimate,
@@ -64,14 +68,18 @@ class Scale(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Shares of replicates in percent: coverage with difference 0 and 2, by bootstrap and by
-    influence, and p below 0.05 where there is no difference; the ratio that was simulated."""
+    """Shares of replicates in percent: coverage with difference 0 and 2, that with difference 0 by
+    influence and by Satterthwaite's degrees of freedom, and p below 0.05 where there is no
+    difference; the ratio that was simulated, and the standard error over images that the bootstrap
+    says in units of the true one."""
 
     equal: float
     better: float
     influence: float
+    satterthwaite: float
     false_positives: float
     ratio: float
+    said: float
 
 
 def draw_images(random: np.random.Generator, case: Case) -> tuple[np.ndarray, np.ndarray]:
@@ -116,6 +124,18 @@ def calibrate(case: Case, draws: int = 120) -> Scale:
     )
 
 
+def satterthwaite_interval(difference: Estimate) -> tuple[float, float]:
+    """The other common way: both variances as one, with the degrees of freedom of Satterthwaite.
+
+    Biometrics Bulletin, 1946; those of the images count as infinite.
+    """
+    of_seeds = difference.values.var(ddof=1) / len(difference.values)
+    both = of_seeds + (difference.influence**2).sum()
+    freedom = (len(difference.values) - 1) * (both / of_seeds) ** 2
+    half = float(stdtrit(freedom, 0.975) * both**0.5)
+    return difference.mean - half, difference.mean + half
+
+
 def simulate(case: Case, *, replicates: int, resamples: int, random_seed: int = 0) -> Found:
     """Coverage and false positives of one case."""
     scale = calibrate(case)
@@ -123,9 +143,9 @@ def simulate(case: Case, *, replicates: int, resamples: int, random_seed: int = 
     base = np.array([[STRENGTH], [STRENGTH], [STRENGTH + scale.better]])
     methods = ("reference", "equal", "better")
     intervals: dict[str, list[tuple[float, float, float]]] = {
-        name: [] for name in ("equal", "better", "influence")
+        name: [] for name in ("equal", "better", "influence", "satterthwaite")
     }
-    p_values, seed_deviations, image_deviations = [], [], []
+    p_values, seed_variances, image_variances = [], [], []
     for replicate in range(replicates):
         truth, noise = draw_images(random, case)
         strengths = base + scale.jitter * random.normal(size=(3, case.seeds))
@@ -143,26 +163,37 @@ def simulate(case: Case, *, replicates: int, resamples: int, random_seed: int = 
         )
         difference = equal - reference
         intervals["influence"].append((difference.mean, *difference.interval()))
-        if case.seeds > 1:
-            seed_deviations.append(difference.values.var(ddof=1))
-        image_deviations.append((found.resampled[1] - found.resampled[0]).var())
-    true = {"equal": 0.0, "influence": 0.0}
+        intervals["satterthwaite"].append((difference.mean, *satterthwaite_interval(difference)))
+        seed_variances.append(difference.values.var(ddof=1))
+        image_variances.append((found.resampled[1] - found.resampled[0]).var())
+    true = dict.fromkeys(intervals, 0.0)
     true["better"] = float(np.mean([row[0] for row in intervals["better"]]))
     covered = {
         name: 100 * float(np.mean([low <= true[name] <= high for _, low, high in rows]))
         for name, rows in intervals.items()
     }
-    ratio = (np.mean(image_deviations) / np.mean(seed_deviations)) ** 0.5 if seed_deviations else 0
-    return Found(**covered, false_positives=100 * float(np.mean(np.array(p_values) < 0.05)),
-                 ratio=float(ratio))  # fmt: skip
+    seed_variance, image_variance = np.mean(seed_variances), np.mean(image_variances)
+    true_variance = np.var([row[0] for row in intervals["equal"]]) - seed_variance / case.seeds
+    known = case.ratio > 0 and true_variance > 0
+    return Found(
+        **covered,
+        false_positives=100 * float(np.mean(np.array(p_values) < 0.05)),
+        ratio=float((image_variance / seed_variance) ** 0.5),
+        said=float((image_variance / true_variance) ** 0.5) if known else float("nan"),
+    )
 
 
-KINDS = [*(("plain", ratio) for ratio in (0, 0.5, 1, 2)), ("ties", 1), ("rare", 1)]
+# What the command line calls a case, its kind and its ratio.
+CASES: dict[str, tuple[str, float]] = {
+    **{str(ratio): ("plain", ratio) for ratio in (0, 0.5, 1, 2)},
+    "ties": ("ties", 1),
+    "rare": ("rare", 1),
+}
 
 
-def _simulate(arguments: tuple[Case, int, int]) -> Found:
-    case, replicates, resamples = arguments
-    return simulate(case, replicates=replicates, resamples=resamples)
+def _simulate(arguments: tuple[Case, int, int, int]) -> Found:
+    case, replicates, resamples, random_seed = arguments
+    return simulate(case, replicates=replicates, resamples=resamples, random_seed=random_seed)
 
 
 def main() -> None:
@@ -170,36 +201,35 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=1000, help="simulated experiments a case")
     parser.add_argument("--resamples", type=int, default=200, help="of the bootstrap in each")
     parser.add_argument("--images", type=int, default=IMAGES, help="of the test split")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[2, 3, 5, 10])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[2, 3, 5, 10], help="two or more")
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--random-seed", type=int, default=0, help="of the simulation")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
+    error = 100 * (0.95 * 0.05 / arguments.replicates) ** 0.5
     print(
         f"{arguments.replicates} replicates a case, {arguments.resamples} resamples, "
-        f"{arguments.images} images, {CLASSES} classes. Wanted: coverage 94 to 98 % (at least 94 % of two seeds), p < .05 in "
-        "2 to 6 % (at most 6 % of two seeds)."
+        f"{arguments.images} images, {CLASSES} classes; the standard error of 95 % is {error:.1f}. "
+        "Wanted: coverage 94 to 98 % (at least 94 % of two seeds), p < .05 in 2 to 6 % (at most "
+        "6 % of two seeds)."
     )
-    header = (
-        "seeds",
-        "kind",
-        "image / seed noise",
-        "cover 0",
-        "cover 2",
-        "by influence",
-        "p < .05",
-    )
+    header = "seeds", "kind", "image / seed noise", "cover 0", "cover 2", "by influence"
+    header = *header, "by Satterthwaite", "p < .05", "image error said / true"
     print("| " + " | ".join(header) + " |")
     print("| " + " | ".join(["--:"] * len(header)) + " |")
     cases = [
         Case(seeds, ratio, kind, arguments.images)
         for seeds in arguments.seeds
-        for kind, ratio in KINDS
+        for kind, ratio in map(CASES.__getitem__, arguments.cases)
     ]
-    jobs = [(case, arguments.replicates, arguments.resamples) for case in cases]
+    shared = arguments.replicates, arguments.resamples, arguments.random_seed
+    jobs = [(case, *shared) for case in cases]
     with ProcessPoolExecutor(arguments.processes) as pool:
         for case, found in zip(cases, pool.map(_simulate, jobs), strict=True):
             print(
                 f"| {case.seeds} | {case.kind} | {found.ratio:.2f} | {found.equal:.1f} | "
-                f"{found.better:.1f} | {found.influence:.1f} | {found.false_positives:.1f} |",
+                f"{found.better:.1f} | {found.influence:.1f} | {found.satterthwaite:.1f} | "
+                f"{found.false_positives:.1f} | {found.said:.2f} |",
                 flush=True,
             )
 

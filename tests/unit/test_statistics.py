@@ -39,9 +39,9 @@ def random() -> np.random.Generator:
 
 def test_weighted_precision_is_that_of_repeated_rows(random):
     scores, truth = tied_scores(random, 40), random.random(40) < 0.3
-    weights = random.integers(0, 4, size=(25, 40))
+    weights = random.integers(0, 4, size=(40, 25))
     found = weighted_average_precision(scores, truth, weights)
-    for value, row in zip(found, weights, strict=True):
+    for value, row in zip(found, weights.T, strict=True):
         rows = np.repeat(np.arange(40), row)
         expected = average_precision(scores[rows, None], truth[rows, None])[0]
         assert value == pytest.approx(expected, abs=1e-12)
@@ -49,20 +49,18 @@ def test_weighted_precision_is_that_of_repeated_rows(random):
 
 def test_weighted_precision_is_scikit_learns(random):
     scores, truth = tied_scores(random, 60), random.random(60) < 0.4
-    weights = random.integers(0, 5, size=(10, 60))
+    weights = random.integers(0, 5, size=(60, 10))
     found = weighted_average_precision(scores, truth, weights)
-    for value, row in zip(found, weights, strict=True):
+    for value, row in zip(found, weights.T, strict=True):
         expected = average_precision_score(truth, scores, sample_weight=row)
         assert value == pytest.approx(expected, abs=1e-12)
 
 
 def test_class_without_drawn_positives_counts_zero():
     scores, truth = np.array([0.9, 0.5, 0.1]), np.array([True, False, False])
-    assert weighted_average_precision(scores, truth, np.array([[0, 2, 1]])).tolist() == [0.0]
-    assert weighted_average_precision(scores, ~truth & truth, np.ones((2, 3), int)).tolist() == [
-        0.0,
-        0.0,
-    ]
+    assert weighted_average_precision(scores, truth, np.array([[0], [2], [1]])).tolist() == [0.0]
+    none = np.zeros(3, dtype=bool)
+    assert weighted_average_precision(scores, none, np.ones((3, 2), int)).tolist() == [0.0, 0.0]
 
 
 def test_only_annotated_entries_are_resampled(random):
@@ -72,21 +70,21 @@ def test_only_annotated_entries_are_resampled(random):
     annotated[:, 2], annotated[:, 3] = False, np.arange(12) == 5
     weights = draw_weights(resamples=20, images=12, random_seed=4)
     found = resampled_map(scores, truth, weights, annotated)
-    for value, row in zip(found, weights, strict=True):
+    for value, row in zip(found, weights.T, strict=True):
         rows = np.repeat(np.arange(12), row)
         each = [
             np.nanmean(average_precision(run[rows], truth[rows], ~annotated[rows]))
             for run in scores
         ]
         assert value == pytest.approx(100 * np.mean(each), abs=1e-9)
-    assert (weights[:, 5] == 0).any()  # class 3 is left out of some means, 2 of all
+    assert (weights[5] == 0).any()  # class 3 is left out of some means, 2 of all
 
 
 def test_resampled_map_is_the_mean_over_seeds_on_drawn_images(random):
     scores, truth = tied_scores(random, 3, 50, 4), random.random((50, 4)) < 0.3
     weights = draw_weights(resamples=20, images=50, random_seed=4)
     found = resampled_map(scores, truth, weights)
-    for value, row in zip(found, weights, strict=True):
+    for value, row in zip(found, weights.T, strict=True):
         rows = np.repeat(np.arange(50), row)
         maps = [100 * average_precision(run[rows], truth[rows]).mean() for run in scores]
         assert value == pytest.approx(np.mean(maps), abs=1e-9)
@@ -102,14 +100,15 @@ def test_resamples_in_blocks_are_those_in_one(random, monkeypatch):
 
 def test_draws_have_the_size_of_the_sample_and_follow_the_seed():
     first = draw_weights(resamples=200, images=40)
-    assert (first.sum(axis=1) == 40).all()
+    assert first.shape == (40, 200)
+    assert (first.sum(axis=0) == 40).all()
     assert np.array_equal(first, draw_weights(resamples=200, images=40))
     assert not np.array_equal(first, draw_weights(resamples=200, images=40, random_seed=1))
 
 
 def test_images_not_resampled_leave_the_map_as_it_is(random):
     scores, truth = tied_scores(random, 1, 30, 5), random.random((30, 5)) < 0.5
-    found = resampled_map(scores, truth, np.ones((1, 30), np.int32))
+    found = resampled_map(scores, truth, np.ones((30, 1), np.int32))
     assert found[0] == pytest.approx(100 * average_precision(scores[0], truth).mean(), abs=1e-9)
 
 
