@@ -86,7 +86,7 @@ audit-list: $(STAMP) ## Fetch the list of known vulnerabilities anew, and compar
 .PHONY: test
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP) ## Run all tests
-	python -m pytest -n 2 --dist worksteal tests
+	python -m pytest -n 3 --dist worksteal tests
 
 .PHONY: bench
 bench: $(STAMP) ## Measure speed: losses, training, metrics, packing, planning; losses beside another package's

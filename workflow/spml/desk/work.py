@@ -18,6 +18,13 @@ class Job(NamedTuple):
     since: float
 
 
+class TimeLeft(NamedTuple):
+    """Seconds until all is done; ``least`` where they are those of some of the jobs alone."""
+
+    seconds: float
+    least: bool
+
+
 class Work:
     """Jobs by their numbers, from what Snakemake tells of them; times are in seconds of one clock.
 
@@ -70,27 +77,33 @@ class Work:
         self._failed[job] = self._stop(job, now)
         return self._failed[job].name
 
-    def seconds_left(self, now: float) -> float | None:
-        """Until all is done; None while of half of the jobs that are left no like one is done.
+    def time_left(self, now: float) -> TimeLeft | None:
+        """None while no job is done that is like one of those that are left.
 
-        The mean time of its rule for each job, or that of the others where none of its rule is
-        done, less what running jobs have taken, divided by how many jobs have run at once.
+        The mean time of its rule for each job, less what running jobs have taken, divided by how
+        many jobs have run at once. A job of whose rule none is done takes as long as the others;
+        where these are fewer than half, they tell nothing of it, and what they take is the least.
         """
         left = self._left.total()
         mean = {kind: self._seconds[kind] / count for kind, count in self._ended.items()}
         known = sum(self._left[kind] for kind in mean)
-        if 2 * known <= left:
-            return None if left else 0.0
-        work = sum(self._left[kind] * mean[kind] for kind in mean) * left / known
+        if not known:
+            return None if left else TimeLeft(0.0, least=False)
+        least = 2 * known <= left
+        work = sum(self._left[kind] * mean[kind] for kind in mean)
+        if not least:
+            work *= left / known
         busy = self._busy
         for job in self._running.values():
             busy += now - job.since
             work -= min(now - job.since, mean.get(self._kind(job.rule), 0.0))
-        return max(work, 0.0) * (now - self._began) / busy if busy else 0.0
+        return TimeLeft(max(work, 0.0) * (now - self._began) / busy if busy else 0.0, least)
 
     def _time_left(self, now: float) -> str:
-        seconds = self.seconds_left(now)
-        return "time left unknown" if seconds is None else f"about {format_time(seconds)} left"
+        left = self.time_left(now)
+        if left is None:
+            return "time left unknown"
+        return f"{'more than' if left.least else 'about'} {format_time(left.seconds)} left"
 
     def progress(self, now: float) -> str:
         """How many jobs are done, and how long the others take."""
