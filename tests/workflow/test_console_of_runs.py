@@ -105,7 +105,10 @@ def test_ctrl_c_says_that_nothing_is_lost_and_how_to_go_on(fresh):
 
 
 def test_ctrl_c_before_a_job_runs_leaves_no_trace(fresh):
-    status, printed = in_terminal(fresh, interrupt_at="Building DAG")
+    pause = '\n    import signal; print("planning", flush=True); signal.pause()'
+    doc = '"""The arguments of the observe stage."""'
+    fresh.edit("workflow/rules/common.smk", doc, doc + pause)
+    status, printed = in_terminal(fresh, interrupt_at="planning")
     assert status == 130
     assert "Traceback" not in printed
     assert any(line.startswith("Stopped. Nothing is lost") for line in seen(printed))
