@@ -82,12 +82,12 @@ check: $(STAMP) ## Format, lint, type, vulnerability and secret checks, all of w
 audit-list: $(STAMP) ## Fetch the list of known vulnerabilities anew, and compare
 	python envs/audit.py --refresh
 
-# Bytecode is kept, or each of the processes that tests start would compile the package anew. The tests
-# that take longest come first, and a third process works while others wait for what they started.
+# Bytecode is kept, or each of the processes that tests start would compile the package anew. A
+# third process works while others wait for what they started.
 .PHONY: test
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP) ## Run all tests
-	python -m pytest -n 3 --dist worksteal tests/workflow tests
+	python -m pytest -n 3 --dist worksteal tests
 
 .PHONY: bench
 bench: $(STAMP) ## Measure speed: losses, training, metrics, packing, planning; losses beside another package's

@@ -22,6 +22,11 @@ MAKEFILE = ROOT / "Makefile"
 gc.disable()  # nothing of what test files import becomes garbage
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that take longest come first, or at the end one process would work alone."""
+    items.sort(key=lambda item: item.path.parent.name != "workflow")
+
+
 def pytest_collection_finish() -> None:
     """Look for garbage from now on, and never again among all that was imported."""
     gc.freeze()
