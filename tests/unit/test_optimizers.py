@@ -114,6 +114,14 @@ def test_few_examples_take_the_steps_of_adam_itself():
     assert not by_rows(make_trainer("first phase", batch_size=2))
 
 
+@pytest.mark.parametrize("weight_decay", [0, 0.1])
+def test_rows_that_decay_take_every_step(weight_decay):
+    loss = make_trainer("run").loss
+    groups = [{"params": [loss.estimator], "lr": 0.01, "by_example": True}]
+    optimizer = row_adam.adam_of(loss, groups, batch_size=1, device=CPU, weight_decay=weight_decay)
+    assert isinstance(optimizer, row_adam.RowAdam) == (weight_decay == 0)
+
+
 @pytest.mark.parametrize("kind", ["run", "first phase"])
 def test_rows_go_on_from_a_state_as_if_nothing_had_happened(kind, monkeypatch):
     monkeypatch.setattr(row_adam, "SETTLED", 8)

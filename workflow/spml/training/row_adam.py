@@ -131,10 +131,14 @@ def adam_of(
     """Adam for ``groups``, among which are those of ``loss``.
 
     Row by row where that is cheaper: on a processor, with more examples than `SETTLED` batches
-    hold. On a GPU one kernel moves all rows.
+    hold. On a GPU one kernel moves all rows. Weight decay moves rows that are not read, so with it
+    all of them take each step.
     """
-    by_example = any(group.get("by_example") for group in groups)
-    if not by_example or device.type != "cpu" or loss.num_examples <= SETTLED * batch_size:
+    by_example = [{**options, **group} for group in groups if group.get("by_example")]
+    decays = any(group.get("weight_decay") for group in by_example)
+    if not by_example or decays or device.type != "cpu":
+        return adam(groups, **options)
+    if loss.num_examples <= SETTLED * batch_size:
         return adam(groups, **options)
     optimizer = RowAdam(groups, **options)
     loss.sparse_gradients = True
