@@ -86,13 +86,13 @@ def test_plan_of_what_does_not_exist_is_a_sentence(pristine):
     assert "Snakemake cannot plan this" in printed
 
 
-def test_number_written_with_an_exponent_is_the_same_setting(pristine, tmp_path):
+@pytest.mark.parametrize("number", ["1e-3", "0.1E-2"])
+def test_number_written_with_an_exponent_is_the_same_setting(pristine, tmp_path, number):
     """In a file and on the command line: training is started with the very same words."""
-    change = "{demo: {training: {learning_rate: NUMBER}}}"
-    (tmp_path / "mine.yaml").write_text(f"protocols: {change.replace('NUMBER', '1e-3')}")
-    given = f"protocols={change.replace('NUMBER', '0.1E-2')}"
+    change = f"{{demo: {{training: {{learning_rate: {number}}}}}}}"
+    (tmp_path / "mine.yaml").write_text(f"protocols: {change}")
     commands = set()
-    for more in ((), (str(tmp_path / "mine.yaml"),), ("--config", given)):
+    for more in ((), (str(tmp_path / "mine.yaml"),), ("--config", f"protocols={change}")):
         checkout = replace(pristine, configuration=(*SMALL, *more, "--", f"{RUNS}/seed0/run.json"))
         printed = checkout.ask("-n", "--printshellcmds")
         commands.add(printed.partition("exec python -m spml.train")[2].partition(">results")[0])
@@ -138,6 +138,7 @@ def test_touch_of_targets_keeps_only_these_and_makes_no_missing_file(checkout):
 
 def test_changed_settings_are_ignored_once_or_for_good(checkout):
     edit_settings(checkout)
+    assert [job for job in checkout.planned() if job.startswith("train/")]
     # Options that take several values end where the next option begins.
     once = checkout.planned("--rerun-triggers", "mtime", "--nolock")
     assert not [job for job in once if job.startswith(("train/", "evaluate/"))]
