@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from spml import plan
-from spml.desk import estimates
+from spml.desk import estimates, rates
 from spml.desk.dry_run import Job
 from spml.desk.estimates import Estimates
 from spml.planning.files import load
@@ -36,7 +36,8 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "config").symlink_to(ROOT / "config")
     (tmp_path / "Snakefile").symlink_to(ROOT / "Snakefile")
     monkeypatch.chdir(tmp_path)
-    estimates._mean.cache_clear()
+    for cached in (estimates._files, estimates._mean, rates.recorded):
+        cached.cache_clear()
     for seed, seconds in ((0, 10.0), (1, 30.0)):
         job = train_job(seed=str(seed))
         for path, text in (
@@ -79,7 +80,25 @@ def test_reason_is_told_in_words_of_the_project(reason, told):
     ],
 )
 def test_time_is_that_of_the_job_or_of_the_most_similar_ones(job, seconds):
-    assert estimates.measured_seconds(job) == seconds
+    found = Estimates(load()).of(job)
+    assert (found.low if found and found.origin == estimates.BENCHMARKS else None) == seconds
+
+
+def test_run_on_a_part_of_the_images_tells_the_time_of_one_on_all():
+    config = load()
+    config["observations"]["part"] = {"fraction": 0.25}
+    config["methods"]["gr"]["observation"] = "part"
+    record = {
+        "settings": {"architecture": "digit_network", "training": {"batch_size": 32}},
+        "image_shape": [24, 24, 1],
+        "images_per_second": 500.0,
+    }
+    Path("results/runs/digits/demo/gr/seed0/run.json").write_text(json.dumps(record))
+    [part, whole] = (Estimates(config).of(train_job(method=m, seed="7")) for m in ("gr", "an"))
+    assert part.low == 20.0
+    # 2,000 pictures are trained on in each of 8 epochs, and a quarter of them was.
+    assert whole.low == pytest.approx(20.0 + 8 * (2000 - 500) / 500)
+    assert whole.origin == estimates.BENCHMARKS
 
 
 def test_size_counts_only_what_is_not_there_yet():

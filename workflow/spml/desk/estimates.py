@@ -1,8 +1,9 @@
 """How long jobs will take and what they will write, from what earlier ones took and wrote.
 
-Where nothing like a job has run here, the time of one that runs a network is the number of its
-pictures times a rate (:mod:`spml.desk.rates`), that of another is not known; and its size is what
-the registry and the configuration tell.
+A run that sees more pictures than the runs like it takes so much longer. Where nothing like a job
+has run here, the time of one that runs a network is the number of its pictures times a rate
+(:mod:`spml.desk.rates`), that of another is not known; and its size is what the registry and the
+configuration tell.
 """
 
 import re
@@ -38,16 +39,18 @@ def _alike(path: str, wildcards: Mapping[str, str]) -> Iterator[str]:
 
 
 @cache
-def _mean(pattern: str, value: Callable[[Path], float]) -> float | None:
-    found = [path for path in Path().glob(pattern) if path.is_file()]
-    return mean(map(value, found)) if found else None
+def _files(pattern: str) -> tuple[Path, ...]:
+    return tuple(path for path in Path().glob(pattern) if path.is_file())
 
 
-def _measured(
-    path: str, wildcards: Mapping[str, str], value: Callable[[Path], float]
-) -> float | None:
-    means = (_mean(pattern, value) for pattern in _alike(path, wildcards))
-    return next((found for found in means if found is not None), None)
+@cache
+def _mean(paths: tuple[Path, ...], value: Callable[[Path], float]) -> float:
+    return mean(map(value, paths))
+
+
+def _most_alike(path: str, wildcards: Mapping[str, str]) -> tuple[Path, ...]:
+    """The files ``path`` of this job, or else of the jobs that are most like it; () of none."""
+    return next(filter(None, map(_files, _alike(path, wildcards))), ())
 
 
 def _seconds(benchmark: Path) -> float:
@@ -58,9 +61,13 @@ def _bytes(path: Path) -> float:
     return float(path.stat().st_size)
 
 
-def measured_seconds(job: Job) -> float | None:
-    """What the benchmarks of this job, or else of jobs like it, say; None where there are none."""
-    return _measured(job.benchmark, job.wildcards, _seconds) if job.benchmark else None
+def _measured_bytes(path: str, wildcards: Mapping[str, str]) -> float | None:
+    found = _most_alike(path, wildcards)
+    return _mean(found, _bytes) if found else None
+
+
+def _benchmarks(job: Job) -> tuple[Path, ...]:
+    return _most_alike(job.benchmark, job.wildcards) if job.benchmark else ()
 
 
 class Estimate(NamedTuple):
@@ -81,8 +88,13 @@ BENCHMARKS = "benchmarks of these or of like jobs"
 COPY = Estimate(0.0, 0.0, 0.0, "being copies of runs with the same settings")
 
 
+def _pictures(work: Workload) -> float:
+    """Of training, in which looking at one counts for a part."""
+    return work.trained + work.scored * rates.LOOKED_AT
+
+
 def _seconds_of(work: Workload, rate: Rate) -> tuple[float, float]:
-    pictures = work.trained + work.scored * rates.LOOKED_AT
+    pictures = _pictures(work)
     return rate.start + pictures * rate.low, rate.start + pictures * rate.high
 
 
@@ -103,6 +115,7 @@ class Estimates:
         self._rates = {**(measured or {}), **rates.recorded()}
         self._cards = rates.read_cards()
         self._found: dict[tuple[str, tuple[str, ...]], Estimate | None] = {}
+        self._usual: dict[tuple[Path, ...], float | None] = {}
 
     def of(self, job: Job) -> Estimate | None:
         """None where nothing like it is known."""
@@ -118,12 +131,36 @@ class Estimates:
         dataset, protocol, method = (job.wildcards[n] for n in ("dataset", "protocol", "method"))
         return trained_as(self._config, dataset, protocol, method) != method
 
+    def _usual_pictures(self, benchmarks: tuple[Path, ...]) -> float | None:
+        """The mean of the pictures of those runs; None where that is not known of one of them."""
+        if benchmarks not in self._usual:
+            works = []
+            for dataset, protocol, method in (path.parts[-4:-1] for path in benchmarks):
+                known = method in self._config["methods"] and protocol in self._config["protocols"]
+                names = (dataset, protocol, method)
+                works.append(workload.of_training(self._config, *names) if known else None)
+            pictures = [_pictures(work) for work in works if work]
+            self._usual[benchmarks] = mean(pictures) if len(pictures) == len(works) else None
+        return self._usual[benchmarks]
+
+    def _measured(self, job: Job, work: Workload | None) -> float | None:
+        """What benchmarks say; pictures that a run has beyond those of the runs that were measured
+        take the time that pictures take here."""
+        benchmarks = _benchmarks(job)
+        if not benchmarks:
+            return None
+        seconds = _mean(benchmarks, _seconds)
+        rate = self._rates.get(work.network) if work and job.rule == "train" else None
+        if work is None or rate is None or (usual := self._usual_pictures(benchmarks)) is None:
+            return seconds
+        return max(0.0, seconds + (_pictures(work) - usual) * (rate.low * rate.high) ** 0.5)
+
     def _make(self, job: Job) -> Estimate | None:
         if self._is_copy(job):
             return COPY
-        seconds = measured_seconds(job)
         work = workload.of_job(self._config, job.rule, job.wildcards)
         least = work.least if work else 1.0
+        seconds = self._measured(job, work)
         if seconds is not None:
             return Estimate(seconds, seconds, seconds * least, BENCHMARKS)
         if work is None:
@@ -162,7 +199,7 @@ class Estimates:
             if self._is_copy(job):
                 continue
             work = workload.of_job(self._config, job.rule, job.wildcards)
-            if work and measured_seconds(job) is None and work.network not in self._rates:
+            if work and not _benchmarks(job) and work.network not in self._rates:
                 found[work.network] = _channels(self._config, job.wildcards["dataset"])
         return found
 
@@ -187,7 +224,7 @@ def new_bytes(config: Mapping[str, Any], job: Job) -> float | None:
     if not new:
         return 0.0
     computed = _computed_bytes(config, job)
-    measured = [_measured(output, job.wildcards, _bytes) for output in new]
+    measured = [_measured_bytes(output, job.wildcards) for output in new]
     if all(size is not None for size in measured) and job.rule not in ("download", "extract"):
         return sum(size for size in measured if size is not None)
     return computed
