@@ -25,6 +25,7 @@ from .shown import (
 )
 
 SCHEMAS = ("config", "datasets", "protocols", "methods", "exhibits")
+METHODS_SCHEMA = {"$ref": "methods.schema.yaml#/properties/methods"}
 PICTURED = ("ll_pointing_game", "ll_examples")  # need the pictures themselves
 MAPPED = "ll_pointing_game"  # needs maps of features
 # Networks that make none, by the first part of their names: as spml.training.models, which imports
@@ -218,24 +219,23 @@ def check(
         path = grids.origin(made, path)
         raise ConfigurationError(f"{sources.of(path)}: {_dotted(path)} {text}")
 
-    validator = load_validator(schemas)
-
-    def check_schema(config: Mapping[str, Any]) -> None:
+    def refuse(errors: Iterable[jsonschema.ValidationError]) -> None:
         # The violation nearest to the top of the document explains the ones below it.
-        error = min(
-            validator.iter_errors(config), key=lambda error: len(error.absolute_path), default=None
-        )
+        error = min(errors, key=lambda error: len(error.absolute_path), default=None)
         if error is not None:
             fail(*_explain(error))
 
-    check_schema(config)
+    validator = load_validator(schemas)
+    refuse(validator.iter_errors(config))
     written = config
     try:
         config = grids.expand(written)
     except grids.GridError as error:
         fail([*error.path], error.text)
     made |= config["grids"]
-    check_schema({key: config[key] for key in written})
+    # All else is as it was.
+    variants = {name: config["methods"][name] for grid in made.values() for name in grid}
+    refuse(validator.descend(variants, METHODS_SCHEMA, path="methods"))
 
     def known(
         path: list[str | int], name: str, names: Iterable[str], offered: Iterable[str] | None = None
