@@ -33,15 +33,6 @@ def test_optimisers_take_the_steps_of_torch_s(name):
     assert not torch.equal(ours, torch.ones(3))
 
 
-def test_few_points_give_the_sum_of_a_geometric_series():
-    points, weights = row_adam.geometric_points(0.9, 5)
-    assert (weights * points).sum().item() == pytest.approx(0.9 / 0.1**2)
-    each = torch.arange(1, 3000, dtype=torch.float64)
-    for power in range(10):
-        expected = (0.9**each * each**power).sum().item()
-        assert (weights * points**power).sum().item() == pytest.approx(expected, rel=1e-11)
-
-
 def test_rows_that_catch_up_are_where_adam_has_moved_them():
     """Some have a gradient every few steps, others first after long, or again after long."""
     random = torch.Generator().manual_seed(0)
@@ -49,15 +40,11 @@ def test_rows_that_catch_up_are_where_adam_has_moved_them():
     ours, torchs = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
     optimiser = row_adam.RowAdam([{"params": [ours], "lr": 0.01, "by_example": True}])
     reference = torch.optim.Adam([torchs], lr=0.01)
-    gaps, settled = [], []
+    gaps = []
     last = {}
-    for step in range(800):
+    for step in range(400):
         index = torch.randperm(30 if step % 340 < 40 else 15, generator=random)[:4]
-        if step >= 600:
-            index = 29 - index
-        before = [last.get(row, step) for row in index.tolist()]
-        gaps += [step - row for row in before]
-        settled.append(min(*before, *gaps[-4:]) >= row_adam.SETTLED)
+        gaps += [step - last.get(row, step) for row in index.tolist()]
         last |= dict.fromkeys(index.tolist(), step)
         # Of any size, so that epsilon matters to some.
         size = 10 ** (-8 * torch.rand(4, 3, generator=random, dtype=torch.float64))
@@ -69,7 +56,6 @@ def test_rows_that_catch_up_are_where_adam_has_moved_them():
         optimiser.step()
         reference.step()
     assert max(gaps) > row_adam.SETTLED + 80
-    assert any(settled)
     optimiser.settle()
     torch.testing.assert_close(ours, torchs, rtol=0, atol=1e-9)
     for moment in ("exp_avg", "exp_avg_sq"):

@@ -234,8 +234,9 @@ def check(
         fail([*error.path], error.text)
     made |= config["grids"]
     # All else is as it was.
-    variants = {name: config["methods"][name] for grid in made.values() for name in grid}
-    refuse(validator.descend(variants, METHODS_SCHEMA, path="methods"))
+    changed = [name for grid, variants in made.items() for name in (grid, *variants)]
+    methods = {name: config["methods"][name] for name in changed}
+    refuse(validator.descend(methods, METHODS_SCHEMA, path="methods"))
 
     def known(
         path: list[str | int], name: str, names: Iterable[str], offered: Iterable[str] | None = None
