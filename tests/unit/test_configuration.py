@@ -74,7 +74,7 @@ def test_every_shipped_method_builds_with_its_hyperparameters(config):
         ("select.datasets", ["digit"], "is 'digit' (did you mean 'digits'?); allowed: "),
         ("select.protocols", ["none"], "select.protocols[0] is 'none'; allowed: demo"),
         ("select.exhibits", ["main"], "select.exhibits[0] is 'main'; allowed: "),
-        ("select.seeds", ["0"], "select.seeds[0] must be a whole number, not '0'"),
+        ("select.seeds", ["zero"], "select.seeds[0] must be a whole number, not 'zero'"),
         ("select.seeds", [0, 0], "select.seeds names something twice"),
         ("select.seeds", [], "select.seeds must be a list of at least 1, not []"),
         ("select.sedes", [0], "select.sedes is not a key that exists here (did you mean 'seeds'?); allowed: datasets, "),

@@ -12,7 +12,7 @@ import yaml
 from ..losses import is_loss
 from ..losses.arguments import loss_arguments, parse
 from ..plumbing.suggestions import suggestion
-from . import grids
+from . import grids, numbers
 from .configuration import is_given, resolve_method, training_settings
 from .shown import (
     OF_TRAININGS,
@@ -165,7 +165,7 @@ def _explain(error: jsonschema.ValidationError) -> tuple[list[str | int], str]:
     return path, error.message
 
 
-def load_validator(folder: str | Path) -> jsonschema.Draft202012Validator:
+def _load_validator(folder: str | Path) -> jsonschema.Draft202012Validator:
     """A validator of the merged configuration, put together from the schema of each file."""
     properties: dict[str, Any] = {}
     required: list[str] = []
@@ -201,13 +201,15 @@ def loss_hyperparameters(losses: str | Path) -> dict[str, dict[str, bool]]:
 
 
 def check(
-    config: Mapping[str, Any],
+    config: dict[str, Any],
     *,
     documents: Mapping[str, Any],
     schemas: str | Path,
     losses: str | Path,
 ) -> None:
     """Raise ConfigurationError for the first mistake in the merged ``config``.
+
+    Numbers that are text become numbers in it first.
 
     documents: what was merged, by the name of its file and in order, to name the guilty one.
     schemas: folder of the JSON Schemas. losses: folder of the loss modules.
@@ -225,8 +227,12 @@ def check(
         if error is not None:
             fail(*_explain(error))
 
-    validator = load_validator(schemas)
-    refuse(validator.iter_errors(config))
+    validator = _load_validator(schemas)
+    errors = list(validator.iter_errors(config))
+    if numbers.read_numbers(config, errors):
+        errors = list(validator.iter_errors(config))
+    refuse(errors)
+    numbers.read_grid_numbers(config)
     written = config
     try:
         config = grids.expand(written)

@@ -40,12 +40,15 @@ def _wrong_types(
         yield from _wrong_types(error.context)
 
 
-def read_numbers(config: dict[str, Any], validator: jsonschema.Draft202012Validator) -> None:
+def read_numbers(config: dict[str, Any], errors: Iterable[jsonschema.ValidationError]) -> bool:
     """Put the number in place of its text wherever the schemas ask for a number.
 
     The same for true, false and null. What stands for none of them stays as it is.
+
+    errors: where ``config`` violates the schemas. Returns whether anything was changed.
     """
-    for error in list(_wrong_types(validator.iter_errors(config))):
+    changed = False
+    for error in _wrong_types(errors):
         if not isinstance(error.instance, str):
             continue
         kinds: Any = error.validator_value
@@ -53,12 +56,18 @@ def read_numbers(config: dict[str, Any], validator: jsonschema.Draft202012Valida
         holder: Any = config
         for key in parents:
             holder = holder[key]
-        if isinstance(holder[last], str):  # and no number yet, by another alternative
-            holder[last] = _meant(holder[last], [kinds] if isinstance(kinds, str) else kinds)
+        text = holder[last]
+        if isinstance(text, str):  # and no number yet, by another alternative
+            holder[last] = _meant(text, [kinds] if isinstance(kinds, str) else kinds)
+            changed |= holder[last] is not text
+    return changed
 
 
 def read_grid_numbers(config: dict[str, Any]) -> None:
-    """The same for the values of grids, where no schema says what is wanted."""
+    """The same for the values of grids, where no schema says what is wanted.
+
+    config: one that violates no schema.
+    """
 
     def read(value: Any) -> Any:
         if isinstance(value, str):
@@ -69,7 +78,6 @@ def read_grid_numbers(config: dict[str, Any]) -> None:
             return {key: read(item) for key, item in value.items()}
         return value
 
-    methods = config.get("methods")
-    for method in methods.values() if isinstance(methods, dict) else ():
-        if isinstance(method, dict) and "grid" in method:
+    for method in config["methods"].values():
+        if "grid" in method:
             method["grid"] = read(method["grid"])

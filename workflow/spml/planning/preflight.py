@@ -10,7 +10,7 @@ from typing import Any
 
 from ..exhibits import published
 from ..plumbing.errors import UserError
-from . import checks, files, grids, numbers, registry, shown
+from . import checks, files, grids, registry, shown
 
 # What makes jobs run again; software-env is left to the user, who may not use environments.
 NEEDED_TRIGGERS = {"CODE", "INPUT", "MTIME", "PARAMS"}
@@ -92,8 +92,6 @@ def check(
         config: dict[str, Any] = {}
         for document in documents.values():
             files.update(config, document)
-        numbers.read_numbers(config, checks.load_validator(Path(package) / "schemas"))
-        numbers.read_grid_numbers(config)
         checks.check(
             config,
             documents=documents,
