@@ -9,8 +9,8 @@ A score is `strength * present + noise`. Strength differs from seed to seed so t
 difference has a standard deviation of about 1 point with 200 images, and as much less with more of
 them as images move it less. Noise is shared by all methods but for a part
 of each method's own, which is chosen so that images alone move the mean difference by `ratio` times
-as much as a seed does; what the ratio came out as is printed. So is the standard error that the
-bootstrap over images says, as a multiple of the true one, which is what the mean differences of all
+as much as a seed does; what the ratio came out as is printed. So is the standard error over images
+that intervals rest on, as a multiple of the true one, which is what the mean differences of all
 replicates vary by beyond their seeds (NaN where images make no difference).
 
     python tests/benchmarks/coverage.py
@@ -70,8 +70,8 @@ class Scale(NamedTuple):
 class Found(NamedTuple):
     """Shares of replicates in percent: coverage with difference 0 and 2, that with difference 0 by
     influence and by Satterthwaite's degrees of freedom, and p below 0.05 where there is no
-    difference; the ratio that was simulated, and the standard error over images that the bootstrap
-    says in units of the true one."""
+    difference; the ratio that was simulated, and the standard error over images that intervals rest
+    on, in units of the true one."""
 
     equal: float
     better: float
@@ -153,19 +153,22 @@ def simulate(case: Case, *, replicates: int, resamples: int, random_seed: int = 
         weights = draw_weights(resamples=resamples, images=case.images, random_seed=replicate)
         seed_map = [[mean_average_precision(run, truth) for run in runs] for runs in scores]
         resampled = [resampled_map(runs, truth, weights) for runs in scores]
-        found = Resampled(methods, np.array(seed_map), np.array(resampled))
+        seed_influence = [[map_influence(run, truth) for run in runs] for runs in scores]
+        influence = np.mean(seed_influence, axis=1)
+        found = Resampled(methods, np.array(seed_map), np.array(resampled), influence)
         for name in ("equal", "better"):
             intervals[name].append(found.difference(name, "reference"))
         p_values.append(found.p("equal", "reference"))
         reference, equal = (
-            Estimate.of_seeds(values, [map_influence(run, truth) for run in runs])
-            for values, runs in zip(seed_map[:2], scores[:2], strict=True)
+            Estimate.of_seeds(values, influences)
+            for values, influences in zip(seed_map[:2], seed_influence[:2], strict=True)
         )
         difference = equal - reference
         intervals["influence"].append((difference.mean, *difference.interval()))
         intervals["satterthwaite"].append((difference.mean, *satterthwaite_interval(difference)))
         seed_variances.append(difference.values.var(ddof=1))
-        image_variances.append((found.resampled[1] - found.resampled[0]).var())
+        _, deviations = found.combined({"equal": 1, "reference": -1})
+        image_variances.append(deviations.var())
     true = dict.fromkeys(intervals, 0.0)
     true["better"] = float(np.mean([row[0] for row in intervals["better"]]))
     covered = {

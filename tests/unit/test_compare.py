@@ -86,8 +86,7 @@ def test_a_method_against_itself_differs_by_nothing(config, monkeypatch):
 def test_of_one_seed_differences_are_over_images_alone(config, monkeypatch):
     table = run_compare(config, monkeypatch, seeds=[1]).set_index("method")
     kept = load_resampled(comparison_path(KEY, dataset="alpha", protocol="demo", suffix=".npz"))
-    deviations = kept.resampled[2] - kept.resampled[0]
-    deviations -= deviations.mean()
+    _, deviations = kept.combined({"gr": 1, "an": -1})
     row = table.loc["gr"]
     ends = row["difference"] + np.quantile(deviations, [0.025, 0.975])
     assert row[["difference_low", "difference_high"]].to_list() == pytest.approx(ends, abs=0.1)
@@ -149,7 +148,13 @@ def write_kept(key, methods, seed_map, spread):
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(3).normal(size=(len(methods), 999)) * spread
     resampled = np.mean(seed_map, axis=1)[:, None] + noise
-    np.savez(path, methods=np.array(methods), seed_map=np.array(seed_map), resampled=resampled)
+    np.savez(
+        path,
+        methods=np.array(methods),
+        seed_map=np.array(seed_map),
+        resampled=resampled,
+        influence=spread * np.eye(len(methods)),
+    )
     write_checksums(path)
 
 

@@ -69,6 +69,7 @@ def write_comparison(maps, published=None, spread=0.0):
         methods=np.array(list(maps)),
         seed_map=values,
         resampled=values.mean(axis=1, keepdims=True) + spread * noise,
+        influence=spread * np.eye(len(maps)),
     )
     write_checksums(path)
     stem = exhibit_path("gr_main_table", "")

@@ -42,7 +42,9 @@ def write(protocol, maps, exhibit="gr_main_table", resamples=200):
     path.parent.mkdir(parents=True, exist_ok=True)
     values = np.array([maps[name] for name in maps], dtype=float)
     means = np.repeat(values.mean(axis=1)[:, None], resamples, axis=1)
-    np.savez(path, methods=np.array(list(maps)), seed_map=values, resampled=means)
+    influence = np.zeros((len(maps), 1))
+    methods = np.array(list(maps))
+    np.savez(path, methods=methods, seed_map=values, resampled=means, influence=influence)
     write_checksums(path)
 
 

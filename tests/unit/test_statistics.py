@@ -12,6 +12,7 @@ from spml.measures.statistics import (
     Estimate,
     Resampled,
     confidence_interval,
+    corrected_deviations,
     draw_weights,
     is_at_most,
     map_influence,
@@ -248,6 +249,31 @@ def test_class_without_positives_has_no_influence():
     assert map_influence(np.array([[0.5], [0.1]]), np.zeros((2, 1), bool)).tolist() == [0, 0]
 
 
+def test_variance_over_images_is_that_of_a_quadratic_result(random):
+    """The square of a mean of n normal values has the variance 4 mean^2 / n + 2 / n^2."""
+    samples, images, mean = 4000, 50, 0.3
+    drawn = random.normal(mean, 1, (samples, images))
+    weights = draw_weights(resamples=200, images=images)
+    found = []
+    for values in drawn:
+        resampled = (values @ weights / images) ** 2
+        influence = 2 * values.mean() * (values - values.mean()) / images
+        deviations = corrected_deviations(resampled, influence)
+        assert deviations.mean() == pytest.approx(0, abs=1e-12)
+        found.append((deviations.var(), resampled.var(), (influence**2).sum()))
+    linear, quadratic = 4 * mean**2 / images, 2 / images**2
+    corrected, of_resamples, of_influence = np.mean(found, axis=0)
+    assert corrected == pytest.approx(linear + quadratic, rel=0.06)
+    assert of_influence == pytest.approx(linear + 2 * quadratic, rel=0.06)
+    assert of_resamples == pytest.approx(linear + 3 * quadratic, rel=0.06)
+
+
+def test_variance_over_images_is_at_least_half_of_the_influences():
+    deviations = corrected_deviations(np.array([8.0, 12.0]), np.array([0.5, -0.5]))
+    assert deviations == pytest.approx([-0.5, 0.5])
+    assert corrected_deviations(np.full(3, 7.0), np.zeros(2)).tolist() == [0, 0, 0]
+
+
 def test_influence_and_bootstrap_agree_on_the_standard_error(random):
     truth = random.random((600, 5)) < 0.3
     scores = (truth + random.normal(size=(2, 600, 5))).astype(np.float32)
@@ -309,14 +335,29 @@ def test_interval_of_a_share_is_scipys():
         assert (low[place], high[place]) == pytest.approx((expected.low, expected.high))
 
 
+def test_sum_of_methods_has_the_values_and_influences_of_its_parts():
+    found = Resampled(
+        ("a", "b", "c"),
+        np.array([[80.0, 82.0], [79.0, 80.0], [70.0, 71.0]]),
+        np.array([[80.0, 81.0], [80.0, 79.0], [70.0, 72.0]]),
+        np.array([[1.0, -1.0], [0.5, -0.5], [0.0, 0.0]]),
+    )
+    values, deviations = found.combined({"c": 2, "a": -1})
+    assert values.tolist() == [60.0, 60.0]
+    # 60 and 63 on the resamples, whose variance is 2.25; twice the influences' 2, less that, is 1.75.
+    assert deviations == pytest.approx(np.array([-1, 1]) * 1.75**0.5)
+
+
 def test_any_two_methods_are_compared_by_their_own_differences():
     found = Resampled(
         ("a", "b"),
         np.array([[80.0, 82.0, 81.0], [79.0, 80.0, 80.5]]),
         np.array([[80.5, 81.5], [80.0, 79.6]]),
+        np.array([[0.5, -0.25, -0.25], [0.25, 0.25, -0.5]]),
     )
     difference, low, high = found.difference("a", "b")
-    values, deviations = np.array([1.0, 2.0, 0.5]), np.array([0.5, 1.9])
+    values, influence = np.array([1.0, 2.0, 0.5]), np.array([0.25, -0.5, 0.25])
+    deviations = corrected_deviations(np.array([0.5, 1.9]), influence)
     assert difference == pytest.approx(values.mean())
     assert (low, high) == pytest.approx(confidence_interval(values, deviations))
     assert found.p("a", "b") == pytest.approx(two_sided_p(values, deviations))

@@ -65,6 +65,7 @@ def write_resampled(exhibit, dataset, protocol, means, spread=1.0):
         methods=np.array(list(means)),
         seed_map=np.repeat(values[:, None], 3, axis=1),
         resampled=values[:, None] + spread * random.normal(size=(len(values), 500)),
+        influence=spread * np.eye(len(values)),
     )
     write_checksums(path)
 

@@ -7,8 +7,9 @@ whether both are bounds, since less than one resample lies beyond zero. Of one s
 are over test images alone.
 
 Beside it an .npz from which any two methods can be compared: ``methods`` (M,) str, the reference
-first, ``seed_map`` (M, S) float64, the test mAP of each run in percent, and ``resampled`` (M, R)
-float64, its mean over seeds on resampled test images.
+first, ``seed_map`` (M, S) float64, the test mAP of each run in percent, ``resampled`` (M, R)
+float64, its mean over seeds on resampled test images, and ``influence`` (M, N) float64, the
+derivative of that mean by the weight of each test image.
 """
 
 import argparse
@@ -21,7 +22,13 @@ from scipy.stats import false_discovery_control
 
 from spml.data.labels import load_labels
 from spml.data.matrices import dense
-from spml.measures.statistics import Resampled, draw_weights, is_at_most, resampled_map
+from spml.measures.statistics import (
+    Resampled,
+    draw_weights,
+    is_at_most,
+    map_influence,
+    resampled_map,
+)
 from spml.plumbing.addresses import labels_path, run_path
 from spml.plumbing.arrays import open_arrays
 from spml.plumbing.checksums import RUN_CHECKSUMS, verified, write_checksums
@@ -43,14 +50,14 @@ COLUMNS = [
 
 
 def resample(settings: dict[str, Any]) -> Resampled:
-    """The test mAP of the reference and the methods of ``settings``, and on each resample."""
+    """The test mAP of the reference and the methods of ``settings``, and how images move it."""
     dataset, protocol, seeds = settings["dataset"], settings["protocol"], settings["seeds"]
     split = load_labels(labels_path(dataset)).test
     truth = dense(split.truth)
     annotated = None if split.annotated is None else dense(split.annotated)
     weights = draw_weights(resamples=settings["resamples"], images=len(truth))
     methods = (settings["reference"], *settings["methods"])
-    seed_map, resampled = [], []
+    seed_map, resampled, influence = [], [], []
     for method in methods:
         runs = [run_path(dataset, protocol, method, seed) for seed in seeds]
         scores = []
@@ -61,7 +68,10 @@ def resample(settings: dict[str, Any]) -> Resampled:
         metrics = [read_json(verified(run / "metrics.json")) for run in runs]
         seed_map.append([each["test"]["map"] for each in metrics])
         resampled.append(resampled_map(np.stack(scores), truth, weights, annotated))
-    return Resampled(methods, np.array(seed_map), np.array(resampled))
+        influence.append(
+            np.mean([map_influence(each, truth, annotated) for each in scores], axis=0)
+        )
+    return Resampled(methods, *map(np.array, (seed_map, resampled, influence)))
 
 
 def compare(settings: dict[str, Any], found: Resampled) -> pd.DataFrame:

@@ -30,6 +30,7 @@ def _merge(first: Resampled, second: Resampled) -> Resampled:
         (*first.methods, *(second.methods[place] for place in new)),
         np.concatenate([first.seed_map, second.seed_map[new]]),
         np.concatenate([first.resampled, second.resampled[new]]),
+        np.concatenate([first.influence, second.influence[new]]),
     )
 
 

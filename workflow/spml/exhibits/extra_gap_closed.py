@@ -58,19 +58,15 @@ def _interval(values: np.ndarray, deviations: np.ndarray) -> tuple[float, float,
 
 def _share(found: Resampled, method: str, reference: str, full: str) -> tuple[float, float, float]:
     """The share of the gap in percent that a method closes, and its 95 % interval."""
-    own, none, whole = (found.methods.index(name) for name in (method, reference, full))
-
-    def parts(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return maps[own] - maps[none], maps[whole] - maps[none]
-
-    won, gaps = parts(found.seed_map)
-    gap = gaps.mean()
-    share = won.mean() / gap
-    resampled_won, resampled_gaps = parts(found.resampled)
-    return _interval(
-        100 * (share + (won - share * gaps) / gap),
-        100 * (resampled_won - share * resampled_gaps) / gap,
-    )
+    own, none, whole = (found.map[found.methods.index(m)] for m in (method, reference, full))
+    gap = whole - none
+    share = (own - none) / gap
+    # What is won beyond that share of the gap, as a share of it.
+    factors = dict.fromkeys((method, reference, full), 0.0)
+    for name, factor in ((method, 1), (reference, share - 1), (full, -share)):
+        factors[name] += factor / gap
+    values, deviations = found.combined(factors)
+    return _interval(100 * (share + values), 100 * deviations)
 
 
 def _published(settings: dict[str, Any]) -> dict[tuple[str, str, str, str], str]:
@@ -89,9 +85,8 @@ def _published(settings: dict[str, Any]) -> dict[tuple[str, str, str, str], str]
 def _columns(group: Group, method: str, settings: dict[str, Any], best: str) -> dict[str, Any]:
     """What a group says of one method."""
     found = group.found
-    place = found.methods.index(method)
     reference, full = settings["reference"], settings["full"]
-    mean, low, high = _interval(found.seed_map[place], found.resampled[place])
+    mean, low, high = _interval(*found.combined({method: 1}))
     columns = {"map": mean, "map_low": low, "map_high": high}
     columns |= dict.fromkeys(("gap", "gap_low", "gap_high"), np.nan)
     columns |= dict.fromkeys(("share", "share_low", "share_high"), np.nan)

@@ -33,11 +33,12 @@ def _across(protocols: tuple[str, str], groups: tuple[Group, Group]) -> dict[str
     result = {}
     for method in groups[0].found.methods:
         if method in groups[1].found.methods:
-            places = [group.found.methods.index(method) for group in groups]
+            places = [(group.found, group.found.methods.index(method)) for group in groups]
             result[method] = Resampled(
                 protocols,
-                np.stack([g.found.seed_map[p] for g, p in zip(groups, places, strict=True)]),
-                np.stack([g.found.resampled[p] for g, p in zip(groups, places, strict=True)]),
+                np.stack([found.seed_map[place] for found, place in places]),
+                np.stack([found.resampled[place] for found, place in places]),
+                np.stack([found.influence[place] for found, place in places]),
             )
     return result
 

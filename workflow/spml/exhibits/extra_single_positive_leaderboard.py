@@ -46,12 +46,12 @@ def _own(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for block in blocks(settings):
         done: set[str] = set()
         for group in [] if block.frozen else compared_groups(block, settings):
-            for place, method in enumerate(group.found.methods):
+            for method in group.found.methods:
                 if method in done:
                     continue
                 done.add(method)
-                values, resampled = group.found.seed_map[place], group.found.resampled[place]
-                low, high = confidence_interval(values, resampled)
+                values, deviations = group.found.combined({method: 1})
+                low, high = confidence_interval(values, deviations)
                 yield {
                     "dataset": block.dataset,
                     "protocol": block.protocol,
