@@ -108,10 +108,10 @@ def test_network_of_any_kind_computes_what_torchvision_computes(
     assert found.flags.c_contiguous  # as it is written
     with torch.no_grad():
         expected = network(inputs)
-        torch.testing.assert_close(classifier(inputs), expected, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(classifier(inputs), expected, atol=0.01, rtol=0.01)
         from_features = classifier.head(torch.from_numpy(found))
-    torch.testing.assert_close(from_features, expected, atol=1e-3, rtol=1e-3)
-    assert (expected[0] - expected[1]).abs().max() > 0.01
+    torch.testing.assert_close(from_features, expected, atol=0.01, rtol=0.01)
+    assert (expected[0] - expected[1]).abs().max() > 0.1
 
 
 def test_transformer_takes_pictures_of_its_own_size_alone():
