@@ -19,6 +19,7 @@ from spml.planning.shown import compared_pairs, shown_exhibits
 from spml.planning.stage_settings import comparison_settings, exhibit_settings
 from spml.plumbing.addresses import comparison_path, exhibit_path, labels_path, run_path
 from spml.plumbing.checksums import verified, write_checksums
+from spml.plumbing.errors import UserError
 
 KEY = "gr_main_table"
 
@@ -74,6 +75,16 @@ def test_any_two_methods_can_be_compared_from_what_is_kept(config, monkeypatch):
     assert kept.difference("gr", "an") == pytest.approx(tuple(table.loc["gr", columns]))
     other = run_compare(config, monkeypatch, reference="bce", methods=["gr"]).iloc[0]
     assert kept.difference("gr", "bce") == pytest.approx(tuple(other[columns]))
+
+
+def test_comparison_of_another_version_is_named(config):
+    write_kept(KEY, ["an", "gr"], [[70.0], [90.0]], 1.0)
+    path = comparison_path(KEY, dataset="alpha", protocol="demo", suffix=".npz")
+    arrays = dict(np.load(path))
+    del arrays["influence"]
+    np.savez(path, **arrays)
+    with pytest.raises(UserError, match=r"npz has no influence, since another version .* delete"):
+        load_resampled(path)
 
 
 def test_a_method_against_itself_differs_by_nothing(config, monkeypatch):

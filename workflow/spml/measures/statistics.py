@@ -11,9 +11,8 @@ The 2.5 % and 97.5 % points of that sum are the 95 % interval (the construction 
 Fisher, Fisher 1935, for a t and an empirical part); the two-sided p is where it reaches zero. D is
 a bootstrap over images with :func:`corrected_deviations` or, where that would cost too much, normal
 with the standard error that the influence of each image gives (the infinitesimal jackknife, Efron
-1982). Differences of two methods
-are taken seed by seed and image by image. With one seed there is no first part: the interval is
-over images alone.
+1982). Differences of two methods are taken seed by seed and image by image. With one seed there is
+no first part: the interval is over images alone.
 
 No interval covers the draw of the observed labels, which all runs share.
 ``tests/benchmarks/coverage.py`` simulates how often intervals cover what they should: about as
@@ -161,17 +160,18 @@ def map_influence(
 
 
 def corrected_deviations(resampled: np.ndarray, influence: np.ndarray) -> np.ndarray:
-    """How a result deviates on other images: resamples, with a variance of second order: (R,).
+    """How a result deviates on other images, (R,): resamples, at the variance of other test sets.
 
     resampled: (R,), the result on each resample of the images. influence: (N,), its derivative by
     the weight of each image.
 
     mAP is not linear in the weights of images, and a difference of two less so, since most of what
-    is linear in both cancels. Let V be the variance of the linear part over test sets and Q that of
-    the quadratic part, so that V + Q is wanted. The linear part at the images at hand has, on
-    average, V + 2 Q, to which the squared influences sum (the excess of the jackknife: Efron and
-    Stein, Annals of Statistics 1981). Resamples vary by it and by the quadratic part, V + 3 Q. So
-    twice the one less the other is V + Q; it is at least half of V + 2 Q.
+    is linear in both cancels; and a bootstrap overstates what is quadratic. Let V be the variance
+    of the linear part over test sets and Q that of the quadratic part, so that V + Q is wanted. The
+    linear part at the images at hand has, on average, V + 2 Q, to which the squared influences sum
+    (the excess of the jackknife: Efron and Stein, Annals of Statistics 1981). Resamples vary by it
+    and by the quadratic part, V + 3 Q. So twice the one less the other is V + Q, which is at least
+    half of V + 2 Q.
     """
     centred = resampled - resampled.mean()
     of_resamples, of_influence = centred.var(), (influence**2).sum()
