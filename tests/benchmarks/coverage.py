@@ -167,7 +167,7 @@ def simulate(case: Case, *, replicates: int, resamples: int, random_seed: int = 
         intervals["influence"].append((difference.mean, *difference.interval()))
         intervals["satterthwaite"].append((difference.mean, *satterthwaite_interval(difference)))
         seed_variances.append(difference.values.var(ddof=1))
-        _, deviations = found.combined({"equal": 1, "reference": -1})
+        _, deviations = found.combined(("equal", 1), ("reference", -1))
         image_variances.append(deviations.var())
     true = dict.fromkeys(intervals, 0.0)
     true["better"] = float(np.mean([row[0] for row in intervals["better"]]))

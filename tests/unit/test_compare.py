@@ -97,7 +97,7 @@ def test_a_method_against_itself_differs_by_nothing(config, monkeypatch):
 def test_of_one_seed_differences_are_over_images_alone(config, monkeypatch):
     table = run_compare(config, monkeypatch, seeds=[1]).set_index("method")
     kept = load_resampled(comparison_path(KEY, dataset="alpha", protocol="demo", suffix=".npz"))
-    _, deviations = kept.combined({"gr": 1, "an": -1})
+    _, deviations = kept.combined(("gr", 1), ("an", -1))
     row = table.loc["gr"]
     ends = row["difference"] + np.quantile(deviations, [0.025, 0.975])
     assert row[["difference_low", "difference_high"]].to_list() == pytest.approx(ends, abs=0.1)

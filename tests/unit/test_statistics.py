@@ -342,7 +342,7 @@ def test_sum_of_methods_has_the_values_and_influences_of_its_parts():
         np.array([[80.0, 81.0], [80.0, 79.0], [70.0, 72.0]]),
         np.array([[1.0, -1.0], [0.5, -0.5], [0.0, 0.0]]),
     )
-    values, deviations = found.combined({"c": 2, "a": -1})
+    values, deviations = found.combined(("c", 1), ("a", -1), ("c", 1))
     assert values.tolist() == [60.0, 60.0]
     # 60 and 63 on the resamples, whose variance is 2.25; twice the influences' 2, less that, is 1.75.
     assert deviations == pytest.approx(np.array([-1, 1]) * 1.75**0.5)

@@ -62,10 +62,8 @@ def _share(found: Resampled, method: str, reference: str, full: str) -> tuple[fl
     gap = whole - none
     share = (own - none) / gap
     # What is won beyond that share of the gap, as a share of it.
-    factors = dict.fromkeys((method, reference, full), 0.0)
-    for name, factor in ((method, 1), (reference, share - 1), (full, -share)):
-        factors[name] += factor / gap
-    values, deviations = found.combined(factors)
+    terms = (method, 1 / gap), (reference, (share - 1) / gap), (full, -share / gap)
+    values, deviations = found.combined(*terms)
     return _interval(100 * (share + values), 100 * deviations)
 
 
@@ -86,7 +84,7 @@ def _columns(group: Group, method: str, settings: dict[str, Any], best: str) -> 
     """What a group says of one method."""
     found = group.found
     reference, full = settings["reference"], settings["full"]
-    mean, low, high = _interval(*found.combined({method: 1}))
+    mean, low, high = _interval(*found.combined((method, 1)))
     columns = {"map": mean, "map_low": low, "map_high": high}
     columns |= dict.fromkeys(("gap", "gap_low", "gap_high"), np.nan)
     columns |= dict.fromkeys(("share", "share_low", "share_high"), np.nan)

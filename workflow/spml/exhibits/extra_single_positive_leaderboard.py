@@ -50,7 +50,7 @@ def _own(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 if method in done:
                     continue
                 done.add(method)
-                values, deviations = group.found.combined({method: 1})
+                values, deviations = group.found.combined((method, 1))
                 low, high = confidence_interval(values, deviations)
                 yield {
                     "dataset": block.dataset,

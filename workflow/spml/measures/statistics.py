@@ -19,7 +19,7 @@ No interval covers the draw of the observed labels, which all runs share.
 often as they say, and rather more often with two or three seeds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
@@ -345,30 +345,26 @@ class Resampled(NamedTuple):
         """The mean over seeds (M,)."""
         return self.seed_map.mean(axis=1)
 
-    def combined(self, factors: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    def combined(self, *terms: tuple[str, float]) -> tuple[np.ndarray, np.ndarray]:
         """The sum of the mAP of methods, each times its factor: (S,), and its deviations: (R,).
 
-        These are what :func:`confidence_interval` takes.
+        terms: methods and their factors; those of one method add up. What is returned is what
+        :func:`confidence_interval` takes.
         """
-        places = [self.methods.index(method) for method in factors]
-        values, resampled, influence = (
-            np.tensordot([*factors.values()], part[places], 1)
-            for part in (self.seed_map, self.resampled, self.influence)
-        )
-        return values, corrected_deviations(resampled, influence)
-
-    def _differences(self, method: str, other: str) -> tuple[np.ndarray, np.ndarray]:
-        factors = {method: 1.0, other: -1.0} if method != other else {method: 0.0}
-        return self.combined(factors)
+        factors = np.zeros(len(self.methods))
+        for method, factor in terms:
+            factors[self.methods.index(method)] += factor
+        deviations = corrected_deviations(factors @ self.resampled, factors @ self.influence)
+        return factors @ self.seed_map, deviations
 
     def difference(self, method: str, other: str) -> tuple[float, float, float]:
         """Test mAP of ``method`` minus that of ``other``, with its 95 % interval."""
-        values, deviations = self._differences(method, other)
+        values, deviations = self.combined((method, 1), (other, -1))
         return float(values.mean()), *confidence_interval(values, deviations)
 
     def p(self, method: str, other: str) -> float:
         """The two-sided p of no difference."""
-        return two_sided_p(*self._differences(method, other))
+        return two_sided_p(*self.combined((method, 1), (other, -1)))
 
 
 def load_resampled(path: str | Path) -> Resampled:
