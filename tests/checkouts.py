@@ -77,13 +77,13 @@ class Checkout:
         search_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, "PATH": search_path, "OMP_NUM_THREADS": "1"}
 
-    def snakemake(self, *arguments: str, fails: bool = False, plain: bool = False) -> str:
+    def snakemake(self, *arguments: str, fails: bool = False) -> str:
         """Run Snakemake with the checkout's configuration; return all that it printed.
 
-        plain: no job is forked from a process that has imported what stages do.
+        Its jobs are forked from a process that has imported what stages do.
         """
         words = self.command(*QUICK, *arguments, *self.configuration)[3:]
-        python = sys.executable if plain else imported_stages()
+        python = imported_stages()
         return self.imported("snakemake", *words, purpose="run", python=python, fails=fails)
 
     def ask(self, *arguments: str, fails: bool = False) -> str:

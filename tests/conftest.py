@@ -81,8 +81,8 @@ def pristine(once) -> Checkout:
 
 @pytest.fixture(scope="session")
 def finished(pristine, once) -> Checkout:
-    """A checkout in which everything has run as a user runs it; tests do not change it."""
-    return Checkout(once("finished", lambda path: pristine.copy(path).snakemake(plain=True)))
+    """A checkout in which everything has run; tests do not change it."""
+    return Checkout(once("finished", lambda path: pristine.copy(path).snakemake()))
 
 
 @pytest.fixture(scope="session")

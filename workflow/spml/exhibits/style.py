@@ -241,7 +241,7 @@ def save_figure(figure: Figure, stem: Path) -> None:
     """
     if engine := figure.get_layout_engine():
         engine.execute(figure)
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)  # "none" would have each format draw it twice
     for suffix, metadata in (
         (".pdf", {"CreationDate": None}),
         (".png", {"Software": None}),
