@@ -52,9 +52,9 @@ def answer(connection: socket.socket) -> None:
     if child := os.fork():
         _, status = os.waitpid(child, 0)
         connection.sendall(str(os.waitstatus_to_exitcode(status) & 255).encode())
-    else:
-        connection.close()
-        call(**request)
+        os._exit(0)  # to take torch apart would take half a second
+    connection.close()
+    call(**request)
     sys.exit()
 
 
