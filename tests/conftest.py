@@ -24,7 +24,9 @@ gc.disable()  # nothing of what test files import becomes garbage
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those that take longest come first, or at the end one process would work alone."""
-    items.sort(key=lambda item: item.path.parent.name != "workflow")
+    items.sort(
+        key=lambda item: (item.path.parent.name != "workflow", item.path.name != "test_slurm.py")
+    )
 
 
 def pytest_collection_finish() -> None:
