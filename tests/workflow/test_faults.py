@@ -468,9 +468,9 @@ def plan(changed: Mapping[str, Path]) -> None:
 
 
 def test_mistakes_in_the_configuration_are_sentences(tmp_path):
-    """100 files with one random mistake each; what passes the checks can be planned."""
+    """200 files with one random mistake each; what passes the checks can be planned."""
     outcomes: Counter[tuple[str, bool]] = Counter()
-    for number in range(100):
+    for number in range(200):
         draw = random.Random(f"{SEED} {number}")
         name = draw.choice(NAMES)
         kind, text = mutate(ROOT / f"config/{name}.yaml", draw)
