@@ -138,7 +138,7 @@ def make_trainer(case: dict[str, Any], images: np.ndarray) -> Trainer:
 def limit_seconds(trainer: Trainer, steps: int) -> float:
     """Of as many steps on one batch."""
     inputs, index = next(iter(trainer._batches(1)))
-    labels = trainer.observed[index]
+    labels = trainer.observed.rows(index)
     trainer.classifier.train()
     started = now(trainer.device)
     for _ in range(steps):

@@ -184,7 +184,7 @@ def losses(asked: Asked) -> bool:
 
 def _step(trainer: Trainer, images: torch.Tensor) -> None:
     index = torch.arange(len(images), device=images.device)
-    trainer._take_step(trainer._inputs(images), index, 1, 0)
+    trainer._take_step(trainer._inputs(images), index, 1)
 
 
 def _score(trainer: Trainer, images: torch.Tensor) -> None:
@@ -203,7 +203,7 @@ def shapes(asked: Asked) -> None:
     images = torch.randint(0, 256, shape, dtype=torch.uint8, device=asked.device)
     for tries in (True, False) if asked.on_gpu else (False,):
         for precision in ("bf16", "fp32"):
-            trainer = asked.trainer(precision=precision)
+            trainer = asked.trainer(precision=precision, turns=100)  # more than steps are taken
             torch.backends.cudnn.benchmark = tries
             _step(trainer, images[:2])  # libraries are loaded with the first step of all
             first, later = {}, {}
@@ -251,7 +251,7 @@ def _launching(asked: Asked, batch: int, precision: str, way: str) -> dict[str, 
 
     def steps(count: int) -> None:
         for _ in range(count):
-            trainer._take_step(inputs, index, 1, 0)
+            trainer._take_step(inputs, index, 1)
 
     steps(count)
     # One at a time: with about a thousand kernels before it the host waits for the device, and what

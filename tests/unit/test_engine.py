@@ -10,9 +10,11 @@ from spml.measures.metrics import mean_average_precision
 from spml.measures.selection import select_epoch, should_stop
 from spml.plumbing.errors import Interrupted, UserError
 from spml.plumbing.machine import Machine
+from spml.training import engine
 from spml.training.checkpoint import Checkpoint
 from spml.training.entries import EntryRecord
 from spml.training.images import flip_some, normalise
+from spml.training.label_rows import label_rows
 from spml.training.models import build_classifier, load_backbone
 from spml.training.trace import TRACE_COLUMNS, Trace
 
@@ -73,6 +75,24 @@ def test_trace_separates_true_from_false_negatives():
     assert trace["loss"] == pytest.approx(
         np.where(observed == 1, -np.log(p), cost).mean(), rel=1e-4
     )
+
+
+@pytest.mark.parametrize("together", [1, 4])
+def test_rows_of_the_trace_do_not_depend_on_how_many_are_made_at_once(together, monkeypatch):
+    """Six steps an epoch, of which the last has fewer images."""
+    given = {"loss": "ll_r", "hyperparameters": {"delta_rel": 5}}
+    expected = make_trainer(**given).run()
+    monkeypatch.setattr(engine, "STEPS_BETWEEN_SUMMARIES", together)
+    found = make_trainer(**given).run()
+    np.testing.assert_allclose(found.trace, expected.trace, rtol=1e-6)
+    assert [e["modified"] for e in found.history] == [e["modified"] for e in expected.history]
+
+
+def test_labels_that_are_none_are_refused_before_the_first_step():
+    data = make_data()
+    data.observed[data.train_rows[-1], 2] = 2
+    with pytest.raises(ValueError, match="observed: values must be -1, 0 or 1"):
+        make_trainer(data=data)
 
 
 def test_large_logits_that_overflow_stop_with_place_and_range():
@@ -268,15 +288,18 @@ def test_a_step_reads_nothing_from_the_device(name, tmp_path):
     trainer = make_trainer(name, hyperparameters=DEFAULTS.get(name))
     trainer.classifier.to(meta)
     trainer.loss.to(meta)
-    trainer.device, trainer.trace = meta, Trace(100, meta)
-    trainer.observed, trainer.truth = trainer.observed.to(meta), trainer.truth.to(meta)
+    rows = trainer.data.train_rows
+    trainer.device, trainer.observed = meta, label_rows(trainer.data.observed, rows, meta)
+    truth = label_rows(trainer.data.truth, rows, meta)
+    trainer.trace = Trace(100, meta, truth=truth, observed=trainer.observed)
     shape = (len(trainer.data.train_rows), CLASSES)
     trainer.entries = EntryRecord(tmp_path / "run.pt", shape, meta, going_on=False)
     trainer.optimizer = torch.optim.SGD(trainer.classifier.parameters(), lr=0.1)
     inputs = torch.zeros((8, 1, 16, 16), device=meta)
     index = torch.zeros(8, dtype=torch.int64, device=meta)
-    for position in range(2):
-        trainer._take_step(inputs, index, 2, position)
+    for _ in range(2):
+        trainer._take_step(inputs, index, 2)
+    trainer.trace.summarise()
     with pytest.raises((RuntimeError, NotImplementedError)):
         trainer.trace.values[0, 0].item()
 

@@ -20,17 +20,34 @@ def test_optimisers_take_the_steps_of_torch_s(name):
     ours_made = {"adam": optimizers.adam, "sgd": optimizers.sgd}[name]
     torchs_made = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[name]
     options = {"weight_decay": 0.1} | ({"momentum": 0.9} if name == "sgd" else {})
-    ours, torchs = torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(3))
-    optimiser = ours_made([{"params": [ours], "lr": 0.1}], **options)
-    reference = torchs_made([{"params": [torchs], "lr": 0.1}], fused=True, **options)
-    for step in range(3):
-        for each, parameter in ((optimiser, ours), (reference, torchs)):
-            (parameter * torch.arange(1.0, 4.0) * (step + 1)).sum().backward()
+    ours, torchs = ([torch.nn.Parameter(torch.ones(3)) for _ in range(2)] for _ in range(2))
+    optimiser = ours_made([{"params": [each], "lr": 0.1} for each in ours], **options)
+    reference = torchs_made(
+        [{"params": [each], "lr": 0.1} for each in torchs], fused=True, **options
+    )
+    for step in range(4):
+        for each, (first, late) in ((optimiser, ours), (reference, torchs)):
+            (first * torch.arange(1.0, 4.0) * (step + 1)).sum().backward()
+            if step > 1:  # as the weights of a backbone that was frozen before
+                late.square().sum().backward()
             each.step()
             each.zero_grad()
-            assert parameter.grad is None
-    assert torch.equal(ours, torchs)
-    assert not torch.equal(ours, torch.ones(3))
+            assert first.grad is late.grad is None
+    for one, other in zip(ours, torchs, strict=True):
+        assert torch.equal(one, other)
+        assert not torch.equal(one, torch.ones(3))
+
+
+def test_backward_leaves_the_gradients_of_torch_s():
+    gradients = []
+    for pass_ in (optimizers.backward, torch.Tensor.backward):
+        parameter = torch.nn.Parameter(torch.arange(3.0))
+        for _ in range(2):  # the second is added
+            pass_(parameter.exp().sum())
+        gradients.append(parameter.grad)
+    assert torch.equal(*gradients)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        optimizers.backward(torch.ones(()))
 
 
 def test_rows_that_catch_up_are_where_adam_has_moved_them():

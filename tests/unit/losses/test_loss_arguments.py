@@ -262,8 +262,11 @@ def test_loss_that_cannot_train_is_named_before_it_is_imported(tmp_path, text, o
     assert old in text
     path = tmp_path / "mine.py"
     path.write_text(text.replace(old, new))
+    # Of the loss, which is the last class of each text.
     places = {
-        what: next((n for n, line in enumerate(text.splitlines(), 1) if line.startswith(begins)), 0)
+        what: max(
+            (n for n, line in enumerate(text.splitlines(), 1) if line.startswith(begins)), default=0
+        )
         for what, begins in (("class", "class "), ("constructor", "    def __init__"))
     }
     with pytest.raises(UserError) as raised:

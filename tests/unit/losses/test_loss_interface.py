@@ -314,6 +314,18 @@ def test_wrong_call(argument):
                 loss(logits, observed, index=index, epoch=epoch)
 
 
+def test_labels_of_a_training_are_checked_once():
+    loss = make("an", {}, CLASSES, EXAMPLES)
+    for wrong in (s * 2, s - 2, s * 0.5, s * NAN):
+        with pytest.raises(ValueError, match=r"^observed: "):
+            loss.trust_labels(wrong)
+    loss.trust_labels(s.flatten())
+    loss(z, s * 2, index=i + EXAMPLES, epoch=1)  # nobody looks any more
+    loss.trust_labels(s[:0])  # of a sparse matrix without an entry
+    with pytest.raises(ValueError, match=r"^observed: "):  # shapes are compared all the same
+        loss(z, s[:5], index=i, epoch=1)
+
+
 def test_pseudo_labelling_after_a_wrong_epoch():
     loss = make("em_apl", HYPERPARAMETERS["em_apl"][0], CLASSES, EXAMPLES)
     with pytest.raises(ValueError, match=r"^epoch: "):

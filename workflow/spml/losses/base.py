@@ -202,6 +202,8 @@ class Loss(torch.nn.Module, ABC):
     """Whether gradients of parameters with a row an example are sparse; set by those who train with
     an optimiser that takes them."""
 
+    _values_trusted = False
+
     modified: Tensor | None = None
     """After a forward of a loss that rejects or corrects labels: the (B, C) bool mask of the
     unobserved entries that this step rejected or corrected. None for every other loss."""
@@ -255,7 +257,8 @@ class Loss(torch.nn.Module, ABC):
         epoch    1 to total_epochs; needed where `follows_epochs`
 
         Raises ValueError naming the argument that is wrong. Values of `observed` and `index` are
-        looked at only on a CPU: on a GPU that would make the host wait for the device.
+        looked at only on a CPU, since on a GPU that would make the host wait for the device, and
+        only before :meth:`trust_labels`.
         """
         self._check_batch(logits, observed)
         self._check_index(index, logits)
@@ -272,6 +275,15 @@ class Loss(torch.nn.Module, ABC):
         # floating point numbers, and Python computes with no None.
         rows = logits.new_empty(0) if index is None else index
         return self.compute(logits, observed, rows, cast(int, epoch))
+
+    def trust_labels(self, observed: Tensor) -> None:
+        """Check all labels of a training at once, so that no step of it has to.
+
+        observed: values -1, 0, 1 in any shape; anything else is a ValueError. From then on the
+        caller answers for the values of `observed` and `index`.
+        """
+        self._check_values(observed)
+        self._values_trusted = True
 
     @abstractmethod
     def compute(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Tensor:
@@ -339,11 +351,17 @@ class Loss(torch.nn.Module, ABC):
             )
         if observed.dtype == torch.bool or observed.is_complex():
             raise ValueError(f"observed: must be -1, 0, 1, not {observed.dtype}")
-        if observed.device.type == "cpu":
-            lowest, highest = (value.item() for value in observed.aminmax())
-            whole = not observed.is_floating_point() or not observed.frac().any()
-            if not (lowest >= -1 and highest <= 1 and whole):
-                raise ValueError("observed: values must be -1, 0 or 1")
+        if observed.device.type == "cpu" and not self._values_trusted:
+            self._check_values(observed)
+
+    @staticmethod
+    def _check_values(observed: Tensor) -> None:
+        if observed.numel() == 0:
+            return
+        lowest, highest = (value.item() for value in observed.aminmax())
+        whole = not observed.is_floating_point() or not observed.frac().any()
+        if not (lowest >= -1 and highest <= 1 and whole):
+            raise ValueError("observed: values must be -1, 0 or 1")
 
     def _check_index(self, index: Tensor | None, logits: Tensor) -> None:
         if index is None:
@@ -359,7 +377,8 @@ class Loss(torch.nn.Module, ABC):
             )
         if index.dtype not in (torch.int64, torch.int32):
             raise ValueError(f"index: must be int64 or int32, not {index.dtype}")
-        if index.device.type == "cpu" and self._num_examples is not None:
+        looks = index.device.type == "cpu" and not self._values_trusted
+        if looks and self._num_examples is not None:
             lowest, highest = (value.item() for value in index.aminmax())
             if lowest < 0 or highest >= self._num_examples:
                 raise ValueError(

@@ -24,12 +24,42 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+from torch.autograd.function import once_differentiable
 
-from .base import Loss, check_real
+from .base import Loss, check_real, negative_cost
 
 UNOBSERVED_LIMIT = math.log(0.6 / 0.4)
 OBSERVED_LOGIT = math.log(0.995 / 0.005)
+
+
+class _Mutual(torch.autograd.Function):
+    """(F(p; q) + F(q; p)) / 2 of the logits (2, B, C) of p and q, with its derivative.
+
+    With w = 1 + 1[s = 1], an entry costs w * -log a + (1 - t) * z, of which the derivative with
+    respect to z is 1 - t - w * (1 - a). That of the regulariser's a is a * (1 - a).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, positive: Tensor, expected_mean: float) -> Tensor:
+        weight = positive.to(logits.dtype).add_(1.0)
+        negative = -logits
+        cost = negative_cost(negative)
+        otherwise = negative.sigmoid_()
+        slope = otherwise.flip(0)
+        value = cost.mul_(weight).addcmul_(slope, logits).mean()
+        del cost  # before the next (2, B, C) tensor is made
+        slope.addcmul_(weight, otherwise, value=-1.0)
+        a = torch.sigmoid(logits)
+        excess = a.mean(dim=(1, 2), keepdim=True).sub_(expected_mean)
+        slope.addcmul_(a.mul_(otherwise), excess, value=2.0).div_(logits.numel())
+        ctx.save_for_backward(slope)
+        return value.add_(excess.square_().mean())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (slope,) = ctx.saved_tensors
+        return gradients[0] * slope, None, None
 
 
 class RegularisedOnlineLabelEstimation(Loss):
@@ -68,29 +98,15 @@ class RegularisedOnlineLabelEstimation(Loss):
     def compute(self, logits: Tensor, observed: Tensor, index: Tensor, epoch: int) -> Tensor:
         if self.training:
             self._set_observed_entries(observed, index)
-        estimated = functional.embedding(index, self.estimator, sparse=self.sparse_gradients)
-        estimated = estimated.to(logits.dtype)
-        p, q = torch.sigmoid(logits), torch.sigmoid(estimated)
-        positive = (observed == 1).to(logits.dtype)
-        weight = positive + 1.0
-        classifier = self._one_sided(logits, p, (q.detach() + positive).div_(weight), weight)
-        estimator = self._one_sided(estimated, q, (p.detach() + positive).div_(weight), weight)
-        return 0.5 * (classifier + estimator)
-
-    def _one_sided(self, logits: Tensor, a: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """F(a; t) of the module's description, with a = sigmoid(logits).
-
-        With s = 1[s = 1], s * -log a + X(a; t) = (1 + s) X(a; (t + s) / (1 + s)): a weighted
-        cross entropy, of which `target` and `weight` are given.
-        """
-        cross_entropy = functional.binary_cross_entropy_with_logits(logits, target, weight=weight)
-        # Both are divided by C before the square: that is the division by C^2.
-        excess = a.mean() - self.expected_positives / self.num_classes
-        return cross_entropy + excess.square()
+        estimated = torch.embedding(self.estimator, index, sparse=self.sparse_gradients)
+        both = torch.stack((logits, estimated.to(logits.dtype)))
+        del estimated
+        # Divided by C before the square, like the mean over C: that is the division by C^2.
+        return _Mutual.apply(both, observed == 1, self.expected_positives / self.num_classes)
 
     @torch.no_grad()
     def _set_observed_entries(self, observed: Tensor, index: Tensor) -> None:
-        if index.device.type == "cpu" and self.seen[index].all():
+        if index.device.type == "cpu" and self.seen.index_select(0, index).all():
             return
         known = (observed != 0) & ~self.seen[index].unsqueeze(1)
         start = observed.to(self.estimator.dtype) * OBSERVED_LOGIT

@@ -29,13 +29,13 @@ from spml.training.images import Normaliser, flip_some
 from spml.training.label_rows import label_rows
 from spml.training.loading import Batches, load_images
 from spml.training.models import Classifier
-from spml.training.optimizers import sgd
+from spml.training.optimizers import backward, sgd
 from spml.training.precision import autocast
 from spml.training.randomness import FLIPS, ORDER, generator
 from spml.training.row_adam import adam_of
 from spml.training.trace import TRACE_COLUMNS, Trace
 
-STEPS_BETWEEN_CHECKS = 50
+STEPS_BETWEEN_SUMMARIES = 50
 ROWS_AT_ONCE = 1024  # of features, which are small
 ORDINARY_LOGIT = 100.0
 
@@ -170,12 +170,11 @@ class Trainer:
         self._train_images = self._load(data.train_images)
         rows = data.train_rows
         self.observed = label_rows(data.observed, rows, device)
-        self.truth = label_rows(data.truth, rows, device)
+        self.loss.trust_labels(self.observed.values)
         self.steps_per_epoch = -(-len(rows) // settings.batch_size)
-        self.trace = Trace(settings.epochs * self.steps_per_epoch, device)
-        # Of this epoch: entries that the loss rejected or corrected, and those of them that are
-        # positives which training could not see. None for a loss that does neither.
-        self.modified: torch.Tensor | None = None
+        steps = settings.epochs * self.steps_per_epoch
+        truth = label_rows(data.truth, rows, device)
+        self.trace = Trace(steps, device, truth=truth, observed=self.observed)
         self.history: list[dict[str, Any]] = []
         # Steps of the epoch that is under way, and whether the loss has had its turn after them.
         self.step = 0
@@ -289,9 +288,9 @@ class Trainer:
     # One epoch
     # ----------------------------------------------------------------------------------------------
 
-    def _check_finite(self, upto: int, *, wait: bool = False) -> None:
-        """Stop at the first step before ``upto`` whose loss or logits were not finite."""
-        found = self.trace.first_not_finite(upto, wait=wait)
+    def _check_finite(self, *, wait: bool = False) -> None:
+        """Stop at the first step in the trace whose loss or logits were not finite."""
+        found = self.trace.first_not_finite(wait=wait)
         if found is None:
             return
         row = dict(zip(TRACE_COLUMNS, self.trace.values[found].tolist(), strict=True))
@@ -316,11 +315,8 @@ class Trainer:
                 "them"
             )
 
-    def _take_step(
-        self, inputs: torch.Tensor, index: torch.Tensor, epoch: int, position: int
-    ) -> None:
-        """One update, recorded in row ``position`` of the trace."""
-        observed, truth = self.observed[index], self.truth[index]
+    def _take_step(self, inputs: torch.Tensor, index: torch.Tensor, epoch: int) -> None:
+        """One update, recorded in the trace."""
         try:
             logits = self._training_logits(inputs, epoch)
         except ValueError as error:
@@ -331,19 +327,13 @@ class Trainer:
                 "one value a channel, and batch normalisation needs two; choose another "
                 f"batch_size (now {self.settings.batch_size})"
             ) from error
-        loss = self.loss(logits, observed, index=index, epoch=epoch)
+        loss = self.loss(logits, self.observed.rows(index), index=index, epoch=epoch)
         self.optimizer.zero_grad()
-        loss.backward()
+        backward(loss)
         self.optimizer.step()
-        missed = truth & (observed != 1)
-        logits = logits.detach()
-        self.trace.record(position, loss, logits, truth=truth, missed=missed)
+        self.trace.record(loss, logits, index, self.loss.modified)
         if self.entries is not None:
-            self.entries.add(index, logits, self.loss.modified)
-        if self.loss.modified is not None:
-            modified = self.loss.modified
-            counts = torch.stack((modified.sum(), (modified & missed).sum()))
-            self.modified = counts if self.modified is None else self.modified + counts
+            self.entries.add(index, logits.detach(), self.loss.modified)
 
     def _train_epoch(self, epoch: int, progress: Progress) -> None:
         """Take the steps of an epoch that are still to be taken."""
@@ -351,22 +341,23 @@ class Trainer:
         frozen = epoch <= self.loss.frozen_epochs
         self.classifier.backbone.requires_grad_(not frozen)
         started = _clocks()
-        first = (epoch - 1) * self.steps_per_epoch
         for inputs, index in self._batches(epoch, self.step):
-            self._take_step(inputs, index, epoch, first + self.step)
+            self._take_step(inputs, index, epoch)
             self.step += 1
             if not self.state_checked:
                 self._check_state_of_loss()
                 self.state_checked = True
-            if self.step % STEPS_BETWEEN_CHECKS == 0:
-                self._check_finite(first + self.step)
+            if self.step % STEPS_BETWEEN_SUMMARIES == 0:
+                self.trace.summarise()
+                self._check_finite()
                 self._show_loss(progress, self.trace.latest_loss())
             progress.update()
             started = self._add_time(started)
             if self.checkpoint.due():
                 self._save()
             self._stop_if_asked()
-        self._check_finite(first + self.steps_per_epoch, wait=True)
+        self.trace.summarise()
+        self._check_finite(wait=True)
         self._add_time(started)
 
     def _add_time(self, started: tuple[float, float]) -> tuple[float, float]:
@@ -393,7 +384,7 @@ class Trainer:
             "val_map_observed": mean_average_precision(scores, observed, ignore),
             "learning_rates": [group["lr"] for group in self.optimizer.param_groups],
             "schedule": self.loss.schedule(epoch),
-            "modified": None if self.modified is None else _counts(self.modified),
+            "modified": None if self.trace.modified is None else _counts(self.trace.modified),
         }
 
     def _close_epoch(self, epoch: int) -> None:
@@ -413,7 +404,7 @@ class Trainer:
         if self.entries is not None:
             self.entries.close_epoch(epoch)
         self.step, self.settled = 0, False
-        self.modified = None
+        self.trace.modified = None
         self._save()
 
     # ----------------------------------------------------------------------------------------------
@@ -425,7 +416,6 @@ class Trainer:
 
         Order and flips are not among it: they are functions of the seed and the epoch.
         """
-        done = len(self.history) * self.steps_per_epoch + self.step
         on_gpu = self.device.type == "cuda"
         return {
             "classifier": self.classifier.state_dict(),
@@ -439,8 +429,7 @@ class Trainer:
             "settled": self.settled,
             "training_seconds": self.training_seconds,
             "processor_seconds": self.processor_seconds,
-            "trace": self.trace.values[:done],
-            "modified": self.modified,
+            "trace": self.trace.state(),
             "entries": None if self.entries is None else self.entries.state(),
             "best_weights": self.best_weights,
             "val_scores": {key: torch.from_numpy(value) for key, value in self.val_scores.items()},
@@ -459,9 +448,7 @@ class Trainer:
         self.settled = state["settled"]
         self.training_seconds = state["training_seconds"]
         self.processor_seconds = state["processor_seconds"]
-        self.trace.start_from(state["trace"])
-        modified = state["modified"]
-        self.modified = None if modified is None else modified.to(self.device)
+        self.trace.load_state(state["trace"])
         if self.entries is not None:
             self.entries.load_state(state["entries"])
         self.best_weights = {key: v.to(self.device) for key, v in state["best_weights"].items()}
@@ -469,7 +456,7 @@ class Trainer:
 
     def _save(self, *, wait: bool = False) -> None:
         """Write a checkpoint, unless the state is one from which no good run can come."""
-        self._check_finite(len(self.history) * self.steps_per_epoch + self.step, wait=True)
+        self._check_finite(wait=True)
         weights = [parameter.isfinite().all() for parameter in self.classifier.parameters()]
         if bool(torch.stack(weights).all()):
             self.checkpoint.save(self.state(), wait=wait)

@@ -22,6 +22,7 @@ from spml.plumbing.machine import Machine
 from spml.training.checkpoint import Checkpoint
 from spml.training.label_rows import label_rows
 from spml.training.loading import load_images
+from spml.training.optimizers import backward
 from spml.training.randomness import LINEAR_INIT_ORDER, generator
 from spml.training.row_adam import RowAdam, adam_of
 
@@ -71,6 +72,7 @@ class HeadTrainer:
         self.val_truth = dense(truth[val_rows])
         self.val_ignored = None if annotated is None else ~dense(annotated[val_rows])
         self.observed = label_rows(observed, train_rows, device)
+        self.loss.trust_labels(self.observed.values)
         self.batch_size = batch_size
         self.seed = seed
         self.name = name
@@ -141,10 +143,10 @@ class HeadTrainer:
         indices = order.to(self.device).split(self.batch_size)
         for inputs, index in zip(features, indices, strict=True):
             value = self.loss(
-                self.head(inputs), self.observed[index], index=index, epoch=self.epoch
+                self.head(inputs), self.observed.rows(index), index=index, epoch=self.epoch
             )
             self.optimizer.zero_grad()
-            value.backward()
+            backward(value)
             self.optimizer.step()
             self.step += 1
             if self.checkpoint.due():

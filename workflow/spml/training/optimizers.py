@@ -1,9 +1,10 @@
-"""torch's optimisers, without its compiler and its profiler.
+"""torch's optimisers and its backward pass, without its compiler and its profiler.
 
 torch wraps some of their methods so that the compiler leaves them alone. The wrappers import it,
 which takes longer than a run of the embedded dataset trains; nothing here compiles an optimiser.
-Others tell its profiler of each call, which for a linear head is a tenth of a step; and Adam sorts
-its parameters by their devices and types in each step, where they are all alike here.
+Others tell its profiler of each call, which for a linear head is a tenth of a step; Adam sorts its
+parameters by their devices and types in each step, where they are all alike here; and the backward
+pass looks through all that it could have been asked, which is another twentieth.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,6 +12,14 @@ from inspect import unwrap
 from typing import Any
 
 import torch
+
+
+def backward(loss: torch.Tensor) -> None:
+    """``loss.backward()`` of a scalar."""
+    torch.autograd.graph._engine_run_backward(
+        (loss,), (torch.ones_like(loss),), False, False, (),
+        allow_unreachable=True, accumulate_grad=True,
+    )  # fmt: skip
 
 
 def _zero_grad(optimizer: torch.optim.Optimizer) -> None:
@@ -24,15 +33,23 @@ def _zero_grad(optimizer: torch.optim.Optimizer) -> None:
 def _fused_step(optimizer: Any) -> None:
     """A step of Adam: a group's parameters that have a gradient are updated by one kernel."""
     for group in optimizer.param_groups:
-        # Parameters, gradients, three kinds of moments of which the last is not used, steps.
-        lists: list[list[torch.Tensor]] = [[] for _ in range(6)]
-        optimizer._init_group(group, *lists)
-        if not lists[0]:
+        parameters = [each for each in group["params"] if each.grad is not None]
+        if not parameters:
             continue
+        states = [optimizer.state[each] for each in parameters]
+        if not all(states):
+            optimizer._init_group(group, [], [], [], [], [], [])  # makes those that are missing
+        steps = [state["step"] for state in states]
         beta1, beta2 = group["betas"]
-        torch._foreach_add_(lists[-1], 1)
+        torch._foreach_add_(steps, 1)
         torch._fused_adam_(
-            *lists, lr=group["lr"], beta1=beta1, beta2=beta2, eps=group["eps"],
+            parameters,
+            [each.grad for each in parameters],
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],  # a third kind of moments, which is not used
+            steps,
+            lr=group["lr"], beta1=beta1, beta2=beta2, eps=group["eps"],
             weight_decay=group["weight_decay"], amsgrad=False, maximize=False,
         )  # fmt: skip
 

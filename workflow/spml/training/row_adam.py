@@ -8,9 +8,10 @@ then costs what its rows cost, however many there are.
 With m and v the moments of a row after its step s, and no gradient since, step s + j moves it by
 
     -lr * beta1^j / (1 - beta1^(s + j)) * m / (sqrt(beta2^j / (1 - beta2^(s + j)) * v) + epsilon)
+    = -lr * m * r / (beta1^-j - beta1^s) / (sqrt(v) + epsilon * r)   with r^2 = beta2^-j - beta2^s
 
 and leaves the moments beta1^j * m and beta2^j * v. The first `SETTLED` of these moves are added up;
-after them m counts as 0. Together, the others are less than a billionth of the sum.
+together, the others are less than a billionth of the sum.
 """
 
 import math
@@ -38,8 +39,8 @@ class RowAdam(FusedAdam):
 
     def __init__(self, groups: Sequence[Group], **options: Any) -> None:
         super().__init__(groups, fused=True, **options)
-        later = torch.arange(1, SETTLED + 1, dtype=torch.float64)
-        self.powers = [beta**later for beta in self.defaults["betas"]]
+        self.later = torch.arange(1, SETTLED + 1, dtype=torch.float64)
+        self.powers = [beta**-self.later for beta in self.defaults["betas"]]
 
     @torch.no_grad()
     def catch_up(self, index: Tensor) -> None:
@@ -74,14 +75,13 @@ class RowAdam(FusedAdam):
         first = state["exp_avg"].index_select(0, index)
         second = state["exp_avg_sq"].index_select(0, index)
         # In double precision, since a high power makes much of an error of its base.
-        taken = state["taken"].index_select(0, index).double().unsqueeze(1)
+        taken = state["taken"].index_select(0, index).double()
         ahead = state["step"] - taken
         beta1, beta2 = self.defaults["betas"]
         if first.any():
             moves = self._moves(second, taken, ahead).mul_(first)
             parameter.index_add_(0, index, moves, alpha=-group["lr"])
-            first *= torch.where(ahead < SETTLED, beta1**ahead, 0.0)
-            state["exp_avg"].index_copy_(0, index, first)
+            state["exp_avg"].index_copy_(0, index, first.mul_(beta1**ahead))
         state["exp_avg_sq"].index_copy_(0, index, second.mul_(beta2**ahead))
         state["taken"].index_fill_(0, index, state["step"].item())
 
@@ -90,15 +90,10 @@ class RowAdam(FusedAdam):
 
         second: v (B, C). taken: s (B, 1).
         """
-        later = torch.arange(1, SETTLED + 1)
-        weight, scale = (
-            power / (1 - beta**taken * power)
-            for beta, power in zip(self.defaults["betas"], self.powers, strict=True)
-        )
-        scale.sqrt_()
-        # Of the formula's fraction, numerator and denominator are divided by this scale.
-        weight.div_(scale).mul_(later <= ahead)
-        epsilon = (self.defaults["eps"] / scale).to(second.dtype).unsqueeze(2)
+        (beta1, beta2), (power1, power2) = self.defaults["betas"], self.powers
+        scale = (power2 - beta2**taken).sqrt_()
+        weight = (scale / (power1 - beta1**taken)).mul_(self.later <= ahead)
+        epsilon = scale.mul_(self.defaults["eps"]).to(second.dtype).unsqueeze(2)
         inverse = (second.sqrt().unsqueeze(1) + epsilon).reciprocal_()
         return torch.bmm(weight.to(second.dtype).unsqueeze(1), inverse).squeeze(1)
 
@@ -107,7 +102,7 @@ class RowAdam(FusedAdam):
         state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros(())
-            state["taken"] = torch.zeros(len(parameter))  # steps, of each row
+            state["taken"] = torch.zeros((len(parameter), 1))  # steps, of each row
             state["exp_avg"], state["exp_avg_sq"] = (torch.zeros_like(parameter) for _ in range(2))
         state["step"] += 1
         steps = state["step"].item()
