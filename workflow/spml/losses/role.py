@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .base import Loss, check_real, negative_cost
+from .base import Loss, check_real, negative_cost, positive_cost
 
 UNOBSERVED_LIMIT = math.log(0.6 / 0.4)
 OBSERVED_LOGIT = math.log(0.995 / 0.005)
@@ -35,21 +35,19 @@ OBSERVED_LOGIT = math.log(0.995 / 0.005)
 class _Mutual(torch.autograd.Function):
     """(F(p; q) + F(q; p)) / 2 of the logits (2, B, C) of p and q, with its derivative.
 
-    With w = 1 + 1[s = 1], an entry costs w * -log a + (1 - t) * z, of which the derivative with
-    respect to z is 1 - t - w * (1 - a). That of the regulariser's a is a * (1 - a).
+    An entry costs -log(1 - a) - t z + 1[s = 1] * -log a, of which the derivative with respect to z
+    is a - t - 1[s = 1] * (1 - a). That of the regulariser's a is a * (1 - a).
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, positive: Tensor, expected_mean: float) -> Tensor:
-        weight = positive.to(logits.dtype).add_(1.0)
-        negative = -logits
-        cost = negative_cost(negative)
-        otherwise = negative.sigmoid_()
-        slope = otherwise.flip(0)
-        value = cost.mul_(weight).addcmul_(slope, logits).mean()
-        del cost  # before the next (2, B, C) tensor is made
-        slope.addcmul_(weight, otherwise, value=-1.0)
+        cost = positive_cost(logits).mul_(positive).add_(negative_cost(logits))
         a = torch.sigmoid(logits)
+        target = a.flip(0)
+        value = cost.addcmul_(target, logits, value=-1.0).mean()
+        del cost  # before the next (2, B, C) tensor is made
+        otherwise = logits.neg().sigmoid_()  # 1 - a, which would be 0 near 1
+        slope = torch.sub(a, target, out=target).addcmul_(positive, otherwise, value=-1.0)
         excess = a.mean(dim=(1, 2), keepdim=True).sub_(expected_mean)
         slope.addcmul_(a.mul_(otherwise), excess, value=2.0).div_(logits.numel())
         ctx.save_for_backward(slope)
@@ -102,7 +100,8 @@ class RegularisedOnlineLabelEstimation(Loss):
         both = torch.stack((logits, estimated.to(logits.dtype)))
         del estimated
         # Divided by C before the square, like the mean over C: that is the division by C^2.
-        return _Mutual.apply(both, observed == 1, self.expected_positives / self.num_classes)
+        positive = (observed == 1).to(logits.dtype)
+        return _Mutual.apply(both, positive, self.expected_positives / self.num_classes)
 
     @torch.no_grad()
     def _set_observed_entries(self, observed: Tensor, index: Tensor) -> None:
