@@ -54,7 +54,7 @@ from spml.exhibits.style import (
     set_title,
     style_context,
 )
-from spml.exhibits.tables import format_mean, format_number, rank_marks
+from spml.exhibits.tables import format_interval, format_mean, format_number, rank_marks
 from spml.planning.configuration import compact_json
 from spml.planning.stage_settings import exhibit_observations, exhibit_settings
 from spml.plumbing.addresses import exhibit_path, labels_path, observed_path, run_path, table_path
@@ -573,6 +573,23 @@ def test_seeds_in_words(seeds, phrase):
 )  # fmt: skip
 def test_numbers_in_print(value, sign, text):
     assert format_number(value, sign=sign) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (-0.04, 1.3, "−0.0 to +1.3"),
+        (0.04, 1.3, "+0.0 to +1.3"),
+        (-2.71, -0.04, "−2.7 to −0.0"),
+        (-0.0, 0.0, "+0.0 to +0.0"),
+    ],
+)
+def test_interval_shows_on_which_side_of_zero_its_ends_are(low, high, text):
+    assert format_interval(low, high) == text
+
+
+def test_interval_without_signs_is_of_scores():
+    assert format_interval(83.62, 86.0, sign=False) == "83.6 to 86.0"
 
 
 def test_mean_of_one_value_has_no_deviation():

@@ -24,8 +24,18 @@ def format_mean(mean: float, deviation: float | None, decimals: int = 1) -> str:
 
 
 def format_interval(low: float, high: float, decimals: int = 1, *, sign: bool = True) -> str:
-    """``low to high``, by default of a difference: with signs."""
-    return " to ".join(format_number(end, decimals, sign=sign) for end in (low, high))
+    """``low to high``, by default of a difference: with signs.
+
+    An end that is below zero has its minus even where it rounds to zero, since the interval is read
+    for whether it holds zero.
+    """
+    ends = [format_number(end, decimals, sign=sign) for end in (low, high)]
+    if sign:
+        ends = [
+            f"{MINUS}{text[1:]}" if end < 0 else text
+            for end, text in zip((low, high), ends, strict=True)
+        ]
+    return " to ".join(ends)
 
 
 def format_p(p: float, *, at_most: bool = False) -> str:
