@@ -11,7 +11,6 @@ from spml.plumbing.errors import UserError
 from spml.training.models import (
     WITHOUT_MAP,
     build_classifier,
-    check_size,
     load_backbone,
 )
 from test_configuration import merged, verdict
@@ -114,15 +113,52 @@ def test_network_of_any_kind_computes_what_torchvision_computes(
     assert (expected[0] - expected[1]).abs().max() > 0.1
 
 
-def test_transformer_takes_pictures_of_its_own_size_alone():
-    backbone = build_classifier("vit_b_32", 2).backbone
-    check_size(backbone, 224)
-    with pytest.raises(
-        UserError, match="takes pictures of 224 x 224 pixels alone, and these have 4"
-    ):
-        check_size(backbone, 448)
-    for architecture in ("swin_t", "digit_network"):
-        check_size(build_classifier(architecture, 2).backbone, 448)
+@pytest.mark.parametrize("size", [96, 224, 448])
+def test_vision_transformer_takes_pictures_of_another_size_than_its_weights(size, tmp_path):
+    """Embeddings of places keep their corners, and what lies between rises with them."""
+    state = torchvision.models.vit_b_32(weights=None).state_dict()
+    places = state["encoder.pos_embedding"].normal_()
+    places[0, 1:, 0] = torch.arange(7.0).repeat(7)  # across, in the first channel
+    places[0, 1:, 1] = torch.arange(7.0).repeat_interleave(7)  # down, in the second
+    torch.save(state, tmp_path / "weights.pt")
+    classifier = build_classifier("vit_b_32", 2, size=size).eval()
+    load_backbone(classifier, tmp_path / "weights.pt")
+    side = size // 32
+    found = classifier.backbone.state_dict()["encoder.pos_embedding"][0]
+    assert len(found) == 1 + side**2
+    assert torch.equal(found[0], places[0, 0])  # of the class token
+    grid = found[1:].view(side, side, -1)
+    corners = places[0, 1:].view(7, 7, -1)[::6, ::6]
+    torch.testing.assert_close(grid[:: side - 1, :: side - 1], corners)
+    rising = torch.linspace(0, 6, side)
+    torch.testing.assert_close(grid[..., 0], rising.expand(side, side), atol=0.1, rtol=0)
+    torch.testing.assert_close(grid[..., 1], rising[:, None].expand(side, side), atol=0.1, rtol=0)
+    if size == 224:
+        assert torch.equal(found, places[0])
+    with torch.no_grad():
+        assert classifier(torch.rand(1, 3, size, size)).isfinite().all()
+
+
+def test_weights_of_maxvit_are_for_pictures_of_any_size_that_its_grids_fill(tmp_path):
+    torch.save(torchvision.models.maxvit_t(weights=None).state_dict(), tmp_path / "weights.pt")
+    load_backbone(build_classifier("maxvit_t", 2, size=448), tmp_path / "weights.pt")
+
+
+@pytest.mark.parametrize(("architecture", "size"), [("vit_b_32", 100), ("maxvit_t", 64)])
+def test_pictures_that_a_transformer_cannot_take_are_refused(architecture, size):
+    told = (
+        rf"'{architecture}' cannot take pictures of {size} x {size} \(Input s.*\); set source.size"
+    )
+    with pytest.raises(UserError, match=told):
+        build_classifier(architecture, 2, size=size)
+    for other in ("swin_t", "digit_network"):
+        build_classifier(other, 2, size=size)
+
+
+def test_weights_of_a_transformer_are_none_of_another_network(tmp_path):
+    torch.save(torchvision.models.vit_b_32(weights=None).state_dict(), tmp_path / "weights.pt")
+    with pytest.raises(UserError, match="does not hold weights of a resnet18"):
+        load_backbone(build_classifier("resnet18", 2), tmp_path / "weights.pt")
 
 
 def test_what_needs_a_map_of_features_says_so_where_there_is_none():

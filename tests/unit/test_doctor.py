@@ -155,7 +155,8 @@ def test_own_tree_that_is_packed_is_read_no_more(tmp_path):
     [
         ({"architecture": "resnet18"}, 64, ""),
         ({"architecture": "resnet8"}, 64, "backbone.architecture 'resnet8' is unknown (did you mean 'resnet"),
-        ({"architecture": "vit_b_16"}, 64, "backbone.architecture 'vit_b_16' takes pictures of 224 x 224 pixels alone, and these have 64"),
+        ({"architecture": "vit_b_32"}, 64, ""),
+        ({"architecture": "maxvit_t"}, 64, "backbone.architecture 'maxvit_t' cannot take pictures of 64 x 64 (Input size (16, 16) of block 0"),
         ({"architecture": "digit_network"}, 64, "backbone.architecture 'digit_network' cannot take pictures of 3 x 64 x 64"),
         ({"architecture": "alexnet"}, 16, "backbone.architecture 'alexnet' cannot take pictures of 3 x 16 x 16"),
         ({"architecture": "resnet18", "weights": "other.pt"}, 64, "other.pt does not hold weights of a resnet18"),

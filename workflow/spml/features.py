@@ -27,7 +27,7 @@ from spml.plumbing.progress import Progress
 from spml.training.devices import claim_device
 from spml.training.images import Normaliser
 from spml.training.loading import load_images
-from spml.training.models import build_classifier, check_size, load_backbone, pooled
+from spml.training.models import build_classifier, load_backbone, pooled
 from spml.training.precision import configure
 from spml.training.provenance import code_and_versions
 
@@ -171,10 +171,9 @@ def main() -> None:
     torch.set_num_threads(settings["threads"])
     claim = claim_device(settings["device"], Machine(**arguments.machine).runs_per_gpu)
     configure("fp32", deterministic=False, device=claim.device)
-    classifier = build_classifier(settings["architecture"], 1)
-    load_backbone(classifier, arguments.backbone)
     images: Images = getattr(load_packed(arguments.images), arguments.split)
-    check_size(classifier.backbone, images.shape[1])
+    classifier = build_classifier(settings["architecture"], 1, size=images.shape[1])
+    load_backbone(classifier, arguments.backbone)
     identity = {
         **settings,
         "device": claim.device.type,

@@ -57,7 +57,6 @@ from spml.training.models import (
     Classifier,
     build_classifier,
     build_frozen_classifier,
-    check_size,
     load_backbone,
 )
 from spml.training.precision import configure
@@ -214,8 +213,8 @@ def _build_classifier(
         if settings["head"] != "linear":
             raise UserError(f"method {settings['method']}: a frozen backbone needs the linear head")
         return build_frozen_classifier(data.train_images.shape[1] // 4, classes)
-    classifier = build_classifier(settings["architecture"], classes, settings["head"])
-    check_size(classifier.backbone, data.train_images.shape[1])
+    size = data.train_images.shape[1]
+    classifier = build_classifier(settings["architecture"], classes, settings["head"], size=size)
     load_backbone(classifier, arguments.backbone)
     return classifier
 

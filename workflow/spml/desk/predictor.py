@@ -77,7 +77,9 @@ class Predictor(torch.nn.Module):
                 "its network"
             )
         settings, images = run.settings, run.settings["images"]
-        classifier = build_classifier(settings["architecture"], len(run.classes), settings["head"])
+        classifier = build_classifier(
+            settings["architecture"], len(run.classes), settings["head"], size=run.size
+        )
         load_weights(classifier, run.file("weights.pt"))
         self.classifier = classifier.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.precision = precision

@@ -100,7 +100,7 @@ def _measure_step(network: Network, channels: int, device: "torch.device") -> fl
         classifier = build_frozen_classifier(2048, 80)
         inputs = torch.rand(network.batch_size, 2048)
     else:
-        classifier = build_classifier(network.architecture, 80)
+        classifier = build_classifier(network.architecture, 80, size=network.size)
         inputs = torch.rand(network.batch_size, channels, network.size, network.size)
         inputs = inputs.to(memory_format=torch.channels_last)
     classifier = classifier.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -154,7 +154,7 @@ def _flops(architecture: str, size: int, channels: int) -> float | None:
     from spml.training.models import build_classifier
 
     try:
-        classifier = build_classifier(architecture, 1).to("meta").eval()
+        classifier = build_classifier(architecture, 1, size=size).to("meta").eval()
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             classifier(torch.zeros(1, channels, size, size, device="meta"))
     except (UserError, RuntimeError):

@@ -13,11 +13,10 @@ def _check_network(architecture: str, weights: Path, channels: int, size: int) -
     """Why a network cannot be trained from these weights on pictures of this size, or nothing."""
     import torch
 
-    from spml.training.models import build_classifier, check_size, load_backbone
+    from spml.training.models import build_classifier, load_backbone
 
     try:
-        classifier = build_classifier(architecture, num_classes=1).eval()
-        check_size(classifier.backbone, size)
+        classifier = build_classifier(architecture, num_classes=1, size=size).eval()
         if weights.is_file():  # else a job brings or makes them
             load_backbone(classifier, weights)
     except UserError as error:

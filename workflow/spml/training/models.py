@@ -21,7 +21,6 @@ class DigitNetwork(nn.Sequential):
     """Backbone of the embedded dataset: three convolutions, (B, 1, S, S) -> (B, 64, S/4, S/4)."""
 
     num_features = 64
-    image_size = None  # any
     makes_map = True
 
     def __init__(self) -> None:
@@ -46,7 +45,6 @@ class TorchvisionBackbone(nn.Module):
     is a :class:`UserError`; :func:`_vector_backbone` makes those that are known.
     """
 
-    image_size = None  # any
     makes_map = True
 
     def __init__(self, architecture: str) -> None:
@@ -89,25 +87,33 @@ class TorchvisionBackbone(nn.Module):
 WITHOUT_MAP = ("vit_", "convnext_", "maxvit_")
 
 
-def _vector_backbone(architecture: str) -> Any:
+def _vector_backbone(architecture: str, size: int | None) -> Any:
     """What a torchvision classifier does before its last linear layer: (B, 3, S, S) -> (B, F).
 
     For networks that do more than average a map there. It is torchvision's own network with
     nothing in place of that layer, so that its state dicts fit. A vision transformer and a MaxViT
-    take pictures of one size alone, their ``image_size``.
+    are made for pictures of one ``size``, 224 where it is None.
     """
     import torchvision
-    from torchvision.models import MaxVit, VisionTransformer
+    from torchvision.models import VisionTransformer
 
-    network: Any = torchvision.models.get_model(architecture, weights=None)
+    options: dict[str, Any] = {}
+    if size is not None and architecture.startswith("vit_"):
+        options["image_size"] = size
+    if size is not None and architecture.startswith("maxvit_"):
+        options["input_size"] = (size, size)
+    try:
+        network: Any = torchvision.models.get_model(architecture, weights=None, **options)
+    except (AssertionError, ValueError) as error:
+        reason = str(error).partition(". ")[0]
+        raise UserError(
+            f"backbone.architecture {architecture!r} cannot take pictures of {size} x {size} "
+            f"({reason}); set source.size of the dataset to 224 or 448, or choose another network"
+        ) from error
     names = set(network.state_dict())
     layers = network.heads if isinstance(network, VisionTransformer) else network.classifier
     network.num_features = layers[-1].in_features
     layers[-1] = nn.Identity()
-    if isinstance(network, MaxVit):  # two steps of two before its first grid
-        network.image_size = 4 * network.blocks[0].grid_size[0]
-    elif not isinstance(network, VisionTransformer):
-        network.image_size = None
     network.architecture = architecture
     network.makes_map = False
     network.dropped = names - set(network.state_dict())
@@ -173,8 +179,8 @@ class Classifier(nn.Module):
             return self.head(features.float())
 
 
-def _build_backbone(architecture: str) -> Any:
-    """A module with ``num_features``, ``makes_map`` (else a vector), ``image_size`` (None: any)."""
+def _build_backbone(architecture: str, size: int | None) -> Any:
+    """A module with ``num_features`` and ``makes_map`` (else a vector)."""
     if architecture in ARCHITECTURES:
         return ARCHITECTURES[architecture]()
     import torchvision
@@ -187,32 +193,25 @@ def _build_backbone(architecture: str) -> Any:
             f"{', '.join(sorted(ARCHITECTURES))} or a classifier of torchvision"
         )
     if architecture.startswith(WITHOUT_MAP):
-        return _vector_backbone(architecture)
+        return _vector_backbone(architecture, size)
     return TorchvisionBackbone(architecture)
 
 
-def build_classifier(architecture: str, num_classes: int, head: str = "linear") -> Classifier:
+def build_classifier(
+    architecture: str, num_classes: int, head: str = "linear", *, size: int | None = None
+) -> Classifier:
     """A classifier with random weights drawn from torch's global generator.
 
-    Both heads draw the same weights, so that runs which differ in the head alone are paired.
+    Both heads draw the same weights, so that runs which differ in the head alone are paired. size:
+    of its pictures in pixels, which some networks have to know.
     """
-    backbone = _build_backbone(architecture)
+    backbone = _build_backbone(architecture, size)
     if head == "boostlu" and not backbone.makes_map:
         raise UserError(
             f"the head boostlu needs a map of features, and {architecture} makes a vector; choose "
             "the head linear, or a convolutional classifier"
         )
     return Classifier(backbone, HEADS[head](backbone.num_features, num_classes))
-
-
-def check_size(backbone: Any, size: int) -> None:
-    """Refuse pictures of ``size`` x ``size`` pixels for a backbone that takes others alone."""
-    if backbone.image_size not in (None, size):
-        raise UserError(
-            f"backbone.architecture {backbone.architecture!r} takes pictures of "
-            f"{backbone.image_size} x {backbone.image_size} pixels alone, and these have {size}; "
-            f"set source.size of the dataset to {backbone.image_size}, or choose another network"
-        )
 
 
 def build_frozen_classifier(num_features: int, num_classes: int) -> Classifier:
@@ -255,12 +254,19 @@ def load_weights(classifier: Classifier, weights: str | Path, *, of_head: bool =
 def load_backbone(classifier: Classifier, weights: str | Path) -> None:
     """Load a state dict of tensors into the backbone; anything else is a :class:`UserError`.
 
-    Weights of a whole torchvision classifier are taken without its own classes.
+    Weights of a whole torchvision classifier are taken without its own classes. A vision
+    transformer has an embedding of each place in a picture; for pictures of another size than
+    those of the weights they are interpolated, as torchvision does it (bicubic).
     """
     backbone = classifier.backbone
     try:
         _check_name(Path(weights))
         state = torch.load(weights, map_location="cpu", weights_only=True)
+        patch_size = getattr(backbone, "patch_size", None)
+        if patch_size is not None and "encoder.pos_embedding" in state:
+            from torchvision.models.vision_transformer import interpolate_embeddings
+
+            state = interpolate_embeddings(backbone.image_size, patch_size, state)
         dropped: set[str] = getattr(backbone, "dropped", set())
         backbone.load_state_dict({key: state[key] for key in state if key not in dropped})
     except FileNotFoundError:
