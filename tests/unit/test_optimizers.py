@@ -67,14 +67,15 @@ def test_rows_that_catch_up_are_where_adam_has_moved_them():
         size = 10 ** (-8 * torch.rand(4, 3, generator=random, dtype=torch.float64))
         gradient = size * torch.randn(4, 3, generator=random, dtype=torch.float64)
         optimiser.catch_up(index)
-        torch.testing.assert_close(ours[index], torchs[index], rtol=0, atol=1e-9)
+        # What is left of a first moment after `SETTLED` steps, 5e-8, of what a row moves by.
+        torch.testing.assert_close(ours[index], torchs[index], rtol=0, atol=1e-8)
         (embedding(index, ours, sparse=True) * gradient).sum().backward()
         torchs.grad = torch.zeros_like(torchs).index_copy(0, index, gradient)
         optimiser.step()
         reference.step()
     assert max(gaps) > row_adam.SETTLED + 80
     optimiser.settle()
-    torch.testing.assert_close(ours, torchs, rtol=0, atol=1e-9)
+    torch.testing.assert_close(ours, torchs, rtol=0, atol=1e-8)
     for moment in ("exp_avg", "exp_avg_sq"):
         found, expected = optimiser.state[ours][moment], reference.state[torchs][moment]
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
