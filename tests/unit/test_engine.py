@@ -263,6 +263,23 @@ def test_history_counts_what_the_loss_modified(monkeypatch):
     assert history[0]["modified"]["entries"] == 0 < history[2]["modified"]["false_negatives"]
 
 
+def test_mask_that_a_loss_writes_over_is_counted_as_it_was(monkeypatch):
+    """What a step modified is counted later, when the loss may have used its memory again."""
+    given = {"loss": "ll_ct", "hyperparameters": {"delta_rel": 5}}
+    expected = make_trainer(**given).run().history
+    trainer = make_trainer(**given)
+    forward, masks = trainer.loss.forward, {}
+
+    def reusing(logits, labels, *, index, epoch):
+        value = forward(logits, labels, index=index, epoch=epoch)
+        new = trainer.loss.modified
+        trainer.loss.modified = masks.setdefault(new.shape, torch.empty_like(new)).copy_(new)
+        return value
+
+    monkeypatch.setattr(trainer.loss, "forward", reusing)
+    assert trainer.run().history == expected
+
+
 def test_history_says_nothing_of_modified_entries_where_none_can_be():
     assert all(record["modified"] is None for record in make_trainer("an").run().history)
 

@@ -62,7 +62,7 @@ class Trace:
         index: torch.Tensor,
         modified: torch.Tensor | None,
     ) -> None:
-        """Note a step; what is given is not to be changed later, but for logits on a GPU.
+        """Note a step.
 
         logits (B, C); index (B,) int64 of the training split; modified (B, C) bool.
         """
@@ -71,6 +71,8 @@ class Trace:
         logits = logits.detach()
         # A graph of the network leaves the logits of each step in the same place.
         logits = logits.clone() if self._arrival is not None else logits
+        # A loss may keep its mask in a buffer.
+        modified = None if modified is None else modified.clone()
         self._waiting.append(_Step(loss.detach(), logits, index, modified))
 
     def summarise(self) -> None:
