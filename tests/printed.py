@@ -16,7 +16,8 @@ def page_inches(path: Path) -> tuple[float, float]:
 def text_sizes(path: Path) -> set[float]:
     """The sizes in points in which text is set; scaled text would have a matrix that is no turn."""
     sizes = set()
-    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", path.read_bytes(), re.S):
+    # A carriage return before the end is the last byte of the stream, as it is of one in 256.
+    for stream in re.findall(rb"stream\r?\n(.*?)\nendstream", path.read_bytes(), re.S):
         try:
             content = zlib.decompress(stream)
         except zlib.error:  # no content of a page
