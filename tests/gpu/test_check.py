@@ -93,7 +93,7 @@ def bare_python(tmp_path) -> Iterator[Path]:
 
 
 def test_every_part_starts_and_answers_with_the_packages_that_it_asks_for(bare_python, tmp_path):
-    status, summary = check(tmp_path / "out", bare_python, SIZE=16, LIMIT=900)
+    status, summary = check(tmp_path / "out", bare_python, SIZE=32, LIMIT=900)
     logs = (tmp_path / "out/logs.txt").read_text()
     assert status == 0, logs
     assert "not begun" not in summary
@@ -109,7 +109,7 @@ def test_every_part_starts_and_answers_with_the_packages_that_it_asks_for(bare_p
     assert {sum(count) for count in counts} == {sum(skipped for skipped, _ in counts)}
     assert all(skipped for skipped, _ in counts)
     shares = "\n".join(found["losses"][1])
-    assert re.search(r"ResNet-50, batch 16, 16 x 16: [\d.]+ ms a step\n.*an +[\d.]+%", shares, re.S)
+    assert re.search(r"ResNet-50, batch 16, 32 x 32: [\d.]+ ms a step\n.*an +[\d.]+%", shares, re.S)
     assert json.loads((tmp_path / "out/losses.json").read_text())["resnet50_milliseconds"] > 0
 
 

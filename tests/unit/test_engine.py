@@ -408,9 +408,24 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
         return True
 
     trainer.stop = spoil
-    with pytest.raises(Interrupted):
+    with pytest.raises(UserError, match="not finite after 0 epochs and 2 steps, head.bias first"):
         trainer.run()
     assert (tmp_path / "seed0.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("precision", "advice"), [("fp32", "learning_rate"), ("bf16", "learning_rate or precision fp32")]
+)
+def test_weights_that_no_score_shows_are_looked_at_too(precision, advice):
+    """Of a kernel on a map of one pixel all but the centre meets nothing but padding."""
+    trainer = make_trainer(precision=precision)
+    unread = torch.nn.Parameter(torch.tensor(torch.nan))
+    trainer.classifier.backbone.register_parameter("unread", unread)
+    with pytest.raises(UserError) as error:
+        trainer.run()
+    assert str(error.value).startswith("test/run: 1 of the network's ")
+    assert "after 1 epochs and 0 steps, backbone.unread first" in str(error.value)
+    assert str(error.value).endswith(f"; try a lower {advice}")
 
 
 @pytest.mark.parametrize("name", ["role", "em_apl", "ll_cp"])

@@ -454,12 +454,25 @@ class Trainer:
         self.best_weights = {key: v.to(self.device) for key, v in state["best_weights"].items()}
         self.val_scores = {key: value.numpy() for key, value in state["val_scores"].items()}
 
+    def _check_weights(self) -> None:
+        """Refuse weights that are not finite, which the loss and the logits need not show."""
+        named = dict(self.classifier.named_parameters())
+        finite = torch.stack([parameter.isfinite().all() for parameter in named.values()])
+        if bool(finite.all()):
+            return
+        broken = [name for name, good in zip(named, finite.tolist(), strict=True) if not good]
+        exact = self.settings.precision == "fp32"
+        raise UserError(
+            f"{self.settings.name}: {len(broken)} of the network's {len(named)} parameters are not "
+            f"finite after {len(self.history)} epochs and {self.step} steps, {broken[0]} first, "
+            f"though the loss is; try a lower learning_rate{'' if exact else ' or precision fp32'}"
+        )
+
     def _save(self, *, wait: bool = False) -> None:
         """Write a checkpoint, unless the state is one from which no good run can come."""
         self._check_finite(wait=True)
-        weights = [parameter.isfinite().all() for parameter in self.classifier.parameters()]
-        if bool(torch.stack(weights).all()):
-            self.checkpoint.save(self.state(), wait=wait)
+        self._check_weights()
+        self.checkpoint.save(self.state(), wait=wait)
 
     def _stop_if_asked(self) -> None:
         if self.stop():
