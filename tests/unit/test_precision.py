@@ -1,5 +1,10 @@
 """Exact and reduced arithmetic of training, and whether it repeats."""
 
+import os
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -43,3 +48,41 @@ def test_deterministic_allows_no_other_algorithm(switches):
     assert torch.are_deterministic_algorithms_enabled()
     assert not torch.is_deterministic_algorithms_warn_only_enabled()
     assert not switches.cudnn.benchmark
+
+COMPUTE = """
+import torch
+from spml.training.precision import configure
+
+configure("fp32", deterministic=False, device=torch.device("cpu"))
+torch.nn.functional.conv2d(torch.ones(4, 16, 32, 32), torch.ones(16, 16, 3, 3))
+torch.ones(8, 64) @ torch.ones(64, 8)
+print(torch.backends.cpu.get_cpu_capability())
+"""
+
+
+@pytest.mark.skipif(not torch.cpu._is_avx2_supported(), reason="needs a processor with AVX2")
+@pytest.mark.parametrize(
+    ("said", "aten", "onednn", "mkl"),
+    [
+        ({}, "AVX2", "AVX2", "AVX2"),
+        ({"ATEN_CPU_CAPABILITY": "default"}, "DEFAULT", "AVX2", "AVX2"),
+        ({"ONEDNN_MAX_CPU_ISA": "SSE41"}, "AVX2", "SSE4.1", "AVX2"),
+        ({"MKL_CBWR": "COMPATIBLE"}, "AVX2", "AVX2", "COMPATIBLE"),
+    ],
+)
+def test_processor_computes_with_instructions_that_others_have(said, aten, onednn, mkl):
+    """Unless the environment says otherwise; each library tells what it has taken."""
+    names = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    done = subprocess.run(
+        [sys.executable, "-c", COMPUTE],
+        env={**environment, "ONEDNN_VERBOSE": "1", "MKL_VERBOSE": "1", **said},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == aten
+    assert re.findall(r",info,cpu,isa:(.*)", done.stdout) == [f"Intel {onednn}"]
+    [taken] = re.findall(r"SGEMM.* CNR:(\S+)", done.stdout)
+    # On processors that are not Intel's it can be told COMPATIBLE, or nothing.
+    assert taken == mkl or (taken, mkl) == ("AUTO", "AVX2")

@@ -22,6 +22,7 @@ from spml.losses.base import Loss
 from spml.plumbing.checksums import write_checksums
 from spml.plumbing.errors import UserError, run_command
 from spml.plumbing.files import write_text
+from spml.training.precision import use_common_instructions
 
 POINTS = 199
 COLUMNS = ("method", "title", "epoch", "total_epochs", "probability", "gradient")
@@ -141,6 +142,7 @@ def main() -> None:
     parser.add_argument("--output-directory", required=True, type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    use_common_instructions()
     rows = gradient_rows(arguments.settings["curves"])
     of_methods = method_gradient_rows(arguments.settings["methods"])
     for row in rows:

@@ -177,6 +177,7 @@ def main() -> None:
     identity = {
         **settings,
         "device": claim.device.type,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         "split": arguments.split,
         "images_from": file_checksum(Path(arguments.images)),
         "backbone": file_checksum(Path(arguments.backbone)),

@@ -185,9 +185,9 @@ def main() -> None:
             f"{arguments.labels} holds no boxes of test images, and the pointing game needs them; "
             "leave the dataset out of it"
         )
-    classifier = load_run(settings, len(labels.classes), arguments.weights, arguments.backbone)
     claim = claim_device(settings["device"], Machine(**arguments.machine).runs_per_gpu)
     configure("fp32", deterministic=False, device=claim.device)
+    classifier = load_run(settings, len(labels.classes), arguments.weights, arguments.backbone)
     result = play(
         classifier,
         load_packed(arguments.images).test,

@@ -18,6 +18,7 @@ from spml.training.checkpoint import save_tensors
 from spml.training.images import normalise
 from spml.training.models import build_classifier
 from spml.training.optimizers import adam
+from spml.training.precision import use_common_instructions
 
 
 def single_digit_pictures(
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="the state dict to write")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.settings["threads"])
+    use_common_instructions()
     compose, images = arguments.settings["compose"], arguments.settings["images"]
     training, _ = digits.load_scans(test_fraction=compose["test_scans"], seed=compose["seed"])
     options = dict(arguments.settings["pretrain"])

@@ -40,7 +40,8 @@ def run_identity(
     """What makes a run the run that it is, as nested maps of plain values.
 
     Settings but for the name of the device; digests of the inputs and of the files of this package
-    that the run imports, its loss among them, plumbing left out; versions; and the kind of device.
+    that the run imports, its loss among them, plumbing left out; versions; the kind of device, and
+    the instructions that a processor computes with.
     A run goes on from a checkpoint only where all of it is the same.
     """
     training = {key: value for key, value in settings["training"].items() if key != "device"}
@@ -48,6 +49,7 @@ def run_identity(
         **settings,
         "training": training,
         "device": device.type,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         "inputs": {name: file_checksum(Path(path)) for name, path in inputs.items()},
         **code_and_versions("spml.train", f"spml.losses.{settings['loss']}"),
     }
@@ -63,13 +65,17 @@ def _git(*arguments: str) -> str:
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
-    """Commit, versions, device, and the most memory that this process has used, in MB."""
+    """Commit, versions, device, and the most memory that this process has used, in MB.
+
+    instructions: the widest that torch computes with on a processor, ``AVX2`` where it has these.
+    """
     on_gpu = device.type == "cuda"
     return {
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "versions": _versions(),
-        "device": torch.cuda.get_device_name(device) if on_gpu else platform.processor() or "cpu",
+        "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         "peak_host_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "peak_device_memory_mb": torch.cuda.max_memory_allocated(device) >> 20 if on_gpu else 0,
     }
