@@ -115,6 +115,8 @@ def test_size_of_what_never_ran_here_is_that_of_the_registry():
         if line.startswith("weights\tresnet50-0676")
     ]
     assert estimates.new_bytes(config, train_job(dataset="voc")) == int(row[5])
+    # Of a frozen network the head alone is kept.
+    assert estimates.new_bytes(config, train_job(dataset="voc", protocol="linear")) == 0
     images = {"voc": 5717 + 5823, "cub": 5994 + 5794}
     for dataset, count in images.items():
         pack = Job("pack", {"dataset": dataset}, "", ("manifest.json",), None, 0, 8, 240)

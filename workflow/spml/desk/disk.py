@@ -1,6 +1,7 @@
 """Whether the disk has room for what is still to be written, and what could be deleted."""
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,9 +49,8 @@ def _needed(config: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
         for run in shown.reported_runs(config)
         if not _finished(run) and not configuration.is_given(config, run.method)
     ]
-    for dataset in {run.dataset for run in runs}:
-        count = sum(run.dataset == dataset for run in runs)
-        size = sizes.weights_bytes(config, dataset)
+    for (dataset, protocol), count in Counter((run.dataset, run.protocol) for run in runs).items():
+        size = sizes.weights_bytes(config, dataset, protocol)
         needed["results"] += count * (size or 0)
         if size is None and dataset in registry.real_datasets(config):
             unknown.append(f"{count} runs on {dataset}")

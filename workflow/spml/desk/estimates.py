@@ -214,7 +214,7 @@ def _computed_bytes(config: Mapping[str, Any], job: Job) -> float | None:
     if job.rule == "pack":
         return sizes.packed_bytes(config, dataset)
     if any(output.endswith("/weights.pt") for output in job.outputs):
-        return sizes.weights_bytes(config, dataset)
+        return sizes.weights_bytes(config, dataset, job.wildcards["protocol"])
     return None
 
 

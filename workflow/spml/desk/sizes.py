@@ -27,12 +27,12 @@ def packed_bytes(config: Mapping[str, Any], dataset: str) -> int | None:
     return sum(split["images"] for split in splits) * source["size"] ** 2 * 3
 
 
-def weights_bytes(config: Mapping[str, Any], dataset: str) -> int | None:
+def weights_bytes(config: Mapping[str, Any], dataset: str, protocol: str) -> int | None:
     """The weights that a run keeps, which are as large as those that it starts from.
 
-    A head on given features is next to nothing.
+    A head on features is next to nothing.
     """
-    if "backbone" not in config["datasets"][dataset]:
+    if config["protocols"][protocol]["training"].get("frozen", False):
         return 0
     path = Path(config["datasets"][dataset]["backbone"]["weights"])
     if path.is_file():
