@@ -4,13 +4,15 @@ import base64
 import importlib
 import io
 import json
+import re
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
 from finished_runs import configuration, write_results
 from PIL import Image
-from scipy.stats import mannwhitneyu, spearmanr, t
+from scipy.stats import false_discovery_control, mannwhitneyu, spearmanr, t, ttest_rel
 from spml import illustrate
 from spml.data.labels import load_labels
 from spml.data.observation import load_observation
@@ -151,6 +153,28 @@ def test_sentence_names_the_loss_what_is_won_back_and_what_is_not_told_apart(con
     assert "diamonds" not in caption
 
 
+def test_best_of_many_is_not_above_what_chance_puts_below_it(config, monkeypatch):
+    """A plain interval forgets that the best was picked, and how many are compared with it."""
+    lost = {
+        "gr": [0.0, 0.0, 0.0],
+        "ll_r": [0.5, 0.9, 0.6],
+        "em": [0.3, 1.2, 0.2],
+        "an": [-0.2, 0.8, 0.5],
+        "entmin": [0.9, 0.1, 0.6],
+        "bce": [0.4, 0.2, 1.0],
+    }
+    maps = {name: list(np.subtract(MAPS["gr"], values)) for name, values in lost.items()}
+    write_comparison(maps)
+    data, caption = make(config, monkeypatch)
+    low = data[data["best_high"] < 0]["method"].unique()
+    assert list(low) == ["ll_r"]
+    uncorrected = [ttest_rel(a, b).pvalue for a, b in combinations(maps.values(), 2)]
+    assert min(uncorrected) < 0.05 < min(false_discovery_control(uncorrected))
+    assert not data["below_best"].any()
+    [told] = re.findall(r"Not told apart at the top: (.*?)\.", caption)
+    assert set(re.split(", | and ", told)) == {"GR_1 <x>", "LL_R", "EM", "AN", "ENTMIN"}
+
+
 def test_best_method_alone_is_said_to_be_above_all(config, monkeypatch):
     write_comparison({**MAPS, "gr": [88.0, 88.1, 87.9]})
     assert "GR_1 <x> is above all others." in make(config, monkeypatch)[1]
@@ -212,7 +236,7 @@ def test_picture_places_runs_in_order_and_says_what_lies_below(config, monkeypat
 
 
 def test_methods_without_a_gap_have_a_sentence_too():
-    row = {"method": "gr", "family": "gr", "ranked": True, "map": 80.0, "best_high": 0.0}
+    row = {"method": "gr", "family": "gr", "ranked": True, "map": 80.0, "below_best": False}
     text = result_phrase(pd.DataFrame([row]), {"gr": "GR"}, "an", "bce", "Alpha")
     assert text == "On Alpha, the gap to full labels was not run."
 

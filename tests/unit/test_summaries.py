@@ -279,6 +279,40 @@ def test_claim_is_checked_on_the_data_of_its_exhibit(key, config, monkeypatch):
     assert data.set_index("number").loc[number, "verdict"] == CONTRADICTED
 
 
+def test_seeds_that_reject_the_same_entries_know_no_more_of_them_than_one(config, monkeypatch):
+    config["select"]["exhibits"] = ["ll_corrections"]
+    config["exhibits"]["ll_corrections"]["methods"] = ["ll_r"]
+    row = {"method": "ll_r", "epoch": 2, "entries": 100, "precision": 58.0}
+    write_data("ll_corrections", [{**row, "seed": seed} for seed in (0, 1, 2)])
+    data, *_ = claims(config, monkeypatch)
+    [found] = data[data["number"] == 7].to_dict("records")
+    # 58 plus and minus 1.96 times sqrt(0.58 * 0.42 / 100).
+    assert found["evidence"].startswith("58 (48 to 68) % in epoch 2")
+    assert found["verdict"] == INCONCLUSIVE
+
+
+def test_large_loss_need_not_be_best_on_nus_with_linear_init(config, monkeypatch):
+    """Its own table has ROLE ahead there, 51.0 to 49.6, and behind on the others."""
+    config["select"] |= {"datasets": ["voc", "nus"], "exhibits": ["ll_partial_labels"]}
+    config["datasets"].setdefault("nus", {"title": "NUS"})
+    protocols = ["ll", "ll_linear_init"]
+    config["select"]["protocols"] = protocols
+    for name in protocols:
+        config["protocols"].setdefault(name, config["protocols"]["gr"] | {"title": name})
+    for name in ("role", "ll_cp"):
+        config["methods"].setdefault(name, {"title": name.upper(), "loss": name})
+    means = {"an": 42.0, "role": 47.0, "ll_r": 48.6}
+    for dataset in ("voc", "nus"):
+        write_resampled("ll_partial_labels", dataset, "ll", means, spread=0.1)
+        ahead = {**means, "role": 51.0 if dataset == "nus" else 47.0}
+        write_resampled("ll_partial_labels", dataset, "ll_linear_init", ahead, spread=0.1)
+    config["exhibits"]["ll_partial_labels"] |= {"methods": list(means), "protocols": protocols}
+    data, *_ = claims(config, monkeypatch)
+    best = data[data["number"] == 9]
+    assert len(best) == 4
+    assert set(best["verdict"]) == {SUPPORTED}
+
+
 def test_a_difference_without_an_interval_leaves_a_claim_open(config, monkeypatch):
     config["select"]["exhibits"] = ["ll_openimages"]
     config["exhibits"]["ll_openimages"]["methods"] = ["an", "ll_r"]

@@ -275,6 +275,7 @@ def _linear_init(
         truth=data.truth,
         observed=data.observed,
         annotated=data.annotated,
+        selection=settings["training"]["selection"],
         batch_size=options["batch_size"],
         learning_rate=options["learning_rate"],
         seed=settings["seed"],

@@ -1,13 +1,18 @@
 """What exhibits of comparisons share: the methods that were compared on a block, in groups."""
 
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control
 
 from spml.exhibits.settings import Block
-from spml.measures.statistics import Resampled, load_resampled
+from spml.measures.statistics import Resampled, is_at_most, load_resampled
 from spml.plumbing.addresses import comparison_path
 from spml.plumbing.checksums import verified
+
+RATE = 0.05  # false discovery rate
 
 
 class Group(NamedTuple):
@@ -51,3 +56,22 @@ def compared_groups(block: Block, settings: dict[str, Any]) -> list[Group]:
         titles = (*before.exhibits, exhibit["title"])
         groups[key] = Group(titles, seeds, _merge(before.found, found), keys)
     return list(groups.values())
+
+
+def pairs(found: Resampled) -> pd.DataFrame:
+    """A row every two methods, that with the higher mAP first; mAP in percent.
+
+    ``p`` is two-sided, over seeds and test images, or over images alone with one seed;
+    ``corrected_p`` is corrected for all pairs (Benjamini and Hochberg), and ``differs`` whether it
+    lies below the false discovery rate. ``p_at_most`` says that both are bounds.
+    """
+    mean = dict(zip(found.methods, found.map.tolist(), strict=True))
+    order = sorted(found.methods, key=lambda name: -mean[name])
+    compared = list(combinations(order, 2))
+    frame = pd.DataFrame(compared, columns=["method", "other"])
+    frame["map"], frame["other_map"] = frame["method"].map(mean), frame["other"].map(mean)
+    frame["difference"] = frame["map"] - frame["other_map"]
+    frame["p"] = [found.p(*pair) for pair in compared]
+    frame["p_at_most"] = [is_at_most(p, found.resampled.shape[1]) for p in frame["p"]]
+    frame["corrected_p"] = false_discovery_control(frame["p"]) if compared else []
+    return frame.assign(differs=frame["corrected_p"] < RATE)

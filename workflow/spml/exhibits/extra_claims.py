@@ -43,6 +43,7 @@ BEFORE_GR = (
     *("an", "an_ls", "n_ls", "wan", "dw", "epr", "entmin", "focal", "asl", "hill", "splc"),
     *("role", "role_li", "em", "em_apl", *LARGE_LOSS, "ll_r_li"),
     *(f"{name}_boostlu" for name in LARGE_LOSS),
+    *("ranking", "p_asl", "p_asl_selective", "two_way"),
 )
 # Of the ablation; its other methods have another k or v.
 WITHOUT_A_PART = (
@@ -162,7 +163,7 @@ def _best_higher(
 ) -> Check:
     """The best of ``methods`` has its mAP above the best of others that saw the same labels.
 
-    Except on some datasets, on which the claim is that it does not.
+    Except on some datasets, or on ``dataset/protocol``, where the claim is that it does not.
     """
 
     def check(findings: Findings, exhibit: str) -> Iterator[Evidence]:
@@ -174,7 +175,7 @@ def _best_higher(
                 measured = Measured(*found.difference(first, second))
                 pair = f"{findings.titles[first]} over {findings.titles[second]}"
                 text = f"{measured.text()} for {pair}"
-                if block.dataset in except_on:
+                if {block.dataset, f"{block.dataset}/{block.protocol}"} & set(except_on):
                     verdict = judge(-measured.high, -measured.low)
                 else:
                     verdict = judge(measured.low, measured.high)
@@ -259,7 +260,8 @@ def _large_losses_are_false_negatives(findings: Findings, exhibit: str) -> Itera
         if len(modified):
             first = modified[modified["epoch"] == modified["epoch"].min()]
             share = first["precision"].mean() / 100
-            error = 100 * (share * (1 - share) / first["entries"].sum()) ** 0.5
+            # All seeds see the same entries: several runs know no more of them than one.
+            error = 100 * (share * (1 - share) / first["entries"].mean()) ** 0.5
             ends = confidence_interval(first["precision"].to_numpy(), normal_deviations(error))
             measured = Measured(100 * share, max(ends[0], 0.0), min(ends[1], 100.0))
             text = f"{measured.text(0, sign=False)} % in epoch {first['epoch'].iloc[0]}"
@@ -367,13 +369,15 @@ CLAIMS = (
     ),
     Claim(
         "ll",
-        "The best of them scores higher than earlier methods: WAN, AN-LS, EPR and ROLE",
-        "as its abstract says; table of artificial partial labels, which has ROLE ahead on NUS "
-        "with LinearInit",
+        "The best of them scores higher than earlier methods, WAN, AN-LS, EPR and ROLE, but not on "
+        "NUS with LinearInit",
+        "as its abstract says; table of artificial partial labels, which has ROLE ahead there",
         FOUR,
         "test mAP, difference to the best of these (95 % interval)",
         "ll_partial_labels",
-        _best_higher(LARGE_LOSS, ("wan", "an_ls", "epr", "role")),
+        _best_higher(
+            LARGE_LOSS, ("wan", "an_ls", "epr", "role"), except_on=["nus/ll_linear_init"]
+        ),
     ),
     Claim(
         "ll",
@@ -504,7 +508,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
         "The 95 % interval of the statistic decides: a claim is supported where all of it bears "
         "the claim out, contradicted where all of it speaks against it, and inconclusive "
         "otherwise; of several datasets the least favourable counts. Intervals are over seeds and "
-        "images, of exhibits with one seed over images alone; none covers another draw of the "
+        "images, of exhibits with one seed over images alone; those of shares of labels are over "
+        "labels, as if those of one image were independent; none covers another draw of the "
         "observed labels."
     )
 

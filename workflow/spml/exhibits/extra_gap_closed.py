@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from spml.exhibits.compared import Group, compared_groups
+from spml.exhibits.compared import RATE, Group, compared_groups, pairs
 from spml.exhibits.figure import figure_command
 from spml.exhibits.gap import (
     OTHER,
@@ -80,8 +80,17 @@ def _published(settings: dict[str, Any]) -> dict[tuple[str, str, str, str], str]
     return found
 
 
-def _columns(group: Group, method: str, settings: dict[str, Any], best: str) -> dict[str, Any]:
-    """What a group says of one method."""
+def _columns(
+    group: Group,
+    method: str,
+    settings: dict[str, Any],
+    best: str,
+    different: set[tuple[str, str]],
+) -> dict[str, Any]:
+    """What a group says of one method.
+
+    different: pairs of methods that differ by more than chance, the higher one first.
+    """
     found = group.found
     reference, full = settings["reference"], settings["full"]
     mean, low, high = _interval(*found.combined((method, 1)))
@@ -95,7 +104,8 @@ def _columns(group: Group, method: str, settings: dict[str, Any], best: str) -> 
             share = _share(found, method, reference, full)
             columns |= dict(zip(("share", "share_low", "share_high"), share, strict=True))
     to_best = found.difference(method, best)
-    return columns | dict(zip(("to_best", "best_low", "best_high"), to_best, strict=True))
+    columns |= dict(zip(("to_best", "best_low", "best_high"), to_best, strict=True))
+    return columns | {"below_best": (best, method) in different}
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
@@ -103,8 +113,9 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
 
     ``run_map`` is of the run; all else is of its method, the same in each of its rows: ``map``, the
     mean over seeds, the ``gap`` of its place, its ``share`` of that, and the difference ``to_best``
-    of those that see the protocol's labels (``ranked``), each with its 95 % interval. ``papers``
-    are those that compare it here.
+    of those that see the protocol's labels (``ranked``), each with its 95 % interval. The best is
+    one of many, so whether a method is ``below_best`` by more than chance is said by the p that is
+    corrected for all pairs. ``papers`` are those that compare it here.
     """
     published, families = _published(settings), families_of(settings)
     rows = []
@@ -113,6 +124,9 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
             means = dict(zip(group.found.methods, group.found.map.tolist(), strict=True))
             ranked = {name: block.observation_of(name) == block.observation for name in means}
             best = max(means, key=lambda name: (ranked[name], means[name]))
+            found = pairs(group.found)
+            found = found[found["differs"]]
+            different = set(zip(found["method"], found["other"], strict=True))
             for method in group.found.methods:
                 keys = group.keys[method]
                 numbers = [
@@ -120,7 +134,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                     for key in keys
                     if (place := (key, block.dataset, block.protocol, method)) in published
                 ]
-                own = _columns(group, method, settings, best)
+                own = _columns(group, method, settings, best, different)
                 maps = group.found.seed_map[group.found.methods.index(method)]
                 for seed, run_map in zip(group.seeds, maps.tolist(), strict=True):
                     rows.append(
@@ -271,7 +285,8 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     )
     ends = join_words(titles.get(name, name) for name in (reference, full))
     return (
-        f"{' '.join(results)} Each point is the test mAP of a run ({seeds} a method), each line "
+        f"{' '.join(results)} Told apart are methods whose p, corrected for all pairs of methods, "
+        f"lies below {RATE:g}. Each point is the test mAP of a run ({seeds} a method), each line "
         f"the 95 % interval over {over}, each bar the mean. Dashed: {ends}, the ends of the gap; "
         "at the right, the share of it that a method closes, of which the data have the 95 % "
         "interval. \N{BLACK LEFT-POINTING TRIANGLE}: lies below what is shown."

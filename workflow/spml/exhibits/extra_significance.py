@@ -4,22 +4,18 @@ The rows of a matrix go from the highest test mAP to the lowest, and its columns
 its rows. Above the diagonal stand the differences of row and column, below it the corrected p.
 """
 
-from itertools import combinations
 from typing import Any
 
 import pandas as pd
-from scipy.stats import false_discovery_control
 
-from spml.exhibits.compared import compared_groups
+from spml.exhibits.compared import RATE, compared_groups, pairs
 from spml.exhibits.markdown import BEST, Table
 from spml.exhibits.records import block_columns, select_rows
 from spml.exhibits.settings import blocks, join_words
 from spml.exhibits.table import table_command
 from spml.exhibits.tables import NOTHING, format_number, format_p
-from spml.measures.statistics import is_at_most
 from spml.plumbing.errors import run_command
 
-RATE = 0.05  # false discovery rate
 COLUMNS = [
     *("dataset", "protocol", "group", "method", "other", "seeds", "resamples"),
     *("map", "other_map", "difference", "p", "p_at_most", "corrected_p", "differs"),
@@ -27,39 +23,17 @@ COLUMNS = [
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
-    """One row two methods of a block, that with the higher mAP first; mAP in percent.
-
-    ``p`` is two-sided, over seeds and test images, or over images alone with one seed;
-    ``corrected_p`` is corrected for all pairs of a group, and ``differs`` whether it lies below the
-    false discovery rate. ``p_at_most`` says that both are bounds.
-    """
+    """One row two methods of a group of a block, as :func:`spml.exhibits.compared.pairs` has it."""
     frames = []
     for block in blocks(settings):
         for group in compared_groups(block, settings):
-            found, resamples = group.found, group.found.resampled.shape[1]
-            mean = dict(zip(found.methods, found.map.tolist(), strict=True))
-            order = sorted(found.methods, key=lambda name: -mean[name])
-            frame = pd.DataFrame(
-                [
-                    block_columns(
-                        block,
-                        group=join_words(group.exhibits),
-                        method=method,
-                        other=other,
-                        seeds=found.seed_map.shape[1],
-                        resamples=resamples,
-                        map=mean[method],
-                        other_map=mean[other],
-                        difference=mean[method] - mean[other],
-                        p=(p := found.p(method, other)),
-                        p_at_most=is_at_most(p, resamples),
-                    )
-                    for method, other in combinations(order, 2)
-                ]
+            constant = block_columns(
+                block,
+                group=join_words(group.exhibits),
+                seeds=group.found.seed_map.shape[1],
+                resamples=group.found.resampled.shape[1],
             )
-            frame["corrected_p"] = false_discovery_control(frame["p"])
-            frame["differs"] = frame["corrected_p"] < RATE
-            frames.append(frame)
+            frames.append(pairs(group.found).assign(**constant))
     return pd.concat(frames, ignore_index=True)[COLUMNS]
 
 

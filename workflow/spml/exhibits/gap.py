@@ -94,7 +94,7 @@ def _apart_phrase(methods: pd.DataFrame, titles: Mapping[str, str]) -> str:
     ranked = methods[methods["ranked"].astype(bool)]
     if len(ranked) < 2:
         return ""
-    close = ranked[~(ranked["best_high"] < 0)]
+    close = ranked[~ranked["below_best"].astype(bool)]
     if len(close) == 1:
         return f" {titles[str(close.index[0])]} is above all others."
     names = join_words(titles[str(name)] for name in close.index)

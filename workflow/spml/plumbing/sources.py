@@ -87,7 +87,9 @@ def imported_files(root: str, *modules: str) -> tuple[str, ...]:
     return tuple(sorted(str(_find(folder, module)) for module in found))
 
 
-def charged_files(root: str, *modules: str) -> list[str]:
+@cache
+def charged_files(root: str, *modules: str) -> tuple[str, ...]:
     """Those of :func:`imported_files` of which a change makes anew what these modules make."""
     plumbing = Path(root, PLUMBING)
-    return [path for path in imported_files(root, *modules) if plumbing not in Path(path).parents]
+    files = imported_files(root, *modules)
+    return tuple(path for path in files if plumbing not in Path(path).parents)

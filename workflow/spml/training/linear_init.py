@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class HeadFit:
-    """The selected epoch of the head, counted from 1, and its validation mAP in percent."""
+    """The selected epoch of the head, counted from 1, and the mAP in percent that selected it."""
 
     selected_epoch: int
     val_map: float
@@ -42,6 +42,7 @@ class HeadTrainer:
 
     features: (N, F) float32 over the official training split; truth (N, C) bool, observed (N, C)
     int8 and annotated, (N, C) bool where only some entries of the truth are known, likewise.
+    selection: the labels by which an epoch is selected, see :mod:`spml.measures.selection`.
     Like the training loop it takes a checkpoint, and asks ``stop`` after each step whether to save
     and raise :class:`Interrupted`. name: of the run, for messages.
     """
@@ -57,6 +58,7 @@ class HeadTrainer:
         truth: Matrix,
         observed: Matrix,
         annotated: Matrix | None = None,
+        selection: str = "clean",
         batch_size: int,
         learning_rate: float,
         seed: int,
@@ -69,7 +71,8 @@ class HeadTrainer:
         self.head = head.to(device)
         self.loss = loss.to(device)
         self.train_rows, self.val_rows = train_rows, val_rows
-        self.val_truth = dense(truth[val_rows])
+        seen = selection == "observed"
+        self.val_labels = dense(observed[val_rows]) == 1 if seen else dense(truth[val_rows])
         self.val_ignored = None if annotated is None else ~dense(annotated[val_rows])
         self.observed = label_rows(observed, train_rows, device)
         self.loss.trust_labels(self.observed.values)
@@ -169,7 +172,7 @@ class HeadTrainer:
                 f"{self.name}: scores of the head are not finite in epoch {self.epoch} of "
                 "linear_init; try a lower learning_rate"
             )
-        val_map = mean_average_precision(scores, self.val_truth, self.val_ignored)
+        val_map = mean_average_precision(scores, self.val_labels, self.val_ignored)
         if val_map > self.best.val_map:
             self.best = HeadFit(selected_epoch=self.epoch, val_map=val_map)
             if isinstance(self.optimizer, RowAdam):
