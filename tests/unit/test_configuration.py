@@ -1,9 +1,12 @@
 import copy
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
 from snakemake.cli import parse_config
 from snakemake.utils import update_config
 from spml import losses
@@ -26,6 +29,7 @@ FILES = [
     f"config/{name}.yaml"
     for name in ("datasets", "protocols", "methods", "sweeps", "exhibits", "config")
 ]
+SCHEMAS = Path("workflow/schemas")
 DOCUMENTS = {path: read(path) for path in FILES}
 
 
@@ -53,6 +57,22 @@ def verdict(config: dict) -> str:
 
 def test_shipped_configuration_is_right(config):
     assert verdict(config) == ""
+
+
+def test_files_that_name_a_schema_follow_it_alone():
+    """An editor checks each file by itself, as it stands; one that comes after others names none."""
+    schemas = {path.name: yaml.safe_load(path.read_text()) for path in SCHEMAS.glob("*.yaml")}
+    resources = ((name, Resource.from_contents(schema)) for name, schema in schemas.items())
+    registry = Registry().with_resources(resources)
+    named = {}
+    for path in sorted(Path("config").glob("*.yaml")):
+        first, *_ = path.read_text().splitlines()
+        if found := re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first):
+            named[str(path)] = (path.parent / found[1]).resolve()
+    assert sorted(named) == sorted(FILES)
+    for path, schema in named.items():
+        validator = Draft202012Validator(schemas[schema.name], registry=registry)
+        assert [error.message for error in validator.iter_errors(read(path))] == [], path
 
 
 def test_every_shipped_method_builds_with_its_hyperparameters(config):

@@ -408,13 +408,14 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
         return True
 
     trainer.stop = spoil
-    with pytest.raises(UserError, match="not finite after 0 epochs and 2 steps, head.bias first"):
+    with pytest.raises(UserError, match=r"not finite after 0 epochs and 2 steps, head\.bias first"):
         trainer.run()
     assert (tmp_path / "seed0.pt").read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("precision", "advice"), [("fp32", "learning_rate"), ("bf16", "learning_rate or precision fp32")]
+    ("precision", "advice"),
+    [("fp32", "learning_rate"), ("bf16", "learning_rate or precision fp32")],
 )
 def test_weights_that_no_score_shows_are_looked_at_too(precision, advice):
     """Of a kernel on a map of one pixel all but the centre meets nothing but padding."""

@@ -49,6 +49,7 @@ def test_deterministic_allows_no_other_algorithm(switches):
     assert not torch.is_deterministic_algorithms_warn_only_enabled()
     assert not switches.cudnn.benchmark
 
+
 COMPUTE = """
 import torch
 from spml.training.precision import configure

@@ -26,7 +26,7 @@ rule import_features:
     threads: 1
     resources:
         mem_mb=memory("import_features", 4000),
-        runtime=30,
+        runtime=time_limit("import_features", 30),
     params:
         scale=features_scale,
     message:

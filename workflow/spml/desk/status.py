@@ -101,7 +101,8 @@ def describe(config: Mapping[str, Any], exhibit: str | None = None) -> list[Tabl
     exhibits = _exhibits(config)
     if exhibit is not None:
         if exhibit not in config["exhibits"]:
-            raise UserError(f"there is no exhibit {exhibit!r}; there are: {', '.join(exhibits)}")
+            known = ", ".join(config["exhibits"])
+            raise UserError(f"there is no exhibit {exhibit!r}; there are: {known}")
         exhibits = [exhibit]
     runs = dict.fromkeys(run for name in exhibits for run in shown.exhibit_runs(config, name))
     states = Table(["Exhibit", "Runs", "State"], [_state(config, name) for name in exhibits])

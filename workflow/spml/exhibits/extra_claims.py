@@ -375,9 +375,7 @@ CLAIMS = (
         FOUR,
         "test mAP, difference to the best of these (95 % interval)",
         "ll_partial_labels",
-        _best_higher(
-            LARGE_LOSS, ("wan", "an_ls", "epr", "role"), except_on=["nus/ll_linear_init"]
-        ),
+        _best_higher(LARGE_LOSS, ("wan", "an_ls", "epr", "role"), except_on=["nus/ll_linear_init"]),
     ),
     Claim(
         "ll",

@@ -1,7 +1,8 @@
 """How known losses read in the generalized loss of GR: k, v, L1, L2 and L3 of each.
 
-An observed positive costs L1; every other entry costs v [k L2 + (1 - k) L3]. The formulas are the
-losses' own, from the objects that train.
+An observed positive costs L1, an unobserved entry v [k L2 + (1 - k) L3], and an observed negative
+-log(1 - p), or what an unobserved entry does where the loss's own paper says so. The formulas are
+the losses' own, from the objects that train.
 """
 
 from typing import Any
@@ -41,8 +42,10 @@ def layout(frame: pd.DataFrame, settings: dict[str, Any]) -> list[Table]:
 def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     """What the table shows, and which losses are outside."""
     text = (
-        "Known losses in the generalized loss of GR. An observed positive costs L1; every other "
-        "entry costs v [k L2 + (1 - k) L3], with p the predicted probability and z its logit."
+        "Known losses in the generalized loss of GR. An observed positive costs L1 and an "
+        "unobserved entry v [k L2 + (1 - k) L3], with p the predicted probability and z its logit; "
+        "an observed negative costs -log(1 - p), or what an unobserved entry does where the "
+        "loss's own paper says so."
     )
     regularised = frame.loc[frame["method"].isin(REGULARISED), "title"]
     if len(regularised):

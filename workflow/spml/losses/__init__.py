@@ -1,4 +1,4 @@
-"""Every loss of both papers, and of later ones: one file a loss, built by its name.
+"""The losses of both papers, and of others: one file a loss, built by its name.
 
 A file of this folder is a loss, unless its name is in `SHARED` or begins with an underscore. It
 defines one subclass of `spml.losses.base.Loss`, whose constructor names the hyperparameters that it

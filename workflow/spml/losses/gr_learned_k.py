@@ -10,7 +10,7 @@ and offset = b0; its last values are not used.
 The descent is done here, in the forward of a training step, because its optimiser is not the
 classifier's: the gradient of the loss L with respect to k is known in closed form,
 
-    dL/dk = v * (L2 - L3) / (B C) on entries that are not observed positives, 0 on those that are,
+    dL/dk = v * (L2 - L3) / (B C) on unobserved entries, 0 on observed ones,
 
 and the step's own loss still has the k from before. So slope and offset are buffers.
 

@@ -8,7 +8,7 @@ averaged over all B x C entries, where f is the part of the image's C labels tha
 
     g(f) = alpha * f^gamma + beta
 
-so that with the defaults g(0.1) = 5, g(1) = 1, and full labels give plain BCE.
+so that with the defaults g(0.1) = 5.005, g(1) = 1, and full labels give plain BCE.
 
 Source: Durand et al., Learning a Deep ConvNet for Multi-Label Classification with Partial Labels,
 CVPR 2019. No official code was found, and formula and constants are those of two independent

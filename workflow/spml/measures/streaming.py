@@ -1,7 +1,8 @@
 """Average precision of scores that come batch by batch.
 
-Names and arguments are those of torchmetrics' class, so that one takes the place of the other. The
-values differ from that in classes without a positive, which count 0 here as in both papers.
+Names are those of torchmetrics' class, and so are the arguments that there are, if they are given
+by name, so that one takes the place of the other. The values differ from that in classes without a
+positive, which count 0 here as in both papers.
 """
 
 from typing import Any, Literal

@@ -77,7 +77,7 @@ def observe_settings(config: Mapping[str, Any], protocol: str, observation: str)
 def training_settings(
     config: Mapping[str, Any], dataset: str, protocol: str, method: str
 ) -> dict[str, Any]:
-    """Everything about training that is not the loss: protocol, then method, then dataset."""
+    """Everything about training that is not the loss: protocol, with its dataset, then method."""
     definition = config["protocols"][protocol]
     settings = _merge(definition["training"], definition.get("datasets", {}).get(dataset, {}))
     settings = _merge(settings, resolve_method(config, method, dataset, protocol)["training"])
