@@ -155,6 +155,8 @@ def start():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(PACKAGE).parent))
         patch.setenv("OMP_NUM_THREADS", "1")
+        # A run goes on with the same instructions alone; this process has chosen its own long since.
+        patch.setenv("ATEN_CPU_CAPABILITY", torch.backends.cpu.get_cpu_capability().lower())
 
         def run(
             settings, arguments, number: int = signal.SIGKILL, line: int = 0, files: str = PACKAGE
@@ -299,7 +301,9 @@ def test_changed_inputs_and_code_are_named(stopped, inputs, tmp_path):
 
 def test_identity_covers_the_loss_of_the_run_and_no_other(interrupted):
     saved = torch.load(interrupted, weights_only=True)
-    code = json.loads(saved["identity"])["code"]
+    identity = json.loads(saved["identity"])
+    assert identity["instructions"] == torch.backends.cpu.get_cpu_capability()
+    code = identity["code"]
     assert {"spml/losses/an.py", "spml/losses/base.py", "spml/training/engine.py"} <= set(code)
     assert "spml/losses/gr.py" not in code
 
