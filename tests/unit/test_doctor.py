@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from official_trees import TREES, write_voc
 from spml import doctor
 from spml.desk import data, disk, machine, training
@@ -53,7 +54,7 @@ def test_results_that_something_has_damaged_would_fail():
     table.parent.mkdir(parents=True)
     table.write_text("method,value\nan,1\n")
     write_checksums(table)
-    assert "results: as they were written" in only(doctor.examine(configured()), OK)
+    assert "results: tables, figures and metrics are as they were written" in only(doctor.examine(configured()), OK)
     table.write_text("method,value\n")
     [told] = only(doctor.examine(configured()), FAIL)
     assert told.startswith(f"results: {table} is not as it was written")
@@ -163,8 +164,6 @@ def test_own_tree_that_is_packed_is_read_no_more(tmp_path):
     ],
 )  # fmt: skip
 def test_network_that_training_refuses_would_fail(backbone, size, told):
-    import torch
-
     torch.save({"w": torch.zeros(1)}, "other.pt")
     config = configured("voc")
     config["datasets"]["voc"]["backbone"].update(backbone)
@@ -182,6 +181,25 @@ def test_value_that_a_loss_refuses_would_fail():
     told = only(training.check_training(config), FAIL)
     assert any(text.startswith("training: methods.gr on digits: q3") for text in told)
     assert len(told) == len(set(told))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda loss: loss.liner(), "AttributeError: 'AssumeNegative' object has no attribute 'liner'"),
+        (lambda loss: torch.ones(2, 3), "spml.losses.an: compute has to give one number a batch, and "
+         "gives a tensor of shape (2, 3); is .mean() missing?"),
+        (lambda loss: torch.tensor(torch.inf, requires_grad=True), "is not finite for ordinary logits"),
+    ],
+)  # fmt: skip
+def test_loss_that_fails_on_a_batch_would_fail(monkeypatch, wrong, told):
+    from spml.losses.an import AssumeNegative
+
+    monkeypatch.setattr(AssumeNegative, "compute", lambda self, *batch: wrong(self))
+    first, *others = only(training.check_training(configured()), FAIL)
+    assert first.startswith(f"training: methods.an on digits: {told}")
+    # Its variants alone fail with it.
+    assert all(text.startswith("training: methods.an_") for text in others)
 
 
 def test_archive_of_a_wrong_size_and_a_receipt_of_something_else_would_fail():
@@ -204,6 +222,15 @@ def test_lost_packed_images_would_fail():
     [told] = only(data.check_data(configured()), FAIL)
     assert "packed train images of digits are lost" in told
     assert f"snakemake --cores all -- {manifest}" in told
+
+
+def test_features_that_are_not_there_would_fail():
+    config = configured()
+    config["datasets"]["digits"]["features"] = {"file": "features.npz"}
+    told = "data: datasets.digits.features.file: there is no features.npz"
+    assert only(data.check_data(config), FAIL) == [told]
+    Path("features.npz").touch()
+    assert only(data.check_data(config), FAIL) == []
 
 
 def test_download_needs_curl(monkeypatch):

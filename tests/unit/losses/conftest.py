@@ -21,6 +21,8 @@ def write_loss(monkeypatch, tmp_path):
         path = folder / f"{name}.py"
         path.write_text(text, encoding="utf-8")
         written.append(name)
+        # The package may have a loss of that name, which another test has imported.
+        sys.modules.pop(f"spml.losses.{name}", None)
         return path
 
     yield write

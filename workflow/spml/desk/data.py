@@ -102,6 +102,12 @@ def _check_packed(dataset: str) -> Iterator[Finding]:
             )
 
 
+def _check_features(config: Mapping[str, Any], dataset: str) -> Iterator[Finding]:
+    file = config["datasets"][dataset].get("features", {}).get("file")
+    if file is not None and not Path(file).is_file():
+        yield Finding(FAIL, f"data: datasets.{dataset}.features.file: there is no {file}")
+
+
 def _check_weights(config: Mapping[str, Any], dataset: str) -> Iterator[Finding]:
     path = Path(config["datasets"][dataset]["backbone"]["weights"])
     rows = {row.file: row for row in registry.configured_rows(config) if row.dataset == "weights"}
@@ -111,10 +117,11 @@ def _check_weights(config: Mapping[str, Any], dataset: str) -> Iterator[Finding]
 
 
 def check_data(config: Mapping[str, Any]) -> list[Finding]:
-    """Archives or the user's own tree, packed images and weights of every selected dataset."""
+    """Archives or the user's own tree or features, packed images and weights of each dataset."""
     findings: list[Finding] = []
     for dataset in config["select"]["datasets"]:
         findings += _check_packed(dataset)
+        findings += _check_features(config, dataset)
     for dataset in selected(config):
         own = registry.own_path(config, dataset)
         if own is not None and not Path(own).is_dir():

@@ -1,4 +1,4 @@
-"""Whether training takes the networks and losses of the selected runs, by building each once."""
+"""Whether training takes the networks and losses of the selected runs, by trying each once."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import Any
 from spml.desk.finding import FAIL, OK, Finding
 from spml.planning import configuration, shown
 from spml.plumbing.errors import UserError
+
+EXAMPLES = 10
 
 
 def _check_network(architecture: str, weights: Path, channels: int, size: int) -> str:
@@ -53,6 +55,22 @@ def _networks(config: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(FAIL, f"training: datasets.{dataset}: {verdicts[network]}")
 
 
+def _try_loss(loss: Any) -> None:
+    """One batch in the first and in the last epoch; raises whatever the loss does."""
+    import torch
+
+    # A row an example, as many as there are below; an observed positive each, and a negative.
+    observed = torch.zeros(EXAMPLES, loss.num_classes)
+    observed[:, 0], observed[:, 1] = 1, -1
+    index = torch.arange(EXAMPLES)
+    for epoch in (1, loss.total_epochs):
+        logits = torch.linspace(-3, 3, observed.numel()).view_as(observed).requires_grad_()
+        value = loss(logits, observed, index=index, epoch=epoch)
+        value.backward()
+        if not (value.isfinite() and logits.grad.isfinite().all()):
+            raise UserError(f"is not finite for ordinary logits in epoch {epoch}")
+
+
 def _losses(config: Mapping[str, Any]) -> Iterator[Finding]:
     from spml import losses
 
@@ -62,18 +80,21 @@ def _losses(config: Mapping[str, Any]) -> Iterator[Finding]:
         settings = configuration.run_settings(config, *run)
         try:
             # How many classes and images there are is not known before there are labels.
-            losses.build(
+            loss = losses.build(
                 settings["loss"],
                 num_classes=1000,
-                num_examples=10,
+                num_examples=EXAMPLES,
                 total_epochs=settings["training"]["epochs"],
                 **settings["hyperparameters"],
             )
+            _try_loss(loss)
         except Exception as error:
-            yield Finding(FAIL, f"training: methods.{run.method} on {run.dataset}: {error}")
+            # What Python says of a slip of the pen makes no sense without its name.
+            kind = "" if isinstance(error, UserError | ValueError) else f"{type(error).__name__}: "
+            yield Finding(FAIL, f"training: methods.{run.method} on {run.dataset}: {kind}{error}")
 
 
 def check_training(config: Mapping[str, Any]) -> list[Finding]:
     """Networks of the selected datasets, and losses of the runs that are shown."""
     findings = list(dict.fromkeys([*_networks(config), *_losses(config)]))
-    return findings or [Finding(OK, "training: networks and losses can be built")]
+    return findings or [Finding(OK, "training: networks and losses work on a batch")]

@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from ..plumbing.errors import UserError
+
 # Gives (logits (B, C), index (B,)) of the training split, batch by batch, in evaluation mode.
 Predict = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 
@@ -258,7 +260,7 @@ class Loss(torch.nn.Module, ABC):
 
         Raises ValueError naming the argument that is wrong. Values of `observed` and `index` are
         looked at only on a CPU, since on a GPU that would make the host wait for the device, and
-        only before :meth:`trust_labels`.
+        only before :meth:`trust_labels`. A loss that gives more than one number is a UserError.
         """
         self._check_batch(logits, observed)
         self._check_index(index, logits)
@@ -274,7 +276,13 @@ class Loss(torch.nn.Module, ABC):
         # A loss that is wrong about its needs cannot go on with these: torch indexes with no
         # floating point numbers, and Python computes with no None.
         rows = logits.new_empty(0) if index is None else index
-        return self.compute(logits, observed, rows, cast(int, epoch))
+        loss = self.compute(logits, observed, rows, cast(int, epoch))
+        if loss.ndim:
+            raise UserError(
+                f"{type(self).__module__}: compute has to give one number a batch, and gives a "
+                f"tensor of shape {tuple(loss.shape)}; is .mean() missing?"
+            )
+        return loss
 
     def trust_labels(self, observed: Tensor) -> None:
         """Check all labels of a training at once, so that no step of it has to.
