@@ -54,7 +54,9 @@ def test_results_that_something_has_damaged_would_fail():
     table.parent.mkdir(parents=True)
     table.write_text("method,value\nan,1\n")
     write_checksums(table)
-    assert "results: tables, figures and metrics are as they were written" in only(doctor.examine(configured()), OK)
+    assert "results: tables, figures and metrics are as they were written" in only(
+        doctor.examine(configured()), OK
+    )
     table.write_text("method,value\n")
     [told] = only(doctor.examine(configured()), FAIL)
     assert told.startswith(f"results: {table} is not as it was written")

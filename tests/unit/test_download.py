@@ -197,7 +197,10 @@ def test_unreachable_server_is_told_with_every_address(server, tmp_path):
     addresses = ("http://127.0.0.1:1/file.zip", f"{server.address}/files/missing.zip")
     with pytest.raises(UserError) as raised:
         download(source(*addresses), tmp_path / "file.zip")
-    assert f"{addresses[0]}: curl ended with 7" in str(raised.value)
+    assert f"{addresses[0]}: curl ended with 7 (no connection)" in str(raised.value)
+    assert str(raised.value).endswith(
+        f"put at {tmp_path / 'file.zip'} yourself is verified and taken"
+    )
     assert f"{addresses[1]}: HTTP 404" in str(raised.value)
     # What is not there is asked for once; what may come back is tried again.
     assert len(server.answers()) == 1

@@ -86,6 +86,17 @@ def test_plan_of_what_does_not_exist_is_a_sentence(pristine):
     assert "Snakemake cannot plan this" in printed
 
 
+@pytest.mark.parametrize(("text", "told"), [(None, "No such file"), ("", "must be a map of keys")])
+def test_configuration_file_that_is_none_is_named(pristine, tmp_path, text, told):
+    path = tmp_path / "mine.yaml"
+    if text is not None:
+        path.write_text(text)
+    printed = Planner(pristine.path).imported("spml.plan", "--configfile", str(path), fails=True)
+    assert f"error: {path} " in printed
+    assert told in printed
+    assert "Traceback" not in printed
+
+
 @pytest.mark.parametrize("number", ["1e-3", "0.1E-2"])
 def test_number_written_with_an_exponent_is_the_same_setting(pristine, tmp_path, number):
     """In a file and on the command line: training is started with the very same words."""

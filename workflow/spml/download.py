@@ -43,6 +43,7 @@ CURL = (
 UNUSABLE_ADDRESS = (1, 2, 3)
 WRITE_ERROR = 23
 NO_RANGES = 33
+UNREACHABLE = {6: "the host was not found", 7: "no connection", 28: "no answer in time"}
 RANGE_NOT_SATISFIABLE = "416"
 # A missing or forbidden file does not appear by waiting for it.
 FINAL_ANSWERS = ("400", "401", "403", "404", "410")
@@ -133,6 +134,7 @@ def _fetch(address: str, partial: Path, source: Source) -> None:
                 "start again: the download goes on where it stopped"
             )
         answer = f", HTTP {code}" if code.strip("0") else ""
+        answer += f" ({UNREACHABLE[status]})" if status in UNREACHABLE else ""
         print(f"{address}: curl ended with {status}{answer}", file=sys.stderr)
         if code in FINAL_ANSWERS:
             raise LookupError(f"HTTP {code}")
@@ -154,7 +156,7 @@ def _fetch_verified(address: str, partial: Path, source: Source) -> str:
         raise LookupError(f"{error}; the partial file is deleted") from error
 
 
-def _fetch_anywhere(partial: Path, source: Source) -> str:
+def _fetch_anywhere(target: Path, partial: Path, source: Source) -> str:
     """Try the addresses in turn, with longer and longer waits between rounds."""
     reasons: dict[str, str] = {}
     usable = list(source.addresses)
@@ -170,7 +172,10 @@ def _fetch_anywhere(partial: Path, source: Source) -> str:
             except ConnectionError as error:
                 reasons[address] = str(error)
     told = "; ".join(f"{address}: {reason}" for address, reason in reasons.items())
-    raise UserError(f"{source.dataset}/{source.file} could not be downloaded: {told}")
+    raise UserError(
+        f"{source.dataset}/{source.file} could not be downloaded: {told}; a file that you put at "
+        f"{target} yourself is verified and taken"
+    )
 
 
 def _instructions(source: Source, target: Path) -> str:
@@ -195,7 +200,7 @@ def download(source: Source, target: Path) -> dict[str, Any]:
     if source.access == "manual":
         raise UserError(_instructions(source, target))
     partial = target.with_name(f"{target.name}.partial")
-    checksum = _fetch_anywhere(partial, source)
+    checksum = _fetch_anywhere(target, partial, source)
     partial.replace(target)
     return {**receipt, "bytes": target.stat().st_size, "checksum": checksum}
 

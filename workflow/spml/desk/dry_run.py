@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spml.planning.files import read
 from spml.plumbing.errors import UserError
 
 PROFILE = "workflow/profiles/default"
@@ -78,6 +79,8 @@ def plan(arguments: Sequence[str]) -> Plan:
     parser, parsed = cli.parse_args(
         [*(f"--workflow-profile={name}" for name in profile), "--dry-run", *arguments]
     )
+    for path in parsed.configfile or ():
+        read(path)  # says in a sentence what Snakemake says in a stack trace
     logger.addFilter(collect)
     try:
         planned = cli.args_to_api(parsed, parser)

@@ -66,8 +66,8 @@ def _try_loss(loss: Any) -> None:
     for epoch in (1, loss.total_epochs):
         logits = torch.linspace(-3, 3, observed.numel()).view_as(observed).requires_grad_()
         value = loss(logits, observed, index=index, epoch=epoch)
-        value.backward()
-        if not (value.isfinite() and logits.grad.isfinite().all()):
+        (gradient,) = torch.autograd.grad(value, logits)
+        if not (value.isfinite() and gradient.isfinite().all()):
             raise UserError(f"is not finite for ordinary logits in epoch {epoch}")
 
 
