@@ -188,16 +188,16 @@ def test_value_that_a_loss_refuses_would_fail():
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (lambda loss: loss.liner(), "AttributeError: 'AssumeNegative' object has no attribute 'liner'"),
-        (lambda loss: torch.ones(2, 3), "spml.losses.an: compute has to give one number a batch, and "
+        (lambda loss, logits: loss.liner(), "AttributeError: 'AssumeNegative' object has no attribute 'liner'"),
+        (lambda loss, logits: torch.ones(2, 3), "spml.losses.an: compute has to give one number a batch, and "
          "gives a tensor of shape (2, 3); is .mean() missing?"),
-        (lambda loss: torch.tensor(torch.inf, requires_grad=True), "is not finite for ordinary logits"),
+        (lambda loss, logits: logits.sum() / 0, "is not finite for ordinary logits"),
     ],
 )  # fmt: skip
 def test_loss_that_fails_on_a_batch_would_fail(monkeypatch, wrong, told):
     from spml.losses.an import AssumeNegative
 
-    monkeypatch.setattr(AssumeNegative, "compute", lambda self, *batch: wrong(self))
+    monkeypatch.setattr(AssumeNegative, "compute", lambda self, logits, *_: wrong(self, logits))
     first, *others = only(training.check_training(configured()), FAIL)
     assert first.startswith(f"training: methods.an on digits: {told}")
     # Its variants alone fail with it.
