@@ -59,7 +59,7 @@ def _try_loss(loss: Any) -> None:
     """One batch in the first and in the last epoch; raises whatever the loss does."""
     import torch
 
-    # A row an example, as many as there are below; an observed positive each, and a negative.
+    # As many examples as the loss is built for, each with an observed positive and a negative.
     observed = torch.zeros(EXAMPLES, loss.num_classes)
     observed[:, 0], observed[:, 1] = 1, -1
     index = torch.arange(EXAMPLES)
