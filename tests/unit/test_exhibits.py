@@ -519,7 +519,9 @@ def test_learning_curves_leave_out_runs_that_stopped(config, monkeypatch):
     assert curve.loc[3, "mean"] == pytest.approx(sum(values) / 2)
     assert curve.loc[3, "low"] == pytest.approx(min(values))
     assert curve.loc[3, "high"] == pytest.approx(max(values))
-    assert "A run that stopped early takes no part" in read_caption("extra_learning_curves")
+    assert "A run that stopped early counts up to its last epoch." in read_caption(
+        "extra_learning_curves"
+    )
 
 
 # --- settings -------------------------------------------------------------------------------------

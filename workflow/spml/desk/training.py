@@ -74,7 +74,8 @@ def _try_loss(loss: Any) -> None:
 def _losses(config: Mapping[str, Any]) -> Iterator[Finding]:
     from spml import losses
 
-    for run in shown.reported_runs(config):
+    # Seeds share a loss.
+    for run in dict.fromkeys(run._replace(seed=0) for run in shown.reported_runs(config)):
         if configuration.is_given(config, run.method):
             continue
         settings = configuration.run_settings(config, *run)

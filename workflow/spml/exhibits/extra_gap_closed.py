@@ -80,17 +80,8 @@ def _published(settings: dict[str, Any]) -> dict[tuple[str, str, str, str], str]
     return found
 
 
-def _columns(
-    group: Group,
-    method: str,
-    settings: dict[str, Any],
-    best: str,
-    different: set[tuple[str, str]],
-) -> dict[str, Any]:
-    """What a group says of one method.
-
-    different: pairs of methods that differ by more than chance, the higher one first.
-    """
+def _columns(group: Group, method: str, settings: dict[str, Any], best: str) -> dict[str, Any]:
+    """What a group says of one method."""
     found = group.found
     reference, full = settings["reference"], settings["full"]
     mean, low, high = _interval(*found.combined((method, 1)))
@@ -104,8 +95,7 @@ def _columns(
             share = _share(found, method, reference, full)
             columns |= dict(zip(("share", "share_low", "share_high"), share, strict=True))
     to_best = found.difference(method, best)
-    columns |= dict(zip(("to_best", "best_low", "best_high"), to_best, strict=True))
-    return columns | {"below_best": (best, method) in different}
+    return columns | dict(zip(("to_best", "best_low", "best_high"), to_best, strict=True))
 
 
 def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
@@ -124,9 +114,8 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
             means = dict(zip(group.found.methods, group.found.map.tolist(), strict=True))
             ranked = {name: block.observation_of(name) == block.observation for name in means}
             best = max(means, key=lambda name: (ranked[name], means[name]))
-            found = pairs(group.found)
-            found = found[found["differs"]]
-            different = set(zip(found["method"], found["other"], strict=True))
+            compared = pairs(group.found)
+            below = compared[(compared["method"] == best) & compared["differs"]]["other"].tolist()
             for method in group.found.methods:
                 keys = group.keys[method]
                 numbers = [
@@ -134,7 +123,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                     for key in keys
                     if (place := (key, block.dataset, block.protocol, method)) in published
                 ]
-                own = _columns(group, method, settings, best, different)
+                own = _columns(group, method, settings, best)
                 maps = group.found.seed_map[group.found.methods.index(method)]
                 for seed, run_map in zip(group.seeds, maps.tolist(), strict=True):
                     rows.append(
@@ -148,6 +137,7 @@ def tabulate(settings: dict[str, Any]) -> pd.DataFrame:
                             seed=seed,
                             run_map=run_map,
                             **own,
+                            below_best=method in below,
                             published=numbers[0] if numbers else None,
                         )
                     )

@@ -97,7 +97,7 @@ def caption(frame: pd.DataFrame, settings: dict[str, Any]) -> str:
     band = "; band: lowest to highest run" if several else ""
     number = "mean" if several else "value"
     ends = frame.groupby(["dataset", "protocol", "method"])["runs"].nunique()
-    stopped = " A run that stopped early takes no part in what follows." if (ends > 1).any() else ""
+    stopped = " A run that stopped early counts up to its last epoch." if (ends > 1).any() else ""
     return (
         f"Validation mAP against epoch, on the true validation labels. {data_phrase(settings)} "
         f"Line: {seeds_phrase(settings, 'mean of')}{band}; number: {number} after the last epoch; "

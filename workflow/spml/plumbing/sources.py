@@ -68,7 +68,6 @@ def _imported_modules(root: Path, module: str) -> tuple[str, ...]:
     return tuple(name for name in names if _find(root, name) is not None)
 
 
-@cache
 def imported_files(root: str, *modules: str) -> tuple[str, ...]:
     """Paths of ``modules`` and of all that they import from this package, sorted.
 

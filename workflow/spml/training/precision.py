@@ -8,8 +8,8 @@ import torch
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 
-# Each library takes the widest instructions that it finds, which add up in an order of their own.
-# These are found wherever others are: by ATen, oneDNN and MKL.
+# What ATen, oneDNN and MKL are told, of which each takes the widest instructions that it finds, and
+# these add up in an order of their own. Processors with wider ones have AVX2 too.
 _COMMON_INSTRUCTIONS = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
